@@ -1,0 +1,91 @@
+"""What this was measured on: processor, versions, and the peaks that one core reaches."""
+
+import ctypes
+import datetime
+import importlib.metadata
+import os
+import platform
+import statistics
+import time
+
+import cpuinfo
+import numba
+import numpy as np
+from backlit_kernels.vector import LANES
+from numba import types
+
+VERSIONS = ("backlit", "numpy", "numba", "torch", "captum")
+
+
+def describe() -> dict:
+    """Processor, vector extension, cores, versions and date."""
+    info = cpuinfo.get_cpu_info()
+    return {
+        "processor": info.get("brand_raw", platform.processor()),
+        "vector_extension": _vector_extension(info.get("flags", [])),
+        "cores": len(os.sched_getaffinity(0)),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in VERSIONS},
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def fma_peak() -> float:
+    """Most float operations a second that one core reaches in fused multiply-adds on registers.
+
+    A chain of dependent multiply-adds waits for each result, so several run at once; how many fill
+    the processor without running out of registers differs, so the best count is taken.
+    """
+    return max(_chains(count) for count in (4, 5, 6, 8, 10, 12, 16))
+
+
+def copy_bandwidth(size: int) -> float:
+    """Bytes a second, read and written together, of a copy of `size` bytes on one core."""
+    source, sink = np.ones(size // 4, np.float32), np.empty(size // 4, np.float32)
+    repeats = max(1, 2**28 // size)
+    return 2 * size * repeats / _best(lambda: [np.copyto(sink, source) for _ in range(repeats)])
+
+
+def _chains(count: int) -> float:
+    names = [f"a{i}" for i in range(count)]
+    lines = [
+        "def chains(memory, steps):",
+        "    factor = load(memory, 0)",
+        *(f"    {name} = load(memory, {i})" for i, name in enumerate(names)),
+        "    for _ in range(steps):",
+        *(f"        {name} = fma({name}, factor, factor)" for name in names),
+        f"    store(memory, 0, {' + '.join(names)})",
+    ]
+    scope: dict = {}
+    exec("from backlit_kernels.vector import fma, load, store\n" + "\n".join(lines), scope)
+    signature = types.void(types.CPointer(types.float32), types.int64)
+    run = numba.cfunc(signature)(scope["chains"]).ctypes
+    memory = np.full(64, 0.5, np.float32)
+    pointer = memory.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+    steps = 5_000_000
+    return 2 * LANES * count * steps / _best(lambda: run(pointer, steps))
+
+
+def _best(run, rounds: int = 5) -> float:
+    run()
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def _vector_extension(flags: list[str]) -> str:
+    for flag, name in (("avx512f", "AVX-512"), ("avx2", "AVX2"), ("avx", "AVX"), ("asimd", "NEON")):
+        if flag in flags:
+            return name
+    return "unknown"
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,32 @@
+"""Run as a process: how long until the first map, as JSON in seconds.
+
+    python probe_start.py MODEL
+
+With NUMBA_CACHE_DIR at an empty folder that is compilation, with a full one loading.
+"""
+
+import json
+import sys
+import time
+
+start = time.perf_counter()
+import backlit as bl  # noqa: E402  (its import is what is timed)
+
+imported = time.perf_counter()
+model = getattr(bl.models, sys.argv[1])()
+x, _ = bl.datasets.mnist()
+loaded = time.perf_counter()
+bl.saliency(model, x[:16].reshape(16, *model.input_shape))
+first = time.perf_counter()
+bl.saliency(model, x[:16].reshape(16, *model.input_shape))
+second = time.perf_counter()
+print(
+    json.dumps(
+        {
+            "import": imported - start,
+            "model and data": loaded - imported,
+            "first map": first - loaded,
+            "second map": second - first,
+        }
+    )
+)

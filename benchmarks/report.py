@@ -1,0 +1,152 @@
+"""Results as Markdown tables.
+
+python benchmarks/report.py benchmarks/results/FILE.json
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from cases import EXTRA_MEMORY, FMA_SHARE, PEERS
+
+NAMES = {"backlit": "backlit", "captum": "Captum", "pytorch": "PyTorch"}
+
+
+def render(results: dict) -> str:
+    """The whole report."""
+    parts = [_machine(results["machine"])]
+    for section, table in SECTIONS.items():
+        if results.get(section):
+            parts += table(results[section])
+    return "\n".join(parts)
+
+
+def _machine(machine: dict) -> str:
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    return (
+        f"{machine['processor']} with {machine['vector_extension']}, {machine['cores']} cores, "
+        f"{machine['system']}, Python {machine['python']}, {versions}; {machine['date']}.\n"
+        "Contenders are timed in turns in one process; medians. "
+        "× is how many times faster backlit is; in brackets what it must reach, and the aim.\n"
+    )
+
+
+def _saliency(rows: list[dict]) -> list[str]:
+    titles = {
+        "test-set": "## Saliency of the 10,000 MNIST test images, peers at their best batch size\n",
+        "one-call": "## Saliency in one call of so many images\n",
+    }
+    head = ["model", "images", "threads", "backlit"]
+    for peer in PEERS:
+        head += [NAMES[peer], "batch", "×"]
+    parts = []
+    for group, title in titles.items():
+        cases: dict[tuple, dict] = {}
+        for row in rows:
+            if row["group"] == group:
+                key = row["model"], row["images"], row["threads"]
+                cases.setdefault(key, {})[row["contender"]] = row
+        body = []
+        for (model, images, threads), by in cases.items():
+            line = [model, f"{images:,}", threads, _time(by["backlit"]["seconds"])]
+            for peer in PEERS:
+                row = by[peer]
+                ratio = f"**{row['ratio']:.1f}**{_goal(row['target'])}"
+                line += [_time(row["seconds"]), row["batch"], ratio]
+            body.append(line)
+        if body:
+            parts += [title, table(head, body)]
+    kinks = {(r["model"], r["contender"]): r["kinks"] for r in rows if r["kinks"]}
+    if kinks:
+        listed = ", ".join(f"{m} against {NAMES[c]} {n}" for (m, c), n in kinks.items())
+        parts.append(
+            "All maps agree to 1e-4 of the largest value, but for images with a pre-activation or "
+            f"a pooling tie within rounding of its kink, where either side is right: {listed}.\n"
+        )
+    return parts
+
+
+def _memory(rows: list[dict]) -> list[str]:
+    by: dict[tuple, dict] = {}
+    for row in rows:
+        by.setdefault((row["model"], row["contender"], row["batch"]), {})[row["warm"]] = row[
+            "bytes"
+        ]
+    body = [
+        [model, NAMES[contender], batch or "", *(f"{sizes[w] / 1e6:.1f} MB" for w in (True, False))]
+        for (model, contender, batch), sizes in by.items()
+    ]
+    most, aim = EXTRA_MEMORY
+    title = (
+        "## Peak memory of the 10,000 images beyond input and output, 2 threads "
+        f"(at most {most} MB, aim {aim} MB)\n"
+    )
+    return [title, table(["model", "", "batch", "code loaded before", "first call"], body)]
+
+
+def _start(rows: list[dict]) -> list[str]:
+    fields = ["import", "model and data", "first map", "second map", "process"]
+    body = [[r["model"], r["cache"], *(_time(r[f]) for f in fields)] for r in rows]
+    return [
+        "## From start to first map\n",
+        table(["model", "cache of compiled kernels", *fields], body),
+    ]
+
+
+def _peaks(rows: list[dict]) -> list[str]:
+    body = [[r["what"], f"{r['rate'] / 1e9:.1f} {r['unit']}"] for r in rows]
+    return ["## Peaks of one core, measured\n", table(["", ""], body)]
+
+
+def _kernels(rows: list[dict]) -> list[str]:
+    body = [
+        [
+            r["layer"],
+            r["kernel"],
+            _time(r["seconds"]),
+            f"{r['rate'] / 1e9:.1f} {r['unit']}",
+            f"{r['share']:.0%}",
+        ]
+        for r in rows
+    ]
+    least, aim = FMA_SHARE
+    title = (
+        "## Kernels on one core, 16 samples: share of the measured peak "
+        f"(products at least {least:.0%}, aim {aim:.0%})\n"
+    )
+    return [title, table(["layer", "kernel", "time", "rate", "share"], body)]
+
+
+def table(head: list, body: list[list]) -> str:
+    """A Markdown table whose columns line up."""
+    cells = [[str("" if c is None else c) for c in line] for line in [head, *body]]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+
+    def line(row):
+        return "| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |"
+
+    rule = "|" + "|".join("-" * (w + 2) for w in widths) + "|"
+    return "\n".join([line(cells[0]), rule, *map(line, cells[1:]), ""])
+
+
+def _time(seconds: float) -> str:
+    for unit, size in (("s", 1), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}" if seconds < 1000 * size else f"{seconds:.0f} s"
+    return f"{seconds * 1e9:.3g} ns"
+
+
+def _goal(target) -> str:
+    return f" ({target[0]} / {target[1]})" if target else ""
+
+
+SECTIONS = {
+    "saliency": _saliency,
+    "memory": _memory,
+    "start": _start,
+    "peaks": _peaks,
+    "kernels": _kernels,
+}
+
+if __name__ == "__main__":
+    print(render(json.loads(Path(sys.argv[1]).read_text())))

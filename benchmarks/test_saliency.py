@@ -1,0 +1,35 @@
+"""Saliency of MNIST images: backlit, Captum and plain PyTorch side by side."""
+
+from functools import cache
+
+import cases
+import pytest
+from contenders import CONTENDERS
+from measure import measure
+
+measured = cache(measure)  # a case is measured once, its contenders in turns
+
+
+@pytest.mark.parametrize("contender", CONTENDERS)
+@pytest.mark.parametrize("case", cases.TEST_SET + cases.CALLS, ids=str)
+def test_saliency(case, contender, benchmark, replay, record):
+    measurement = measured(case)
+    benchmark.group = str(case)
+    replay(benchmark, measurement.times[contender])
+    record(
+        "saliency",
+        {
+            "group": case.group,
+            "model": case.model,
+            "images": case.images,
+            "threads": case.threads,
+            "contender": contender,
+            "seconds": measurement.median(contender),
+            "fastest": min(measurement.times[contender]),
+            "rounds": len(measurement.times[contender]),
+            "batch": measurement.batches[contender],
+            "ratio": measurement.ratio(contender),
+            "target": cases.target(case, contender),
+            "kinks": measurement.kinks.get(contender),
+        },
+    )
