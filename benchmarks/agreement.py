@@ -50,7 +50,8 @@ def _margin(module: nn.Module, x: np.ndarray) -> np.ndarray:
 
 
 def _gaps(pool: nn.MaxPool2d, z: torch.Tensor) -> torch.Tensor:
-    """By how much the largest entry of each (square, unpadded) pooling window leads the next."""
-    windows = z.unfold(2, pool.kernel_size, pool.stride).unfold(3, pool.kernel_size, pool.stride)
+    """By how much the largest entry of each (unpadded) pooling window leads the next."""
+    (height, width), (down, right) = pool.kernel_size, pool.stride
+    windows = z.unfold(2, height, down).unfold(3, width, right)
     first, second = windows.flatten(4).topk(2).values.unbind(-1)
     return (first - second).flatten(1)

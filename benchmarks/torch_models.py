@@ -28,45 +28,38 @@ def convert(layer) -> nn.Module:
 
 @convert.register
 def _(layer: bl.Dense) -> nn.Module:
-    weights = _tensor(layer.weights).T.contiguous()  # ours (in, out), PyTorch's (out, in)
-    module = nn.Linear(weights.shape[1], weights.shape[0])
-    return _fill(module, weight=weights, bias=_bias(layer.bias, weights.shape[0]))
+    inputs, outputs = layer.weights.shape  # PyTorch's are (out, in)
+    return _fill(nn.Linear(inputs, outputs), weight=layer.weights.T, bias=layer.bias)
 
 
 @convert.register
 def _(layer: bl.Conv2D) -> nn.Module:
-    weights = _tensor(layer.weights)
-    pad, padding = _padding(layer.padding)
+    filters, channels, *size = layer.weights.shape
+    top, left, bottom, right = layer.padding
+    uneven = (top, left) != (bottom, right)
     module = nn.Conv2d(
-        weights.shape[1] * layer.groups,
-        weights.shape[0],
-        weights.shape[2:],
+        channels * layer.groups,
+        filters,
+        size,
         stride=layer.stride,
-        padding=padding,
+        padding=0 if uneven else (top, left),
         dilation=layer.dilation,
         groups=layer.groups,
     )
-    _fill(module, weight=weights, bias=_bias(layer.bias, weights.shape[0]))
-    return nn.Sequential(pad, module) if pad else module
+    _fill(module, weight=layer.weights, bias=layer.bias)
+    return nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), module) if uneven else module
 
 
 @convert.register
 def _(layer: bl.MaxPool2D) -> nn.Module:
-    stride = layer.size if layer.stride is None else layer.stride
-    _, padding = _padding(layer.padding)
-    return nn.MaxPool2d(layer.size, stride, padding, ceil_mode=layer.ceil_mode)
+    padding = _symmetric(layer)
+    return nn.MaxPool2d(layer.size, layer.stride, padding, ceil_mode=layer.ceil_mode)
 
 
 @convert.register
 def _(layer: bl.AvgPool2D) -> nn.Module:
-    stride = layer.size if layer.stride is None else layer.stride
-    _, padding = _padding(layer.padding)
     return nn.AvgPool2d(
-        layer.size,
-        stride,
-        padding,
-        ceil_mode=layer.ceil_mode,
-        count_include_pad=layer.count_include_pad,
+        layer.size, layer.stride, _symmetric(layer), layer.ceil_mode, layer.count_include_pad
     )
 
 
@@ -75,7 +68,7 @@ def _(layer: bl.BatchNorm) -> nn.Module:
     module = nn.BatchNorm2d(len(layer.gamma), eps=layer.epsilon)
     module.running_mean = _tensor(layer.mean)
     module.running_var = _tensor(layer.variance)
-    return _fill(module, weight=_tensor(layer.gamma), bias=_tensor(layer.beta))
+    return _fill(module, weight=layer.gamma, bias=layer.beta)
 
 
 @convert.register
@@ -85,7 +78,7 @@ def _(layer: bl.Residual) -> nn.Module:
     )
 
 
-convert.register(bl.GlobalAvgPool2D, lambda _: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+convert.register(bl.GlobalAvgPool2D, lambda _: nn.AdaptiveAvgPool2d(1))
 convert.register(bl.Flatten, lambda _: nn.Flatten())
 convert.register(bl.ReLU, lambda _: nn.ReLU())
 convert.register(bl.LeakyReLU, lambda layer: nn.LeakyReLU(layer.slope))
@@ -106,26 +99,17 @@ class _Sum(nn.Module):
 
 
 def _tensor(array) -> torch.Tensor:
-    return torch.from_numpy(np.array(array, dtype=np.float32))
+    return torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
 
 
-def _bias(bias, size: int) -> torch.Tensor:
-    return torch.zeros(size) if bias is None else _tensor(bias)
-
-
-def _fill(module: nn.Module, **values: torch.Tensor) -> nn.Module:
+def _fill(module: nn.Module, **values: np.ndarray) -> nn.Module:
     for name, value in values.items():
-        setattr(module, name, nn.Parameter(value))
+        setattr(module, name, nn.Parameter(_tensor(value)))
     return module
 
 
-def _padding(padding) -> tuple[nn.Module | None, tuple[int, int]]:
-    """(explicit padding module or None, symmetric padding) from an int, a pair or four sides."""
-    if np.ndim(padding) == 0:
-        return None, (int(padding), int(padding))
-    if len(padding) == 2:
-        return None, tuple(padding)
-    top, left, bottom, right = padding
-    if (top, left) == (bottom, right):
-        return None, (top, left)
-    return nn.ZeroPad2d((left, right, top, bottom)), (0, 0)
+def _symmetric(pool) -> tuple[int, int]:
+    top, left, bottom, right = pool.padding
+    if (top, left) != (bottom, right):
+        raise TypeError(f"no PyTorch twin for a pooling with padding {pool.padding}")
+    return top, left
