@@ -1,0 +1,129 @@
+"""The disk cache of compiled kernels.
+
+Numba's own index stamps a cached function with the content of that function's file only, so a
+changed helper or intrinsic in another file would leave stale machine code in use. Here the stamp
+is a digest of every source file of this package, and each kind of processor has a folder of its
+own, so that a home folder shared by different machines is safe.
+"""
+
+import hashlib
+import os
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+from numba.core import config
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.registry import cpu_target
+
+PACKAGE = Path(__file__).parent
+
+
+@cache
+def source_digest() -> str:
+    """Digest of everything that decides what a kernel compiles to, the processor excepted."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode())
+        digest.update(path.read_bytes())
+    settings = (config.OPT, config.BOUNDSCHECK, numba.__version__, llvmlite.__version__)
+    digest.update(repr(settings).encode())
+    return digest.hexdigest()
+
+
+@cache
+def processor_digest() -> str:
+    """Digest of the processor that kernels are compiled for."""
+    target = cpu_target.target_context.codegen().magic_tuple()
+    return hashlib.sha256(repr(target).encode()).hexdigest()[:12]
+
+
+def candidate_folders() -> list[Path]:
+    """Where compiled kernels may be kept, best first."""
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    install = hashlib.sha256(str(PACKAGE.resolve()).encode()).hexdigest()[:12]
+    folders = [Path(chosen) / f"backlit-{install}"] if chosen else []
+    folders.append(PACKAGE / "__pycache__")
+    folders.append(Path(home) / "backlit" / install)
+    return [folder / f"processor-{processor_digest()}" for folder in folders]
+
+
+@cache
+def cache_folder() -> Path | None:
+    """The first candidate that can be written to; None if there is none."""
+    for folder in candidate_folders():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / f"probe-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError:
+            continue
+        return folder
+    return None
+
+
+class _KernelLocator(_CacheLocator):
+    def __init__(self, folder: Path, function: Any) -> None:
+        self._folder = folder
+        self._line = function.__code__.co_firstlineno
+
+    def get_cache_path(self) -> str:
+        return str(self._folder)
+
+    def get_source_stamp(self) -> str:
+        return source_digest()
+
+    def get_disambiguator(self) -> str:
+        return str(self._line)
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> "_KernelLocator | None":
+        folder = cache_folder()
+        return None if folder is None else cls(folder, py_func)
+
+
+class _KernelCacheImpl(CompileResultCacheImpl):
+    _locator_classes = [_KernelLocator]
+
+
+class KernelCache(FunctionCache):
+    """Numba's function cache, stamped by all kernel sources; a damaged file is recompiled."""
+
+    _impl_class = _KernelCacheImpl
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            found = super().load_overload(sig, target_context)
+        except Exception:  # truncated or foreign file: compile again and overwrite it
+            found = None
+        if found is None:
+            _announce_compilation()
+        return found
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError:  # the disk is full or went read-only: run uncached
+            return
+
+
+def kernel_cache(function: Any) -> KernelCache | None:
+    """A disk cache for a function, or None where nothing can be written."""
+    if cache_folder() is None:
+        _announce_compilation()
+        return None
+    return KernelCache(function)
+
+
+@cache
+def _announce_compilation() -> None:
+    print(
+        "backlit: compiling kernels for this processor (once, about ten seconds) ...",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -1,0 +1,97 @@
+"""Kernels that know channels: per-channel affine maps, and the zero borders of images."""
+
+from typing import Any
+
+from backlit_kernels.lanes import for_lanes
+from backlit_kernels.vector import fma, load_one, splat
+
+
+@for_lanes
+def affine(load: Any, store: Any, width: int) -> Any:
+    def affine(
+        arena: Any,
+        constants: Any,
+        x: int,
+        out: int,
+        channels: int,
+        plane: int,
+        scale: int,
+        shift: int,
+    ) -> None:
+        """out = scale[c] * x + shift[c]; `shift` -1 for none."""
+        b = splat(0.0)
+        for c in range(channels):
+            a = load_one(constants, scale + c)
+            if shift >= 0:
+                b = load_one(constants, shift + c)
+            for i in range(c * plane, (c + 1) * plane, width):
+                store(arena, out + i, fma(load(arena, x + i), a, b))
+
+    return affine
+
+
+@for_lanes
+def zero_border(load: Any, store: Any, width: int) -> Any:
+    def zero_border(
+        arena: Any,
+        x: int,
+        channels: int,
+        plane: int,
+        origin: int,
+        height: int,
+        row: int,
+        pitch: int,
+    ) -> None:
+        """Set everything in a buffer to zero that is not a pixel.
+
+        A plane of `plane` floats holds `height` rows of `row` floats, `pitch` floats apart, the
+        first one at `origin`.
+        """
+        zero = splat(0.0)
+        for c in range(channels):
+            start = x + c * plane
+            end = start + plane
+            for i in range(start, start + origin, width):
+                store(arena, i, zero)
+            for y in range(height):
+                first = start + origin + y * pitch + row
+                last = first + pitch - row if y < height - 1 else end
+                for i in range(first, last, width):
+                    store(arena, i, zero)
+
+    return zero_border
+
+
+@for_lanes
+def fill_zero(load: Any, store: Any, width: int) -> Any:
+    def fill_zero(arena: Any, x: int, size: int) -> None:
+        zero = splat(0.0)
+        for i in range(x, x + size, width):
+            store(arena, i, zero)
+
+    return fill_zero
+
+
+@for_lanes
+def copy_image(load: Any, store: Any, width: int) -> Any:
+    def copy_image(
+        arena: Any,
+        x: int,
+        out: int,
+        channels: int,
+        height: int,
+        row: int,
+        x_plane: int,
+        x_pitch: int,
+        out_plane: int,
+        out_pitch: int,
+    ) -> None:
+        """Copy pixels between buffers of different borders: `height` rows of `row` floats."""
+        for c in range(channels):
+            for y in range(height):
+                source = x + c * x_plane + y * x_pitch
+                target = out + c * out_plane + y * out_pitch
+                for i in range(0, row, width):
+                    store(arena, target + i, load(arena, source + i))
+
+    return copy_image

@@ -1,0 +1,84 @@
+"""Functions of vectors: exponential, logarithm, sigmoid, hyperbolic tangent.
+
+Polynomials after Cephes (Moshier, 1989), within two units in the last place of float32.
+"""
+
+from typing import Any
+
+from backlit_kernels.kernel import helper
+from backlit_kernels.vector import (
+    absolute,
+    exponent,
+    fma,
+    mantissa,
+    maximum,
+    minimum,
+    round_even,
+    select,
+    splat,
+    times_power_of_two,
+)
+
+
+@helper
+def exp(x: Any) -> Any:
+    """e**x; 0 far below, infinity far above, NaN for NaN."""
+    x = minimum(splat(89.0), maximum(splat(-104.0), x))
+    n = round_even(x * splat(1.4426950408889634))
+    r = fma(n, splat(-0.693359375), x)  # x - n log 2, the logarithm in two parts
+    r = fma(n, splat(2.12194440e-4), r)
+    p = splat(1.9875691500e-4)
+    p = fma(p, r, splat(1.3981999507e-3))
+    p = fma(p, r, splat(8.3334519073e-3))
+    p = fma(p, r, splat(4.1665795894e-2))
+    p = fma(p, r, splat(1.6666665459e-1))
+    p = fma(p, r, splat(5.0000001201e-1))
+    p = fma(p, r * r, r) + splat(1.0)
+    return times_power_of_two(p, n)
+
+
+@helper
+def log(x: Any) -> Any:
+    """The natural logarithm of positive normal numbers."""
+    n, m = exponent(x), mantissa(x)  # x = m 2**n, m in [0.5, 1)
+    small = m < splat(0.70710678)
+    n = select(small, n - splat(1.0), n)
+    r = select(small, m + m, m) - splat(1.0)
+    p = splat(7.0376836292e-2)
+    p = fma(p, r, splat(-1.1514610310e-1))
+    p = fma(p, r, splat(1.1676998740e-1))
+    p = fma(p, r, splat(-1.2420140846e-1))
+    p = fma(p, r, splat(1.4249322787e-1))
+    p = fma(p, r, splat(-1.6668057665e-1))
+    p = fma(p, r, splat(2.0000714765e-1))
+    p = fma(p, r, splat(-2.4999993993e-1))
+    p = fma(p, r, splat(3.3333331174e-1))
+    square = r * r
+    y = fma(n, splat(-2.12194440e-4), p * r * square)
+    y = fma(square, splat(-0.5), y) + r
+    return fma(n, splat(0.693359375), y)
+
+
+@helper
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + e**-x)."""
+    small = exp(-absolute(x))
+    one = splat(1.0)
+    return select(x < splat(0.0), small, one) / (one + small)
+
+
+@helper
+def tanh(x: Any) -> Any:
+    """The hyperbolic tangent: a polynomial near 0, else from the exponential."""
+    one = splat(1.0)
+    size = absolute(x)
+    square = x * x
+    p = splat(-5.70498872745e-3)
+    p = fma(p, square, splat(2.06390887954e-2))
+    p = fma(p, square, splat(-5.37397155531e-2))
+    p = fma(p, square, splat(1.33314422036e-1))
+    p = fma(p, square, splat(-3.33332819422e-1))
+    near = fma(p * square, x, x)
+    far = one - splat(2.0) / (exp(size + size) + one)
+    far = select(x < splat(0.0), -far, far)
+    return select(size < splat(0.625), near, far)

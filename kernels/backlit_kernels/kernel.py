@@ -1,0 +1,99 @@
+"""The one place for compile options, and the decorators that make kernels and helpers.
+
+A kernel is a plain function. Its first parameters may be ``arena`` (the float32 memory of one
+worker), ``constants`` (weights, float32), ``table`` (the int64 program, starting at this
+instruction) and ``frame`` (int64: addresses and counters of the running job); all others are the
+operands of an instruction, int64, by name. Every kernel is reached through one C signature,
+``void(float32* arena, float32* constants, int64* instruction, int64* frame)``, so that the
+machine is a loop that calls through addresses held in the program.
+"""
+
+import inspect
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numba
+from numba.core import config, types
+from numba.core.ccallback import CFunc
+from numba.core.typing import signature
+
+from backlit_kernels.cache import kernel_cache
+
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+INTERPRETED = bool(config.DISABLE_JIT)
+POINTERS = ("arena", "constants", "table", "frame")
+HEADER = 2  # an instruction begins with its kernel's address and its own length
+
+_floats = types.CPointer(types.float32)
+_integers = types.CPointer(types.int64)
+_SIGNATURE = signature(types.void, _floats, _floats, _integers, _integers)
+
+
+def helper(function: Callable[..., Any]) -> Any:
+    """A function that kernels call; compiled into each of them."""
+    return numba.njit(**OPTIONS)(function)
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """A function called from Python with arrays, cached on disk."""
+    dispatcher = helper(function)
+    if not INTERPRETED:
+        cache = kernel_cache(function)
+        if cache is not None:
+            dispatcher._cache = cache
+    return dispatcher
+
+
+class Kernel:
+    """A kernel: callable from Python as written, compiled for the machine on first use."""
+
+    def __init__(self, function: Callable[..., None], name: str) -> None:
+        self.name = name
+        self.function = function
+        self.__doc__ = function.__doc__
+        parameters = tuple(inspect.signature(function).parameters)
+        self.pointers = tuple(p for p in parameters if p in POINTERS)
+        self.operands = parameters[len(self.pointers) :]
+
+    def __call__(self, *args: Any) -> None:
+        self.function(*args)
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.name}>"
+
+    @cached_property
+    def entry(self) -> Callable[..., None]:
+        """The kernel under the machine's signature: operands are read from the instruction."""
+        fields = [f"table[{HEADER + i}]" for i in range(len(self.operands))]
+        source = (
+            f"def entry(arena, constants, table, frame):\n"
+            f"    function({', '.join([*self.pointers, *fields])})\n"
+        )
+        inner = self.function
+        scope = {"function": inner if INTERPRETED else helper(inner)}
+        code = inner.__code__
+        exec(compile(source, code.co_filename, "exec"), scope)
+        entry = scope["entry"]
+        entry.__qualname__ = entry.__name__ = self.name
+        entry.__module__ = inner.__module__
+        return entry
+
+    @cached_property
+    def compiled(self) -> CFunc:
+        """The machine code; loaded from disk where it was compiled before."""
+        native = CFunc(self.entry, (_SIGNATURE.args, _SIGNATURE.return_type), {}, OPTIONS)
+        cache = kernel_cache(self.entry)
+        if cache is not None:
+            native._cache = cache
+        native.compile()
+        return native
+
+    @property
+    def address(self) -> int:
+        return int(self.compiled.address)
+
+
+def kernel(function: Callable[..., None]) -> Kernel:
+    """Make a function a kernel."""
+    return Kernel(function, f"{function.__module__.rpartition('.')[2]}.{function.__name__}")

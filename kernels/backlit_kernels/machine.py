@@ -1,0 +1,102 @@
+"""The machine: runs a program over a range of samples, in one native call.
+
+A program is an int64 array of instructions ``[kernel address, length, operands ...]`` (with
+tables among them). Its three sections are a prologue and an epilogue, run once a tile, and a
+body that is repeated between them.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import lower_builtin, type_callable
+
+from backlit_kernels.frame import COUNT, INVALID, SAMPLE, STEP
+from backlit_kernels.kernel import INTERPRETED, Kernel, compiled, helper
+
+_interpreted: list[Any] = []
+
+
+def kernel_address(kernel: Kernel) -> int:
+    """What a program holds for a kernel: its machine code's address, or its number in Python."""
+    if not INTERPRETED:
+        return kernel.address
+    if kernel.entry not in _interpreted:
+        _interpreted.append(kernel.entry)
+    return _interpreted.index(kernel.entry)
+
+
+def call_kernel(
+    address: int, arena: Any, constants: Any, program: Any, position: int, frame: Any
+) -> None:
+    """Call the kernel at an address, its instruction being at a position of the program."""
+    _interpreted[address](arena, constants, program[position:], frame)
+
+
+@type_callable(call_kernel)
+def _type_call_kernel(context: Any) -> Any:
+    return lambda address, arena, constants, program, position, frame: types.none
+
+
+@lower_builtin(
+    call_kernel,
+    types.Integer,
+    types.Array,
+    types.Array,
+    types.Array,
+    types.Integer,
+    types.Array,
+)
+def _lower_call_kernel(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    def data(n: int) -> Any:
+        return context.make_array(sig.args[n])(context, builder, args[n]).data
+
+    pointers = [data(1), data(2), builder.gep(data(3), [args[4]]), data(5)]
+    kind = ir.FunctionType(ir.VoidType(), [pointer.type for pointer in pointers])
+    builder.call(builder.inttoptr(args[0], kind.as_pointer()), pointers)
+    return context.get_dummy_value()
+
+
+@helper
+def run_section(arena: Any, constants: Any, program: Any, frame: Any, first: int, end: int) -> None:
+    position = first
+    while position < end:
+        call_kernel(program[position], arena, constants, program, position, frame)
+        position += program[position + 1]
+
+
+@compiled
+def run_machine(
+    arena: Any,
+    constants: Any,
+    program: Any,
+    frame: Any,
+    sections: Any,
+    repeats: int,
+    first: int,
+    stop: int,
+    lanes: int,
+) -> None:
+    """Run a program over the samples `first` to `stop`, `lanes` at a time.
+
+    Parameters
+    ----------
+    arena, constants : float32 arrays
+        The worker's memory, modified; the model's weights.
+    program, frame : int64 arrays
+        Instructions; counters (modified) and addresses.
+    sections : int64 array of 4
+        Where prologue, body and epilogue begin, and where the program ends.
+    repeats : int
+        How often the body runs.
+    """
+    for sample in range(first, stop, lanes):
+        frame[SAMPLE] = sample
+        frame[COUNT] = min(lanes, stop - sample)
+        run_section(arena, constants, program, frame, sections[0], sections[1])
+        for step in range(repeats):
+            frame[STEP] = step
+            run_section(arena, constants, program, frame, sections[1], sections[2])
+        run_section(arena, constants, program, frame, sections[2], sections[3])
+        if frame[INVALID] != 0:
+            return

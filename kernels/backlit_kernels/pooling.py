@@ -1,0 +1,259 @@
+"""Max and average pooling, forward and backward, over windows clipped to the image.
+
+Families are made for a window size, so that the loops over whole windows unroll; windows cut by
+the image's edge take the same code with their own sizes.
+
+# c = channels, (oy, ox) = output position, (y, x) = input position
+"""
+
+from typing import Any
+
+from backlit_kernels.kernel import helper
+from backlit_kernels.lanes import for_lanes
+from backlit_kernels.vector import maximum, select, splat
+
+
+@for_lanes
+def max_pool(load: Any, store: Any, width: int, rows: int, columns: int) -> Any:
+    @helper
+    def window_maximum(arena: Any, start: int, h: int, w: int, pitch: int, pixel: int) -> Any:
+        best = load(arena, start)
+        for i in range(h):
+            for j in range(w):
+                best = maximum(best, load(arena, start + i * pitch + j * pixel))
+        return best
+
+    def max_pool(
+        arena: Any,
+        x: int,
+        out: int,
+        channels: int,
+        height: int,
+        image_width: int,
+        out_height: int,
+        out_width: int,
+        plane: int,
+        pitch: int,
+        out_plane: int,
+        out_pitch: int,
+        pixel: int,
+        stride_y: int,
+        stride_x: int,
+        top: int,
+        left: int,
+    ) -> None:
+        """The maximum of each window; padding never wins. A NaN survives."""
+        for c in range(channels):
+            for oy in range(out_height):
+                y = max(oy * stride_y - top, 0)
+                h = min(oy * stride_y - top + rows, height) - y
+                for ox in range(out_width):
+                    xx = max(ox * stride_x - left, 0)
+                    w = min(ox * stride_x - left + columns, image_width) - xx
+                    first = x + c * plane + y * pitch + xx * pixel
+                    target = out + c * out_plane + oy * out_pitch + ox * pixel
+                    for i in range(0, pixel, width):
+                        if h == rows and w == columns:
+                            best = window_maximum(arena, first + i, rows, columns, pitch, pixel)
+                        else:
+                            best = window_maximum(arena, first + i, h, w, pitch, pixel)
+                        store(arena, target + i, best)
+
+    return max_pool
+
+
+@for_lanes
+def max_pool_backward(load: Any, store: Any, width: int, rows: int, columns: int) -> Any:
+    @helper
+    def route(
+        arena: Any,
+        best: Any,
+        gradient: Any,
+        start: int,
+        h: int,
+        w: int,
+        pitch: int,
+        pixel: int,
+        distance: int,
+        accumulate: int,
+    ) -> None:
+        zero = splat(0.0)
+        for i in range(h):
+            for j in range(w):
+                at = start + i * pitch + j * pixel
+                here = load(arena, at) == best
+                share = select(here, gradient, zero)
+                gradient = select(here, zero, gradient)
+                if accumulate != 0:
+                    share = share + load(arena, at + distance)
+                store(arena, at + distance, share)
+
+    def max_pool_backward(
+        arena: Any,
+        x: int,
+        y: int,
+        g: int,
+        out: int,
+        channels: int,
+        height: int,
+        image_width: int,
+        out_height: int,
+        out_width: int,
+        plane: int,
+        pitch: int,
+        out_plane: int,
+        out_pitch: int,
+        pixel: int,
+        stride_y: int,
+        stride_x: int,
+        top: int,
+        left: int,
+        accumulate: int,
+        masked: int,
+        rectified: int,
+    ) -> None:
+        """The gradient goes to the first maximum of a window in row-major order.
+
+        With `accumulate` 0 the windows tile the image exactly; else `out` holds zeros or what is
+        to be added to. `masked` and `rectified` apply a preceding ReLU's backward rule as well
+        (see `relu_backward`): the maximum is its output.
+        """
+        zero = splat(0.0)
+        distance = out - x
+        for c in range(channels):
+            for oy in range(out_height):
+                top_y = max(oy * stride_y - top, 0)
+                h = min(oy * stride_y - top + rows, height) - top_y
+                for ox in range(out_width):
+                    left_x = max(ox * stride_x - left, 0)
+                    w = min(ox * stride_x - left + columns, image_width) - left_x
+                    first = x + c * plane + top_y * pitch + left_x * pixel
+                    place = c * out_plane + oy * out_pitch + ox * pixel
+                    for i in range(0, pixel, width):
+                        best = load(arena, y + place + i)
+                        gradient = load(arena, g + place + i)
+                        if masked != 0:
+                            gradient = select(best > zero, gradient, zero)
+                        if rectified != 0:
+                            gradient = maximum(zero, gradient)
+                        if h == rows and w == columns:
+                            route(
+                                arena, best, gradient, first + i, rows, columns,
+                                pitch, pixel, distance, accumulate,
+                            )  # fmt: skip
+                        else:
+                            route(
+                                arena, best, gradient, first + i, h, w,
+                                pitch, pixel, distance, accumulate,
+                            )  # fmt: skip
+
+    return max_pool_backward
+
+
+@helper
+def window_size(
+    position: int, stride: int, window: int, before: int, after: int, size: int, padded: int
+) -> int:
+    """How many entries an average divides by, along one axis."""
+    start = position * stride - before
+    if padded != 0:
+        return min(start + window, size + after) - start
+    return min(start + window, size) - max(start, 0)
+
+
+@for_lanes
+def average_pool(load: Any, store: Any, width: int) -> Any:
+    def average_pool(
+        arena: Any,
+        x: int,
+        out: int,
+        channels: int,
+        height: int,
+        image_width: int,
+        out_height: int,
+        out_width: int,
+        plane: int,
+        pitch: int,
+        out_plane: int,
+        out_pitch: int,
+        pixel: int,
+        rows: int,
+        columns: int,
+        stride_y: int,
+        stride_x: int,
+        top: int,
+        left: int,
+        bottom: int,
+        right: int,
+        padded: int,
+    ) -> None:
+        """The mean of each window; `padded`: the padding counts as zeros."""
+        for c in range(channels):
+            for oy in range(out_height):
+                y = max(oy * stride_y - top, 0)
+                h = min(oy * stride_y - top + rows, height) - y
+                n_y = window_size(oy, stride_y, rows, top, bottom, height, padded)
+                for ox in range(out_width):
+                    xx = max(ox * stride_x - left, 0)
+                    w = min(ox * stride_x - left + columns, image_width) - xx
+                    n_x = window_size(ox, stride_x, columns, left, right, image_width, padded)
+                    first = x + c * plane + y * pitch + xx * pixel
+                    target = out + c * out_plane + oy * out_pitch + ox * pixel
+                    share = splat(1.0 / (n_y * n_x))
+                    for i in range(0, pixel, width):
+                        total = splat(0.0)
+                        for j in range(h):
+                            for k in range(w):
+                                total = total + load(arena, first + i + j * pitch + k * pixel)
+                        store(arena, target + i, total * share)
+
+    return average_pool
+
+
+@for_lanes
+def average_pool_backward(load: Any, store: Any, width: int) -> Any:
+    def average_pool_backward(
+        arena: Any,
+        g: int,
+        out: int,
+        channels: int,
+        height: int,
+        image_width: int,
+        out_height: int,
+        out_width: int,
+        plane: int,
+        pitch: int,
+        out_plane: int,
+        out_pitch: int,
+        pixel: int,
+        rows: int,
+        columns: int,
+        stride_y: int,
+        stride_x: int,
+        top: int,
+        left: int,
+        bottom: int,
+        right: int,
+        padded: int,
+    ) -> None:
+        """Each window's gradient is shared evenly and added to `out`."""
+        for c in range(channels):
+            for oy in range(out_height):
+                y = max(oy * stride_y - top, 0)
+                h = min(oy * stride_y - top + rows, height) - y
+                n_y = window_size(oy, stride_y, rows, top, bottom, height, padded)
+                for ox in range(out_width):
+                    xx = max(ox * stride_x - left, 0)
+                    w = min(ox * stride_x - left + columns, image_width) - xx
+                    n_x = window_size(ox, stride_x, columns, left, right, image_width, padded)
+                    first = out + c * plane + y * pitch + xx * pixel
+                    source = g + c * out_plane + oy * out_pitch + ox * pixel
+                    share = splat(1.0 / (n_y * n_x))
+                    for i in range(0, pixel, width):
+                        gradient = load(arena, source + i) * share
+                        for j in range(h):
+                            for k in range(w):
+                                at = first + i + j * pitch + k * pixel
+                                store(arena, at, load(arena, at) + gradient)
+
+    return average_pool_backward

@@ -1,0 +1,192 @@
+"""The one dense product: convolutions and dense layers, forward and backward.
+
+    out[m, p] = bias[m] + sum over k of weights[k, m] * x[p, offsets[k]]
+
+`x` is addressed through a table of patch offsets, which is im2col without its matrix: input
+buffers have zero borders wide enough for every offset. The sum over k runs in order, one fused
+multiply-add a term, whatever the shape of the tile: results are the same bits on every tiling.
+
+# m = output channels, p = positions (a vector of sixteen floats each), k = patch entries
+"""
+
+from functools import cache
+from typing import Any
+
+from backlit_kernels.kernel import Kernel
+from backlit_kernels.tile import (
+    accumulators,
+    add_tile,
+    broadcast_rows,
+    load_tile,
+    mask_tile,
+    rank_one_update,
+    rectify_tile,
+    store_tile,
+)
+from backlit_kernels.vector import LANES
+
+
+@cache
+def product(rows: int, columns: int) -> Kernel:
+    """The product with a register tile of `rows` channels by `columns` positions."""
+
+    def product(
+        arena: Any,
+        constants: Any,
+        table: Any,
+        out: int,
+        x: int,
+        weights: int,
+        bias: int,
+        offsets: int,
+        depth: int,
+        blocks: int,
+        runs: int,
+        length: int,
+        last: int,
+        x_run: int,
+        out_run: int,
+        x_step: int,
+        out_step: int,
+        out_channel: int,
+        groups: int,
+        x_group: int,
+        out_group: int,
+        initial: int,
+        rectify: int,
+        mask: int,
+    ) -> None:
+        """Compute `groups` products of `blocks` tiles of channels over `runs` of positions.
+
+        Parameters
+        ----------
+        out, x
+            Where output and input lie in the arena.
+        weights, bias
+            Where they lie in the constants: ``(groups, blocks, depth, rows)`` and
+            ``(groups, blocks, rows)``.
+        offsets
+            Where the `depth` patch offsets lie in the table.
+        runs, length, last
+            Number of runs of positions, positions in each and in the last one; no run is
+            shorter than `columns`, and a run's last tile overlaps the one before.
+        x_run, out_run, x_step, out_step, out_channel, x_group, out_group
+            Distances in floats between runs, positions, channels and groups.
+        initial, mask
+            Distance from `out` to a buffer of its layout that is added, or whose positive
+            entries let the result pass; 0 for none.
+        rectify
+            1 to set negative results to zero.
+        """
+        for group in range(groups):
+            for run in range(runs):
+                count = length if run < runs - 1 else last
+                for block in range(blocks):
+                    number = group * blocks + block
+                    w = weights + number * depth * rows
+                    start = group * x_group + run * x_run + x
+                    target = group * out_group + run * out_run + out + block * rows * out_channel
+                    position = 0
+                    while position < count:
+                        first = min(position, count - columns)
+                        source = start + first * x_step
+                        tile = broadcast_rows(constants, bias + number * rows, rows, columns)
+                        for k in range(depth):
+                            at = source + table[offsets + k]
+                            tile = rank_one_update(
+                                tile, constants, w + k * rows, arena, at, x_step
+                            )
+                        at = target + first * out_step
+                        if initial != 0:
+                            tile = add_tile(tile, arena, at + initial, out_channel, out_step)
+                        if rectify != 0:
+                            tile = rectify_tile(tile)
+                        if mask != 0:
+                            tile = mask_tile(tile, arena, at + mask, out_channel, out_step)
+                        store_tile(tile, arena, at, out_channel, out_step)
+                        position += columns
+
+    return Kernel(product, f"product_{rows}x{columns}")
+
+
+@cache
+def matrix_vector(columns: int) -> Kernel:
+    """The product of one sample and a matrix: sixteen outputs in each of `columns` vectors."""
+
+    def matrix_vector(
+        arena: Any,
+        constants: Any,
+        out: int,
+        x: int,
+        weights: int,
+        bias: int,
+        depth: int,
+        outputs: int,
+        rectify: int,
+        mask: int,
+    ) -> None:
+        """out[m] = bias[m] + sum over k of x[k] * weights[k, m]; `outputs` is a multiple of 16.
+
+        Weights and samples swap the roles they have in `product`; sums run in the same order.
+        """
+        for position in range(0, outputs, columns * LANES):
+            m = min(position, outputs - columns * LANES)
+            tile = load_tile(constants, bias + m, 0, LANES, 1, columns)
+            for k in range(depth):
+                row = weights + k * outputs + m
+                tile = rank_one_update(tile, arena, x + k, constants, row, LANES)
+            if rectify != 0:
+                tile = rectify_tile(tile)
+            if mask != 0:
+                tile = mask_tile(tile, arena, out + m + mask, 0, LANES)
+            store_tile(tile, arena, out + m, 0, LANES)
+
+    return Kernel(matrix_vector, f"matrix_vector_{columns}")
+
+
+def matrix_vector_columns(vectors: int) -> int:
+    """How many vectors of outputs to hold in registers at once."""
+    room, _ = accumulators()
+    return max(c for c in (1, 2, 4, 6, 8, 16) if c <= min(room, vectors))
+
+
+@cache
+def tile_shapes() -> tuple[tuple[int, int], ...]:
+    """Tile shapes (rows, columns) that this processor's registers hold."""
+    room, _ = accumulators()
+    rows = [r for r in (16, 12, 8, 6, 4, 3, 2, 1) if r <= room]
+    wide = {(r, room // r) for r in rows}
+    return tuple(sorted(wide | {(r, 1) for r in rows}, reverse=True))
+
+
+def tile_cost(rows: int, columns: int, positions: int) -> float:
+    """Estimated cycles for one step of the sum over `positions`, by one tile of channels."""
+    _, split = accumulators()
+    updates = rows * columns * split / 2  # two fused multiply-adds a cycle
+    loads = (rows + columns * split) / 2  # two loads a cycle
+    latency = 4.0  # of a fused multiply-add that waits for the one before
+    return -(-positions // columns) * max(updates, loads, latency)
+
+
+@cache
+def tiling(channels: int, positions: int) -> tuple[tuple[int, int, int], ...]:
+    """The cheapest way to cover `channels`: pieces of (rows, columns, blocks).
+
+    `positions` is the number of vectors in the shortest run.
+    """
+    best: list[tuple[float, tuple[int, int] | None]] = [(0.0, None)]
+    for n in range(1, channels + 1):
+        best.append(
+            min(
+                (best[n - r][0] + tile_cost(r, c, positions), (r, c))
+                for r, c in tile_shapes()
+                if r <= n and c <= positions
+            )
+        )
+    counts: dict[tuple[int, int], int] = {}
+    while channels:
+        shape = best[channels][1]
+        assert shape is not None
+        counts[shape] = counts.get(shape, 0) + 1
+        channels -= shape[0]
+    return tuple((r, c, n) for (r, c), n in sorted(counts.items(), reverse=True))

@@ -1,0 +1,252 @@
+"""The register tile: a block of accumulators, `rows` output channels by `columns` positions.
+
+One type and six operations, all unrolled: the loops below run while LLVM code is being written,
+so that every accumulator is a value of its own and stays in a register. In Python a tile is an
+array of shape (rows, columns, 16).
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import config, types
+from numba.core.codegen import get_host_cpu_features
+from numba.extending import lower_builtin, models, register_model, type_callable
+
+from backlit_kernels.vector import (
+    _VECTOR,
+    LANES,
+    address,
+    broadcast,
+    call_llvm,
+)
+
+_I64 = ir.IntType(64)
+
+
+def _cpu_features() -> str:
+    return config.CPU_FEATURES or ("" if config.CPU_NAME else get_host_cpu_features())
+
+
+def accumulators() -> tuple[int, int]:
+    """How many vectors the accumulators may take, and machine registers a vector takes."""
+    if "+avx512f" in _cpu_features():
+        return 24, 1
+    return 6, 2
+
+
+class TileType(types.Type):
+    def __init__(self, rows: int, columns: int) -> None:
+        self.rows, self.columns = rows, columns
+        super().__init__(name=f"tile{rows}x{columns}")
+
+
+@register_model(TileType)
+class _TileModel(models.PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: Any) -> None:
+        super().__init__(dmm, fe_type, ir.ArrayType(_VECTOR, fe_type.rows * fe_type.columns))
+
+
+def broadcast_rows(memory: Any, index: int, rows: int, columns: int) -> Any:
+    """A tile whose row r holds ``memory[index + r]`` everywhere."""
+    column = memory[index : index + rows].reshape(rows, 1, 1)
+    return np.broadcast_to(column, (rows, columns, LANES)).astype(np.float32)
+
+
+def load_tile(memory: Any, index: int, row: int, step: int, rows: int, columns: int) -> Any:
+    """What lies in memory, rows `row` and columns `step` floats apart."""
+    place = [[index + r * row + c * step for c in range(columns)] for r in range(rows)]
+    return np.stack([[memory[at : at + LANES] for at in line] for line in place])
+
+
+def rank_one_update(tile: Any, weights: Any, w: int, memory: Any, x: int, step: int) -> Any:
+    """``tile[r, c] += weights[w + r] * memory[x + c * step ...]``, the heart of every product."""
+    rows, columns, _ = tile.shape
+    vectors = np.stack([memory[x + c * step : x + c * step + LANES] for c in range(columns)])
+    products = weights[w : w + rows].astype(np.float64).reshape(rows, 1, 1) * vectors
+    return (tile + products).astype(np.float32)
+
+
+def add_tile(tile: Any, memory: Any, index: int, row: int, step: int) -> Any:
+    """Add what lies in memory, rows `row` and columns `step` floats apart."""
+    return _combine(tile, memory, index, row, step, np.add)
+
+
+def rectify_tile(tile: Any) -> Any:
+    """Negative entries to zero; a NaN survives."""
+    return np.where(tile < 0, np.float32(0), tile)
+
+
+def mask_tile(tile: Any, memory: Any, index: int, row: int, step: int) -> Any:
+    """Keep what stands where memory is positive, zero elsewhere."""
+    return _combine(tile, memory, index, row, step, lambda t, m: np.where(m > 0, t, 0))
+
+
+def store_tile(tile: Any, memory: Any, index: int, row: int, step: int) -> None:
+    rows, columns, _ = tile.shape
+    for r, c in np.ndindex(rows, columns):
+        at = index + r * row + c * step
+        memory[at : at + LANES] = tile[r, c]
+
+
+def _combine(tile: Any, memory: Any, index: int, row: int, step: int, function: Any) -> Any:
+    result = tile.copy()
+    for r, c in np.ndindex(*tile.shape[:2]):
+        at = index + r * row + c * step
+        result[r, c] = function(tile[r, c], memory[at : at + LANES])
+    return result
+
+
+# --- how they compile -----------------------------------------------------------------------
+
+
+@type_callable(broadcast_rows)
+def _type_broadcast_rows(context: Any) -> Any:
+    def typer(memory: Any, index: Any, rows: Any, columns: Any) -> Any:
+        return _shape(rows, columns)
+
+    return typer
+
+
+def _shape(rows: Any, columns: Any) -> TileType | None:
+    if isinstance(rows, types.IntegerLiteral) and isinstance(columns, types.IntegerLiteral):
+        return TileType(rows.literal_value, columns.literal_value)
+    return None
+
+
+@lower_builtin(broadcast_rows, types.CPointer, types.Integer, types.Integer, types.Integer)
+def _lower_broadcast_rows(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    tile = sig.return_type
+    pointer = builder.gep(args[0], [args[1]])
+    result = ir.Constant(context.get_value_type(tile), ir.Undefined)
+    for r in range(tile.rows):
+        value = broadcast(builder, builder.load(builder.gep(pointer, [_I64(r)])))
+        for c in range(tile.columns):
+            result = builder.insert_value(result, value, r * tile.columns + c)
+    return result
+
+
+@type_callable(load_tile)
+def _type_load_tile(context: Any) -> Any:
+    def typer(memory: Any, index: Any, row: Any, step: Any, rows: Any, columns: Any) -> Any:
+        return _shape(rows, columns)
+
+    return typer
+
+
+@lower_builtin(load_tile, types.CPointer, *[types.Integer] * 5)
+def _lower_load_tile(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    tile = sig.return_type
+    memory, index, row, step = args[:4]
+    places = [
+        place
+        for start in _spaced(builder, index, row, tile.rows)
+        for place in _spaced(builder, start, step, tile.columns)
+    ]
+    result = ir.Constant(context.get_value_type(tile), ir.Undefined)
+    for n, place in enumerate(places):
+        value = builder.load(address(builder, memory, place), align=4)
+        result = builder.insert_value(result, value, n)
+    return result
+
+
+@type_callable(rank_one_update)
+def _type_rank_one_update(context: Any) -> Any:
+    return lambda tile, weights, w, memory, x, step: tile
+
+
+@lower_builtin(
+    rank_one_update,
+    TileType,
+    types.CPointer,
+    types.Integer,
+    types.CPointer,
+    types.Integer,
+    types.Integer,
+)
+def _lower_rank_one_update(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    kind = sig.args[0]
+    tile, weights, w, memory, x, step = args
+    weights = builder.gep(weights, [w])
+    places = _spaced(builder, x, step, kind.columns)
+
+    def weight(r: int) -> Any:
+        return broadcast(builder, builder.load(builder.gep(weights, [_I64(r)])))
+
+    def lanes(c: int) -> Any:
+        return builder.load(address(builder, memory, places[c]), align=4)
+
+    # the shorter side is held in registers, the longer one streams past it
+    if kind.rows <= kind.columns:
+        held = [weight(r) for r in range(kind.rows)]
+        pairs = ((r, c, held[r], x) for c in range(kind.columns) for x in [lanes(c)] for r in range(kind.rows))
+    else:
+        held = [lanes(c) for c in range(kind.columns)]
+        pairs = ((r, c, w, held[c]) for r in range(kind.rows) for w in [weight(r)] for c in range(kind.columns))
+    for r, c, factor, vector in pairs:
+        n = r * kind.columns + c
+        total = [factor, vector, builder.extract_value(tile, n)]
+        total = call_llvm(builder, "llvm.fmuladd.v16f32", _VECTOR, total)
+        tile = builder.insert_value(tile, total, n)
+    return tile
+
+
+def _spaced(builder: Any, start: Any, step: Any, count: int) -> list[Any]:
+    return [builder.add(start, builder.mul(step, _I64(i))) for i in range(count)]
+
+
+@type_callable(rectify_tile)
+def _type_rectify(context: Any) -> Any:
+    return lambda tile: tile
+
+
+@lower_builtin(rectify_tile, TileType)
+def _lower_rectify(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    tile, zero = args[0], ir.Constant(_VECTOR, [0.0] * LANES)
+    for n in range(sig.args[0].rows * sig.args[0].columns):
+        value = builder.extract_value(tile, n)
+        negative = builder.fcmp_ordered("<", value, zero)
+        tile = builder.insert_value(tile, builder.select(negative, zero, value), n)
+    return tile
+
+
+def _entrywise(function: Any, result: Any, emit: Any) -> None:
+    """Compile a function of a tile and as many vectors in memory."""
+
+    @type_callable(function)
+    def _typing(context: Any) -> Any:
+        return lambda tile, memory, index, row, step: result or tile
+
+    place = (types.CPointer, types.Integer, types.Integer, types.Integer)
+
+    @lower_builtin(function, TileType, *place)
+    def _lowering(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        tile, memory, index, row, step = args
+        kind, n = sig.args[0], 0
+        for start in _spaced(builder, index, row, kind.rows):
+            for at in _spaced(builder, start, step, kind.columns):
+                value = builder.extract_value(tile, n)
+                value = emit(builder, value, address(builder, memory, at))
+                if value is not None:
+                    tile = builder.insert_value(tile, value, n)
+                n += 1
+        return context.get_dummy_value() if result else tile
+
+
+def _emit_add(builder: Any, value: Any, place: Any) -> Any:
+    return builder.fadd(value, builder.load(place, align=4))
+
+
+def _emit_mask(builder: Any, value: Any, place: Any) -> Any:
+    zero = ir.Constant(_VECTOR, [0.0] * LANES)
+    positive = builder.fcmp_ordered(">", builder.load(place, align=4), zero)
+    return builder.select(positive, value, zero)
+
+
+def _emit_store(builder: Any, value: Any, place: Any) -> None:
+    builder.store(value, place, align=4)
+
+
+_entrywise(add_tile, None, _emit_add)
+_entrywise(mask_tile, None, _emit_mask)
+_entrywise(store_tile, types.none, _emit_store)

@@ -1,0 +1,284 @@
+"""The vector type: sixteen float32 lanes, and the few operations kernels are written with.
+
+Each operation is a plain NumPy function with its LLVM instruction attached, so that kernels run
+both compiled and, under ``NUMBA_DISABLE_JIT=1``, as ordinary Python. LLVM splits the sixteen
+lanes as the machine needs: one AVX-512 register, two of AVX2, four of NEON.
+
+Memory is a pointer to float32 in compiled code and a one-dimensional float32 array in Python.
+"""
+
+import inspect
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import lower_builtin, models, register_model, type_callable
+
+LANES = 16
+
+_FLOAT = ir.FloatType()
+_INT = ir.IntType(32)
+_VECTOR = ir.VectorType(_FLOAT, LANES)
+_INTS = ir.VectorType(_INT, LANES)
+_BITS = ir.VectorType(ir.IntType(1), LANES)
+
+
+class _VectorType(types.Type):
+    def __init__(self) -> None:
+        super().__init__(name="float32x16")
+
+
+class _MaskType(types.Type):
+    def __init__(self) -> None:
+        super().__init__(name="maskx16")
+
+
+vector = _VectorType()
+mask = _MaskType()
+memory = types.CPointer(types.float32)
+
+
+@register_model(_VectorType)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: Any) -> None:
+        super().__init__(dmm, fe_type, _VECTOR)
+
+
+@register_model(_MaskType)
+class _MaskModel(models.PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: Any) -> None:
+        super().__init__(dmm, fe_type, _BITS)
+
+
+Emit = Callable[[Any, list[Any]], Any]
+
+
+def compiles_to(function: Any, emit: Emit, result: types.Type, *kinds: type[types.Type]) -> Any:
+    """Attach an LLVM emitter ``emit(builder, values)`` to `function` for arguments of `kinds`."""
+
+    @type_callable(function)
+    def _typing(context: Any) -> Any:
+        def typer(*args: Any) -> types.Type | None:
+            return result if all(map(isinstance, args, kinds)) else None
+
+        typer.__signature__ = _positional(len(kinds))  # type: ignore[attr-defined]
+        return typer
+
+    @lower_builtin(function, *kinds)
+    def _lowering(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        values = [_widen(builder, value, kind) for value, kind in zip(args, sig.args, strict=True)]
+        return emit(builder, values)
+
+    return function
+
+
+def _positional(count: int) -> inspect.Signature:
+    names = [f"argument{i}" for i in range(count)]
+    return inspect.Signature([inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names])
+
+
+def _widen(builder: Any, value: Any, kind: types.Type) -> Any:
+    """Integers as 64 bits and scalars as float32, whatever the kernel's source wrote."""
+    if isinstance(kind, types.Integer) and value.type.width < 64:
+        return builder.sext(value, ir.IntType(64))
+    if isinstance(kind, types.Float) and value.type != _FLOAT:
+        return builder.fptrunc(value, _FLOAT)
+    return value
+
+
+def address(builder: Any, pointer: Any, index: Any, kind: ir.Type = _VECTOR) -> Any:
+    """The address of ``pointer[index]``, seen as a pointer to `kind`."""
+    return builder.bitcast(builder.gep(pointer, [index]), kind.as_pointer())
+
+
+def broadcast(builder: Any, scalar: Any) -> Any:
+    single = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), scalar, _INT(0))
+    return builder.shuffle_vector(single, single, ir.Constant(_INTS, [0] * LANES))
+
+
+def call_llvm(builder: Any, name: str, result: ir.Type, values: list[Any]) -> Any:
+    """Call the LLVM intrinsic of this (mangled) name."""
+    kind = ir.FunctionType(result, [value.type for value in values])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
+
+
+# --- memory ---------------------------------------------------------------------------------
+
+
+def load(memory: Any, index: int) -> Any:
+    """Sixteen adjacent floats."""
+    return memory[index : index + LANES].copy()
+
+
+def store(memory: Any, index: int, value: Any) -> None:
+    """Write sixteen adjacent floats."""
+    memory[index : index + LANES] = value
+
+
+def load_one(memory: Any, index: int) -> Any:
+    """One float in every lane."""
+    return np.full(LANES, memory[index], np.float32)
+
+
+def store_one(memory: Any, index: int, value: Any) -> None:
+    """Write the first lane alone."""
+    memory[index] = value[0]
+
+
+def splat(scalar: float) -> Any:
+    """A scalar in every lane."""
+    return np.full(LANES, scalar, np.float32)
+
+
+def _emit_load(b: Any, v: list[Any]) -> Any:
+    return b.load(address(b, v[0], v[1]), align=4)
+
+
+def _emit_store(b: Any, v: list[Any]) -> Any:
+    b.store(v[2], address(b, v[0], v[1]), align=4)
+    return ir.Constant(ir.IntType(8).as_pointer(), None)
+
+
+def _emit_store_one(b: Any, v: list[Any]) -> Any:
+    b.store(b.extract_element(v[2], _INT(0)), b.gep(v[0], [v[1]]))
+    return ir.Constant(ir.IntType(8).as_pointer(), None)
+
+
+compiles_to(load, _emit_load, vector, types.CPointer, types.Integer)
+compiles_to(store, _emit_store, types.none, types.CPointer, types.Integer, _VectorType)
+compiles_to(
+    load_one,
+    lambda b, v: broadcast(b, b.load(b.gep(v[0], [v[1]]))),
+    vector,
+    types.CPointer,
+    types.Integer,
+)
+compiles_to(store_one, _emit_store_one, types.none, types.CPointer, types.Integer, _VectorType)
+compiles_to(splat, lambda b, v: broadcast(b, v[0]), vector, types.Float)
+
+
+# --- arithmetic -----------------------------------------------------------------------------
+
+
+def fma(a: Any, b: Any, c: Any) -> Any:
+    """``a * b + c``, rounded once where the processor can."""
+    return (a.astype(np.float64) * b + c).astype(np.float32)
+
+
+def minimum(a: Any, b: Any) -> Any:
+    """The smaller of two; a NaN in `b` survives."""
+    return np.where(a < b, a, b)
+
+
+def maximum(a: Any, b: Any) -> Any:
+    """The larger of two; a NaN in `b` survives."""
+    return np.where(a > b, a, b)
+
+
+def absolute(a: Any) -> Any:
+    return np.abs(a)
+
+
+def square_root(a: Any) -> Any:
+    return np.sqrt(a)
+
+
+def round_even(a: Any) -> Any:
+    """The nearest whole number."""
+    return np.rint(a)
+
+
+def times_power_of_two(a: Any, exponent: Any) -> Any:
+    """``a * 2**exponent`` for whole exponents in [-252, 252]; saturates beyond."""
+    return np.ldexp(a, np.clip(exponent, -252, 252).astype(np.int32)).astype(np.float32)
+
+
+def exponent(a: Any) -> Any:
+    """The n of ``a = m * 2**n`` with m in [0.5, 1), for positive normal numbers."""
+    return np.frexp(a)[1].astype(np.float32)
+
+
+def mantissa(a: Any) -> Any:
+    """The m of ``a = m * 2**n`` in [0.5, 1), for positive normal numbers."""
+    return np.frexp(a)[0]
+
+
+def select(condition: Any, a: Any, b: Any) -> Any:
+    """`a` where the condition holds, else `b`."""
+    return np.where(condition, a, b)
+
+
+def any_of(condition: Any) -> bool:
+    """Whether the condition holds in some lane."""
+    return bool(condition.any())
+
+
+def _emit_choice(comparison: str) -> Emit:
+    return lambda b, v: b.select(b.fcmp_ordered(comparison, v[0], v[1]), v[0], v[1])
+
+
+def _emit_power(b: Any, v: list[Any]) -> Any:
+    # in two factors, so that both stay normal numbers
+    bound = [ir.Constant(_VECTOR, [x] * LANES) for x in (-252.0, 252.0)]
+    exponent = b.select(b.fcmp_ordered(">", v[1], bound[0]), v[1], bound[0])
+    exponent = b.select(b.fcmp_ordered("<", exponent, bound[1]), exponent, bound[1])
+    whole = b.fptosi(exponent, _INTS)
+    half = b.ashr(whole, ir.Constant(_INTS, [1] * LANES))
+    bias, shift = ir.Constant(_INTS, [127] * LANES), ir.Constant(_INTS, [23] * LANES)
+    result = v[0]
+    for part in (half, b.sub(whole, half)):
+        result = b.fmul(result, b.bitcast(b.shl(b.add(part, bias), shift), _VECTOR))
+    return result
+
+
+def _emit_exponent(b: Any, v: list[Any]) -> Any:
+    bits = b.lshr(b.bitcast(v[0], _INTS), ir.Constant(_INTS, [23] * LANES))
+    return b.sitofp(b.sub(bits, ir.Constant(_INTS, [126] * LANES)), _VECTOR)
+
+
+def _emit_mantissa(b: Any, v: list[Any]) -> Any:
+    bits = b.and_(b.bitcast(v[0], _INTS), ir.Constant(_INTS, [0x007FFFFF] * LANES))
+    return b.bitcast(b.or_(bits, ir.Constant(_INTS, [126 << 23] * LANES)), _VECTOR)
+
+
+def _llvm(name: str) -> Emit:
+    return lambda b, v: call_llvm(b, f"llvm.{name}.v16f32", _VECTOR, v)
+
+
+def _compare(sign: str) -> Emit:
+    return lambda b, v: b.fcmp_ordered(sign, v[0], v[1])
+
+
+_pair = (_VectorType, _VectorType)
+compiles_to(fma, _llvm("fmuladd"), vector, *_pair, _VectorType)
+compiles_to(absolute, _llvm("fabs"), vector, _VectorType)
+compiles_to(square_root, _llvm("sqrt"), vector, _VectorType)
+compiles_to(round_even, _llvm("rint"), vector, _VectorType)
+compiles_to(minimum, _emit_choice("<"), vector, *_pair)
+compiles_to(maximum, _emit_choice(">"), vector, *_pair)
+compiles_to(times_power_of_two, _emit_power, vector, *_pair)
+compiles_to(exponent, _emit_exponent, vector, _VectorType)
+compiles_to(mantissa, _emit_mantissa, vector, _VectorType)
+compiles_to(select, lambda b, v: b.select(v[0], v[1], v[2]), vector, _MaskType, *_pair)
+compiles_to(
+    any_of,
+    lambda b, v: b.icmp_unsigned("!=", b.bitcast(v[0], ir.IntType(16)), ir.IntType(16)(0)),
+    types.boolean,
+    _MaskType,
+)
+compiles_to(operator.add, lambda b, v: b.fadd(v[0], v[1]), vector, *_pair)
+compiles_to(operator.sub, lambda b, v: b.fsub(v[0], v[1]), vector, *_pair)
+compiles_to(operator.mul, lambda b, v: b.fmul(v[0], v[1]), vector, *_pair)
+compiles_to(operator.truediv, lambda b, v: b.fdiv(v[0], v[1]), vector, *_pair)
+compiles_to(operator.neg, lambda b, v: b.fneg(v[0]), vector, _VectorType)
+compiles_to(operator.gt, _compare(">"), mask, *_pair)
+compiles_to(operator.ge, _compare(">="), mask, *_pair)
+compiles_to(operator.lt, _compare("<"), mask, *_pair)
+compiles_to(operator.le, _compare("<="), mask, *_pair)
+compiles_to(operator.eq, _compare("=="), mask, *_pair)
+compiles_to(operator.and_, lambda b, v: b.and_(v[0], v[1]), mask, _MaskType, _MaskType)
+compiles_to(operator.or_, lambda b, v: b.or_(v[0], v[1]), mask, _MaskType, _MaskType)
+compiles_to(operator.invert, lambda b, v: b.not_(v[0]), mask, _MaskType)

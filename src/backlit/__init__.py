@@ -1,0 +1,90 @@
+"""backlit: explains image classifiers on a CPU.
+
+*Light a picture from behind and you see what it is made of.* A model is a list of layers with
+their weights; a method takes arrays and returns an array of the input's shape.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from backlit.layers import (
+    AvgPool2D,
+    BatchNorm,
+    Clip,
+    Conv2D,
+    Dense,
+    Flatten,
+    GlobalAvgPool2D,
+    LeakyReLU,
+    LogSoftmax,
+    MaxPool2D,
+    ReLU,
+    Residual,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from backlit.methods.gradients import gradient, saliency
+from backlit.model import Model
+from backlit.storage import load, save
+
+if TYPE_CHECKING:
+    from backlit import datasets, metrics, models, plots
+    from backlit.plots import compare, show_filters, show_saliency, wrong
+
+__version__ = "0.1.0"
+
+# Found on first use, so that `import backlit` needs numpy and numba alone.
+_LATER = {
+    "datasets": "backlit.datasets",
+    "metrics": "backlit.metrics",
+    "models": "backlit.models",
+    "plots": "backlit.plots",
+    "compare": "backlit.plots",
+    "show_filters": "backlit.plots",
+    "show_saliency": "backlit.plots",
+    "wrong": "backlit.plots",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'backlit' has no attribute {name!r}")
+    module = import_module(_LATER[name])
+    return module if _LATER[name].endswith(f".{name}") else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
+
+
+__all__ = [
+    "AvgPool2D",
+    "BatchNorm",
+    "Clip",
+    "Conv2D",
+    "Dense",
+    "Flatten",
+    "GlobalAvgPool2D",
+    "LeakyReLU",
+    "LogSoftmax",
+    "MaxPool2D",
+    "Model",
+    "ReLU",
+    "Residual",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "compare",
+    "datasets",
+    "gradient",
+    "load",
+    "metrics",
+    "models",
+    "plots",
+    "saliency",
+    "save",
+    "show_filters",
+    "show_saliency",
+    "wrong",
+]

@@ -1,0 +1,95 @@
+"""The one boundary: arguments of public functions are checked here, once."""
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from backlit_kernels import scores
+
+from backlit.engine import available_cores
+
+SCORES = {
+    "logit": scores.LOGIT,
+    "log_probability": scores.LOG_PROBABILITY,
+    "probability": scores.PROBABILITY,
+    "loss": scores.LOSS,
+}
+
+
+def check_samples(X: Any, input_shape: tuple[int, ...], flat: bool) -> np.ndarray:
+    """Samples as contiguous float32, of shape (N, *input_shape) or, if `flat`, of that size."""
+    array = np.asarray(X)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"X must hold real numbers, not {array.dtype}")
+    wanted = f"(N, {', '.join(map(str, input_shape))})"
+    if flat and len(input_shape) == 1:
+        wanted += f" or (N, ...) with {input_shape[0]} values a sample"
+    fits = array.ndim > 1 and array.shape[1:] == input_shape
+    fits |= flat and array.ndim > 1 and prod(array.shape[1:]) == prod(input_shape)
+    if not fits:
+        hint = "; a single sample is X[None]" if array.shape == input_shape else ""
+        raise ValueError(f"X must have shape {wanted}, got {array.shape}{hint}")
+    return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def check_targets(target: Any, samples: int, classes: int) -> np.ndarray | None:
+    """Targets as N int64s; None stands for the predicted classes."""
+    if target is None:
+        return None
+    array = np.asarray(target)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"target must be None, an int or an array of ints, not {array.dtype}")
+    if array.ndim == 0:
+        array = np.broadcast_to(array, (samples,))
+    if array.shape != (samples,):
+        raise ValueError(
+            f"target must be one class or one for each of the {samples} samples, "
+            f"got shape {array.shape}"
+        )
+    if array.size and (array.min() < 0 or array.max() >= classes):
+        wrong = array[(array < 0) | (array >= classes)][0]
+        raise ValueError(f"target must be in 0 ... {classes - 1}, got {wrong}")
+    return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def check_score(score: Any) -> int:
+    if not isinstance(score, str) or score not in SCORES:
+        raise ValueError(f"score must be one of {', '.join(map(repr, SCORES))}, got {score!r}")
+    return SCORES[score]
+
+
+def check_threads(threads: Any) -> int:
+    """How many threads to use; None stands for the cores this process may use."""
+    if threads is None:
+        return available_cores()
+    if isinstance(threads, bool) or not isinstance(threads, int | np.integer):
+        raise TypeError(f"threads must be None or an int, not {type(threads).__name__}")
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, got {threads}")
+    return int(threads)
+
+
+def check_memory(memory: Any) -> int | None:
+    """A budget in bytes for working memory, or None."""
+    if memory is None:
+        return None
+    if isinstance(memory, bool) or not isinstance(memory, int | np.integer):
+        raise TypeError(f"memory must be None or an int (bytes), not {type(memory).__name__}")
+    if memory < 1:
+        raise ValueError(f"memory must be at least 1 byte, got {memory}")
+    return int(memory)
+
+
+def check_out(out: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """The array to write to: the one given, or a new one."""
+    if out is None:
+        return np.empty(shape, np.float32)
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a NumPy array, not {type(out).__name__}")
+    if out.shape != shape or out.dtype != np.float32:
+        raise ValueError(
+            f"out must be a float32 array of shape {shape}, got {out.dtype} of shape {out.shape}"
+        )
+    if not (out.flags.c_contiguous and out.flags.writeable):
+        raise ValueError("out must be contiguous (in C order) and writable")
+    return out

@@ -1,0 +1,123 @@
+"""The engine: runs a program over a data set, on threads of its own."""
+
+import os
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from backlit_kernels import frame
+from backlit_kernels.machine import run_machine
+
+from backlit.tape import Program
+
+# Under this many multiply-adds in all, starting a thread costs more than it saves.
+SERIAL_WORK = 10_000_000
+CHUNKS_PER_THREAD = 8
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def aligned(size: int) -> np.ndarray:
+    """Uninitialised float32 memory that begins at a cache line."""
+    memory = np.empty(size + 16, np.float32)
+    start = (-memory.ctypes.data % 64) // 4
+    return memory[start : start + size]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A program, the arrays it reads and writes by port number, and how often its body runs."""
+
+    program: Program
+    ports: Sequence[np.ndarray | None]
+    repeats: int = 1
+
+
+class Worker:
+    """What one thread needs to run a job: an arena and a frame."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.arena = aligned(job.program.arena_size)
+        self.frame = np.zeros(frame.SIZE, np.int64)
+        for number, array in enumerate(job.ports):
+            if array is not None:
+                self.frame[frame.PORTS + number] = array.ctypes.data
+
+    def run(self, first: int, stop: int) -> int:
+        program = self.job.program
+        run_machine(
+            self.arena,
+            program.constants,
+            program.code,
+            self.frame,
+            program.sections,
+            self.job.repeats,
+            first,
+            stop,
+            program.lanes,
+        )
+        return int(self.frame[frame.INVALID])
+
+
+def run_parts(
+    parts: Sequence[tuple[Job, int, int]],
+    threads: int,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Run parts of jobs (ranges of samples) on so many threads.
+
+    Returns 1 + the number of the first sample found to be invalid, or 0. `progress` is called
+    with the number of samples done, from any thread.
+    """
+    todo: queue.SimpleQueue[tuple[Job, int, int]] = queue.SimpleQueue()
+    for part in parts:
+        todo.put(part)
+    invalid: list[int] = []
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        workers: dict[int, Worker] = {}
+        try:
+            while not invalid and not failures:
+                job, first, stop = todo.get_nowait()
+                worker = workers.get(id(job))
+                if worker is None:
+                    worker = workers[id(job)] = Worker(job)
+                bad = worker.run(first, stop)
+                if bad:
+                    invalid.append(bad)
+                if progress is not None:
+                    progress(stop - first)
+        except queue.Empty:
+            return
+        except BaseException as error:  # raised again in the calling thread
+            failures.append(error)
+
+    helpers = [threading.Thread(target=work, daemon=True) for _ in range(threads - 1)]
+    for thread in helpers:
+        thread.start()
+    work()
+    for thread in helpers:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return min(invalid, default=0)
+
+
+def split(job: Job, first: int, stop: int, threads: int) -> list[tuple[Job, int, int]]:
+    """Cut a range of samples into parts of whole tiles."""
+    lanes = job.program.lanes
+    tiles = -(-(stop - first) // lanes)
+    pieces = min(tiles, threads * CHUNKS_PER_THREAD if threads > 1 else 1)
+    bounds = [first + lanes * (tiles * i // pieces) for i in range(pieces)] if pieces else []
+    return [
+        (job, a, min(b, stop)) for a, b in zip(bounds, [*bounds[1:], stop], strict=True) if a < b
+    ]

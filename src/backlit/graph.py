@@ -1,0 +1,136 @@
+"""The graph: a model as nodes and tensors, and the simplifications made before lowering."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from backlit.layers import (
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Layer,
+    LogSoftmax,
+    Residual,
+    Softmax,
+)
+from backlit.layers.base import Shape
+
+
+class Add(Layer):
+    """The sum of two tensors of one shape."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation: tensors are numbers, `name` is where its layer stands in the model."""
+
+    layer: Layer
+    inputs: tuple[int, ...]
+    output: int
+    name: str
+
+
+@dataclass
+class Graph:
+    """Nodes in the order of computation; ``shapes[t]`` is tensor t's shape for one sample.
+
+    Tensor 0 is the input.
+    """
+
+    shapes: list[Shape]
+    nodes: list[Node] = field(default_factory=list)
+    output: int = 0
+
+    def append(self, layer: Layer, inputs: tuple[int, ...], name: str) -> int:
+        """Add a node; returns its output tensor."""
+        try:
+            shape = layer.output_shape(self.shapes[inputs[0]])
+        except ValueError as error:
+            raise ValueError(f"layer {name}: {error}") from None
+        self.shapes.append(shape)
+        self.nodes.append(Node(layer, inputs, len(self.shapes) - 1, name))
+        return len(self.shapes) - 1
+
+    def consumers(self, tensor: int) -> list[Node]:
+        return [node for node in self.nodes if tensor in node.inputs]
+
+    def producer(self, tensor: int) -> Node | None:
+        return next((node for node in self.nodes if node.output == tensor), None)
+
+
+def build_graph(layers: Sequence[Layer], input_shape: Shape) -> Graph:
+    """The graph of a model: a chain, with the branches of residual additions."""
+    graph = Graph([input_shape])
+    graph.output = _append_chain(graph, layers, 0, "")
+    return graph
+
+
+def _append_chain(graph: Graph, layers: Sequence[Layer], tensor: int, prefix: str) -> int:
+    for number, layer in enumerate(layers):
+        name = f"{prefix}{number}"
+        if isinstance(layer, Residual):
+            try:
+                layer.output_shape(graph.shapes[tensor])
+            except ValueError as error:
+                raise ValueError(f"layer {name}: {error}") from None
+            branches = (("body", layer.body), ("shortcut", layer.shortcut))
+            ends = [_append_chain(graph, b, tensor, f"{name}.{part}.") for part, b in branches]
+            tensor = graph.append(Add(), (ends[0], ends[1]), name)
+        else:
+            tensor = graph.append(layer, (tensor,), name)
+    return tensor
+
+
+def simplify(graph: Graph) -> Graph:
+    """The same logits from fewer nodes: no final softmax, batch normalisation folded."""
+    result = Graph([graph.shapes[0]])
+    nodes = list(graph.nodes)
+    output = graph.output
+    while nodes and isinstance(nodes[-1].layer, Softmax | LogSoftmax):
+        output = nodes.pop().inputs[0]
+    renamed = {0: 0}
+    for node in nodes:
+        source = graph.producer(node.inputs[0])
+        layer = node.layer
+        if (
+            isinstance(layer, BatchNorm)
+            and source is not None
+            and isinstance(source.layer, Conv2D | Dense)
+            and len(graph.consumers(node.inputs[0])) == 1
+        ):
+            at = renamed[node.inputs[0]]
+            place = next(i for i, n in enumerate(result.nodes) if n.output == at)
+            before = result.nodes[place]
+            result.nodes[place] = Node(
+                fold_batch_norm(before.layer, layer), before.inputs, before.output, before.name
+            )
+            renamed[node.output] = at
+            continue
+        inputs = tuple(renamed[t] for t in node.inputs)
+        renamed[node.output] = result.append(layer, inputs, node.name)
+    result.output = renamed[output]
+    return result
+
+
+def fold_batch_norm(layer: Layer, norm: BatchNorm) -> Layer:
+    """The layer that computes ``norm(layer(x))``."""
+    assert isinstance(layer, Conv2D | Dense)
+    scale, shift = norm.scale_and_shift()
+    bias = layer.bias * scale + shift
+    if isinstance(layer, Dense):
+        return Dense(layer.weights * scale, bias)
+    weights = layer.weights * scale[:, None, None, None]
+    return Conv2D(weights, bias, layer.stride, layer.padding, layer.dilation, layer.groups)
+
+
+def multiply_adds(graph: Graph) -> int:
+    """Multiply-adds of one forward pass of one sample, in dense and convolution layers."""
+    total = 0
+    for node in graph.nodes:
+        if isinstance(node.layer, Dense):
+            total += node.layer.weights.size
+        elif isinstance(node.layer, Conv2D):
+            positions = np.prod(graph.shapes[node.output][1:], dtype=np.int64)
+            total += int(node.layer.weights.size * positions)
+    return total

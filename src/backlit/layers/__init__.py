@@ -1,0 +1,35 @@
+"""The layers a model is made of: what they hold, what they accept, what shape they return."""
+
+from backlit.layers.activations import (
+    Clip,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from backlit.layers.base import Layer
+from backlit.layers.linear import Conv2D, Dense
+from backlit.layers.normalization import BatchNorm
+from backlit.layers.pooling import AvgPool2D, GlobalAvgPool2D, MaxPool2D
+from backlit.layers.structure import Flatten, Residual
+
+__all__ = [
+    "AvgPool2D",
+    "BatchNorm",
+    "Clip",
+    "Conv2D",
+    "Dense",
+    "Flatten",
+    "GlobalAvgPool2D",
+    "Layer",
+    "LeakyReLU",
+    "LogSoftmax",
+    "MaxPool2D",
+    "ReLU",
+    "Residual",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+]

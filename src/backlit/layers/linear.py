@@ -1,0 +1,105 @@
+"""Dense and convolution layers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from backlit.layers.base import (
+    Layer,
+    Shape,
+    border,
+    image_shape,
+    pair,
+    vector_array,
+    weight_array,
+    whole,
+)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dense(Layer):
+    """A fully-connected layer, ``x @ weights + bias``.
+
+    Parameters
+    ----------
+    weights : array of shape (in, out)
+    bias : array of shape (out,), default zeros
+    """
+
+    weights: np.ndarray
+    bias: Any = None
+
+    def __post_init__(self) -> None:
+        weights = weight_array("weights", self.weights, 2, "(in, out)")
+        self._set(weights=weights, bias=vector_array("bias", self.bias, weights.shape[1]))
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if shape != (self.weights.shape[0],):
+            hint = "; put a Flatten before it" if len(shape) > 1 else ""
+            raise ValueError(
+                f"Dense with weights of shape {self.weights.shape} takes "
+                f"{self.weights.shape[0]} features, but its input has shape {shape}{hint}"
+            )
+        return (self.weights.shape[1],)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Conv2D(Layer):
+    """A two-dimensional convolution (cross-correlation, as everywhere in the field).
+
+    Parameters
+    ----------
+    weights : array of shape (out, in / groups, height, width)
+    bias : array of shape (out,), default zeros
+    stride, dilation : int or pair (rows, columns)
+    padding : int, pair (rows, columns) or (top, left, bottom, right)
+        Zeros added around the image.
+    groups : int
+        Channels are split into so many groups that do not see each other; as many as there are
+        channels is a depthwise convolution.
+    """
+
+    weights: np.ndarray
+    bias: Any = None
+    stride: Any = 1
+    padding: Any = 0
+    dilation: Any = 1
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        weights = weight_array("weights", self.weights, 4, "(out, in / groups, height, width)")
+        groups = whole("groups", self.groups, 1)
+        if weights.shape[0] % groups:
+            raise ValueError(
+                f"groups must divide the {weights.shape[0]} output channels, got {groups}"
+            )
+        self._set(
+            weights=weights,
+            bias=vector_array("bias", self.bias, weights.shape[0]),
+            stride=pair("stride", self.stride),
+            padding=border("padding", self.padding),
+            dilation=pair("dilation", self.dilation),
+            groups=groups,
+        )
+
+    def output_shape(self, shape: Shape) -> Shape:
+        channels, height, width = image_shape(self, shape)
+        expected = self.weights.shape[1] * self.groups
+        if channels != expected:
+            raise ValueError(
+                f"Conv2D with weights of shape {self.weights.shape} and {self.groups} groups "
+                f"takes {expected} channels, but its input has shape {shape}"
+            )
+        top, left, bottom, right = self.padding
+        padded = (height + top + bottom, width + left + right)
+        sizes = []
+        for axis in range(2):
+            reach = (self.weights.shape[2 + axis] - 1) * self.dilation[axis] + 1
+            if reach > padded[axis]:
+                raise ValueError(
+                    f"Conv2D with weights of shape {self.weights.shape} and dilation "
+                    f"{self.dilation} does not fit into its padded input of size {padded}"
+                )
+            sizes.append((padded[axis] - reach) // self.stride[axis] + 1)
+        return (self.weights.shape[0], *sizes)

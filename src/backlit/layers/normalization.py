@@ -1,0 +1,45 @@
+"""Batch normalisation at inference."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from backlit.layers.base import Layer, Shape, number, vector_array, weight_array
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BatchNorm(Layer):
+    """gamma * (x - mean) / sqrt(variance + epsilon) + beta, for each channel (or feature).
+
+    Parameters
+    ----------
+    gamma, beta, mean, variance : arrays of shape (channels,)
+    epsilon : float
+    """
+
+    gamma: np.ndarray
+    beta: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+    epsilon: float = 1e-5
+
+    def __post_init__(self) -> None:
+        gamma = weight_array("gamma", self.gamma, 1, "(channels,)")
+        others = {n: vector_array(n, getattr(self, n), len(gamma)) for n in ("beta", "mean")}
+        variance = vector_array("variance", self.variance, len(gamma))
+        if (variance < 0).any():
+            raise ValueError(f"variance must not be negative, got {variance.min()}")
+        self._set(gamma=gamma, variance=variance, epsilon=number("epsilon", self.epsilon), **others)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if shape[0] != len(self.gamma):
+            raise ValueError(
+                f"BatchNorm has {len(self.gamma)} channels, but its input has shape {shape}"
+            )
+        return shape
+
+    def scale_and_shift(self) -> tuple[np.ndarray, np.ndarray]:
+        """The layer as ``scale * x + shift``, float64."""
+        deviation = np.sqrt(self.variance.astype(np.float64) + self.epsilon)
+        scale = self.gamma / deviation
+        return scale, self.beta - self.mean * scale

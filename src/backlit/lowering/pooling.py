@@ -1,0 +1,137 @@
+"""Pooling layers, forward and backward."""
+
+from backlit_kernels import pooling
+
+from backlit.graph import Node
+from backlit.layers import AvgPool2D, GlobalAvgPool2D, MaxPool2D
+from backlit.lowering.context import BACKWARD, FORWARD, Lowering
+from backlit.tape import Buffer
+
+
+def image_operands(lowering: Lowering, node: Node) -> dict[str, int]:
+    source, target = lowering.layouts[node.inputs[0]], lowering.layouts[node.output]
+    return {
+        "channels": source.image[0],
+        "height": source.image[1],
+        "image_width": source.image[2],
+        "out_height": target.image[1],
+        "out_width": target.image[2],
+        "plane": source.plane,
+        "pitch": source.pitch,
+        "out_plane": target.plane,
+        "out_pitch": target.pitch,
+        "pixel": lowering.lanes,
+    }
+
+
+def max_operands(layer: MaxPool2D) -> dict[str, int]:
+    return {
+        "stride_y": layer.stride[0],
+        "stride_x": layer.stride[1],
+        "top": layer.padding[0],
+        "left": layer.padding[1],
+    }
+
+
+def max_forward(lowering: Lowering, node: Node) -> None:
+    layer = node.layer
+    assert isinstance(layer, MaxPool2D)
+    source, target = lowering.layouts[node.inputs[0]], lowering.layouts[node.output]
+    out = lowering.new_buffer(node.output)
+    lowering.tape.emit(
+        pooling.max_pool(lowering.lanes, *layer.size),
+        x=lowering.activations[node.inputs[0]].at(source.origin),
+        out=out.at(target.origin),
+        **image_operands(lowering, node),
+        **max_operands(layer),
+    )
+    lowering.clear_border(node.output, out)
+    lowering.activations[node.output] = out
+
+
+def max_backward(lowering: Lowering, node: Node) -> None:
+    layer = node.layer
+    assert isinstance(layer, MaxPool2D)
+    x = node.inputs[0]
+    source, target = lowering.layouts[x], lowering.layouts[node.output]
+    sizes = zip(source.image[1:], target.image[1:], layer.size, layer.stride, strict=True)
+    tiles = all(stride == size and n == out * size for n, out, size, stride in sizes)
+    destination, applies = lowering.through_relu(x)
+
+    def write(out: Buffer) -> None:
+        if tiles and not any(layer.padding):
+            lowering.clear_border(x, out)
+        else:
+            lowering.fill_zero(out, source.size)
+        lowering.tape.emit(
+            pooling.max_pool_backward(lowering.lanes, *layer.size),
+            x=lowering.activations[x].at(source.origin),
+            y=lowering.activations[node.output].at(target.origin),
+            g=lowering.gradients[node.output].at(target.origin),
+            out=out.at(source.origin),
+            accumulate=int(not tiles or any(layer.padding)),
+            masked=int(applies and lowering.relu_rule.masked),
+            rectified=int(applies and lowering.relu_rule.rectified),
+            **image_operands(lowering, node),
+            **max_operands(layer),
+        )
+
+    # overlapping windows add up before the ReLU's rule may rectify their sum
+    if applies and lowering.relu_rule.rectified and not tiles:
+        destination, applies = x, False
+    lowering.contribute(destination, write)
+
+
+def average_operands(lowering: Lowering, node: Node) -> dict[str, int]:
+    layer = node.layer
+    if isinstance(layer, GlobalAvgPool2D):
+        _, height, width = lowering.layouts[node.inputs[0]].image
+        layer = AvgPool2D((height, width))
+    assert isinstance(layer, AvgPool2D)
+    top, left, bottom, right = layer.padding
+    return {
+        "rows": layer.size[0],
+        "columns": layer.size[1],
+        "stride_y": layer.stride[0],
+        "stride_x": layer.stride[1],
+        "top": top,
+        "left": left,
+        "bottom": bottom,
+        "right": right,
+        "padded": int(layer.count_include_pad),
+    }
+
+
+def average_forward(lowering: Lowering, node: Node) -> None:
+    source, target = lowering.layouts[node.inputs[0]], lowering.layouts[node.output]
+    out = lowering.new_buffer(node.output)
+    lowering.tape.emit(
+        pooling.average_pool(lowering.lanes),
+        x=lowering.activations[node.inputs[0]].at(source.origin),
+        out=out.at(target.origin),
+        **image_operands(lowering, node),
+        **average_operands(lowering, node),
+    )
+    lowering.clear_border(node.output, out)
+    lowering.activations[node.output] = out
+
+
+def average_backward(lowering: Lowering, node: Node) -> None:
+    source, target = lowering.layouts[node.inputs[0]], lowering.layouts[node.output]
+
+    def write(out: Buffer) -> None:
+        lowering.fill_zero(out, source.size)
+        lowering.tape.emit(
+            pooling.average_pool_backward(lowering.lanes),
+            g=lowering.gradients[node.output].at(target.origin),
+            out=out.at(source.origin),
+            **image_operands(lowering, node),
+            **average_operands(lowering, node),
+        )
+
+    lowering.contribute(node.inputs[0], write)
+
+
+FORWARD[MaxPool2D], BACKWARD[MaxPool2D] = max_forward, max_backward
+FORWARD[AvgPool2D], BACKWARD[AvgPool2D] = average_forward, average_backward
+FORWARD[GlobalAvgPool2D], BACKWARD[GlobalAvgPool2D] = average_forward, average_backward

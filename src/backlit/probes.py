@@ -1,0 +1,111 @@
+"""Probes: what a method evaluates and what it keeps, and running one over a data set.
+
+A probe writes a tape through `Lowering`: which points to evaluate (fill), which score to
+differentiate (seed), the rules of the way back, and what becomes of the result (fold). Probes
+are frozen dataclasses: a model keeps the program of each probe it has run.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from backlit.engine import SERIAL_WORK, Job, run_parts, split
+from backlit.graph import Graph, multiply_adds
+from backlit.layers import Conv2D
+from backlit.layout import LANES
+from backlit.lowering import Lowering
+from backlit.lowering.context import GRADIENT, ReluRule
+from backlit.tape import Program
+
+# A remainder of so many samples runs one by one rather than as a tile with idle lanes.
+FEW = 6
+
+
+class Probe(Protocol):
+    """A method's part of the tape."""
+
+    def lower(self, graph: Graph, lanes: int) -> Lowering:
+        """Write the tape for tiles of `lanes` samples."""
+        ...
+
+
+@dataclass(frozen=True)
+class Logits:
+    """The model's outputs."""
+
+    def lower(self, graph: Graph, lanes: int) -> Lowering:
+        lowering = Lowering(graph, lanes)
+        lowering.load()
+        lowering.forward()
+        lowering.store(lowering.activations[graph.output], graph.output)
+        return lowering
+
+
+@dataclass(frozen=True)
+class InputGradient:
+    """The gradient of the target's score by the input, or its magnitude."""
+
+    score: int
+    magnitude: bool
+    relu_rule: ReluRule = GRADIENT
+
+    def lower(self, graph: Graph, lanes: int) -> Lowering:
+        lowering = Lowering(graph, lanes, self.relu_rule)
+        lowering.load()
+        lowering.forward()
+        lowering.seed(self.score)
+        lowering.backward()
+        lowering.store(lowering.gradients[0], 0, self.magnitude)
+        return lowering
+
+
+class ProgramStore:
+    """The programs of a model, linked when first needed."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.work = multiply_adds(graph)
+        # one sample at a time needs convolutions that run over the flat image
+        self.takes_singles = all(
+            node.layer.stride == (1, 1) for node in graph.nodes if isinstance(node.layer, Conv2D)
+        )
+        self._programs: dict[tuple[Probe, int], Program] = {}
+
+    def program(self, probe: Probe, lanes: int) -> Program:
+        key = probe, lanes
+        if key not in self._programs:
+            self._programs[key] = probe.lower(self.graph, lanes).tape.link(lanes)
+        return self._programs[key]
+
+    def run(
+        self,
+        probe: Probe,
+        ports: list[np.ndarray | None],
+        samples: int,
+        threads: int,
+        progress: Callable[[int], None] | None = None,
+        repeats: int = 1,
+    ) -> None:
+        """Run a probe over `samples` samples.
+
+        Raises
+        ------
+        ValueError
+            If a sample of the first port holds NaN or infinite values.
+        """
+        rest = samples % LANES
+        if not self.takes_singles or rest > FEW:
+            rest = 0
+        whole = samples - rest
+        if 3 * samples * self.work * repeats < SERIAL_WORK:
+            threads = 1
+        parts = []
+        for lanes, first, stop in ((LANES, 0, whole), (1, whole, samples)):
+            if first < stop:
+                job = Job(self.program(probe, lanes), ports, repeats)
+                parts += split(job, first, stop, threads)
+        invalid = run_parts(parts, min(threads, len(parts)), progress)
+        if invalid:
+            raise ValueError(f"X must be finite, but sample {invalid - 1} has NaN or infinity")

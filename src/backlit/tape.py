@@ -1,0 +1,188 @@
+"""The tape: a model's lowered form, a list of instructions over buffers.
+
+Linking a tape plans the arena (buffers whose lives do not overlap share memory), packs the
+constants, and writes the program that the machine runs.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from backlit_kernels.kernel import HEADER, Kernel
+from backlit_kernels.machine import kernel_address
+from backlit_kernels.vector import LANES
+
+from backlit.layout import round_up
+
+SECTIONS = ("prologue", "body", "epilogue")
+
+
+@dataclass(eq=False)
+class Buffer:
+    """A piece of the arena; where it lies is known once the tape is linked."""
+
+    size: int
+    start: int = -1
+
+    def at(self, offset: int) -> "Place":
+        return Place(self, offset)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A position in a buffer, in floats."""
+
+    buffer: Buffer
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far one buffer lies from another, in floats."""
+
+    start: Buffer
+    end: Buffer
+
+
+Operand = int | Buffer | Place | Distance | np.ndarray
+
+
+@dataclass(frozen=True)
+class Instruction:
+    kernel: Kernel
+    operands: tuple[Operand, ...]
+
+    def buffers(self) -> list[Buffer]:
+        found = []
+        for operand in self.operands:
+            if isinstance(operand, Buffer):
+                found.append(operand)
+            elif isinstance(operand, Place):
+                found.append(operand.buffer)
+            elif isinstance(operand, Distance):
+                found += [operand.start, operand.end]
+        return found
+
+
+@dataclass(frozen=True)
+class Program:
+    """What the machine runs."""
+
+    code: np.ndarray  # int64
+    sections: np.ndarray  # int64: where prologue, body and epilogue begin, and the end
+    constants: np.ndarray  # float32
+    arena_size: int  # floats
+    lanes: int
+
+
+@dataclass
+class Tape:
+    """Instructions and constants as they are emitted."""
+
+    section: str = "body"
+    instructions: dict[str, list[Instruction]] = field(
+        default_factory=lambda: {name: [] for name in SECTIONS}
+    )
+    _constants: list[np.ndarray] = field(default_factory=list)
+    _constant_size: int = 0
+
+    def buffer(self, size: int) -> Buffer:
+        # slack: the last vector of a run of single floats may reach past the end
+        return Buffer(round_up(size) + LANES)
+
+    def constant(self, values: Any) -> int:
+        """Keep float32 constants; returns where they lie."""
+        array = np.ascontiguousarray(values, dtype=np.float32).reshape(-1)
+        start = self._constant_size
+        self._constants.append(array)
+        padding = round_up(array.size) - array.size
+        if padding:
+            self._constants.append(np.zeros(padding, np.float32))
+        self._constant_size += round_up(array.size)
+        return start
+
+    def emit(self, kernel: Kernel, **operands: Operand) -> None:
+        """Append an instruction; a table operand (an int64 array) travels with it."""
+        if set(operands) != set(kernel.operands):
+            wrong = set(operands) ^ set(kernel.operands)
+            raise TypeError(f"{kernel} takes {kernel.operands}; check {sorted(wrong)}")
+        values = tuple(operands[name] for name in kernel.operands)
+        self.instructions[self.section].append(Instruction(kernel, values))
+
+    def link(self, lanes: int) -> Program:
+        arena_size = self._plan_arena()
+        sections, code = [], []
+        position = 0
+        for name in SECTIONS:
+            sections.append(position)
+            for instruction in self.instructions[name]:
+                words = _encode(instruction)
+                code.append(words)
+                position += len(words)
+        sections.append(position)
+        return Program(
+            np.concatenate([*code, np.zeros(1, np.int64)]),
+            np.array(sections, np.int64),
+            np.concatenate([*self._constants, np.zeros(LANES, np.float32)]),
+            arena_size,
+            lanes,
+        )
+
+    def _plan_arena(self) -> int:
+        """Give each buffer the lowest place that is free while it lives, largest first."""
+        lives = self._lives()
+        placed: list[tuple[int, int, int, int]] = []  # first, last, start, end
+        top = 0
+        for buffer, (first, last) in sorted(lives.items(), key=lambda item: -item[0].size):
+            start = 0
+            rivals = sorted((s, e) for f, l, s, e in placed if f <= last and first <= l)
+            for rival_start, rival_end in rivals:
+                if start + buffer.size <= rival_start:
+                    break
+                start = max(start, rival_end)
+            buffer.start = start
+            placed.append((first, last, start, start + buffer.size))
+            top = max(top, start + buffer.size)
+        return top + LANES
+
+    def _lives(self) -> dict[Buffer, tuple[int, int]]:
+        """First and last use of each buffer; those shared by sections live through the body."""
+        lives: dict[Buffer, tuple[int, int]] = {}
+        homes: dict[Buffer, set[str]] = {}
+        bounds = {}
+        number = 0
+        for name in SECTIONS:
+            begin = number
+            for instruction in self.instructions[name]:
+                for buffer in instruction.buffers():
+                    lives[buffer] = (lives.get(buffer, (number, 0))[0], number)
+                    homes.setdefault(buffer, set()).add(name)
+                number += 1
+            bounds[name] = (begin, number)
+        begin, end = bounds["body"]
+        for buffer, sections in homes.items():
+            if len(sections) > 1:
+                first, last = lives[buffer]
+                lives[buffer] = (min(first, begin), max(last, end))
+        return lives
+
+
+def _encode(instruction: Instruction) -> np.ndarray:
+    words = [kernel_address(instruction.kernel), 0]
+    tables: list[np.ndarray] = []
+    length = HEADER + len(instruction.operands)
+    for operand in instruction.operands:
+        if isinstance(operand, np.ndarray):
+            words.append(length)
+            tables.append(operand.astype(np.int64).reshape(-1))
+            length += operand.size
+        elif isinstance(operand, Place):
+            words.append(operand.buffer.start + operand.offset)
+        elif isinstance(operand, Buffer):
+            words.append(operand.start)
+        elif isinstance(operand, Distance):
+            words.append(operand.end.start - operand.start.start)
+        else:
+            words.append(int(operand))
+    words[1] = length
+    return np.concatenate([np.array(words, np.int64), *tables])
