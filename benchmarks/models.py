@@ -6,7 +6,7 @@ import numpy as np
 
 def load(name: str) -> bl.Model:
     """A carried model by name; one of the same architecture with random weights if not carried."""
-    if hasattr(bl, "models") and hasattr(bl.models, name):
+    if hasattr(bl.models, name):
         return getattr(bl.models, name)()
     return RANDOM[name](np.random.default_rng(0))
 

@@ -1,0 +1,110 @@
+"""Timing the single instructions of a model's program, on one core.
+
+    python benchmarks/instructions.py MODEL [LANES]
+
+prints where the time of one tile goes.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import backlit as bl
+import models
+import numpy as np
+from backlit.engine import Job, Worker
+from backlit.probes import InputGradient
+from backlit_kernels.machine import run_machine
+from interleave import time_of
+
+TURN = 0.002  # seconds that an instruction is repeated for in each round
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One instruction: its kernel, whether it is on the way back, floats it can reach, seconds."""
+
+    kernel: str
+    backward: bool
+    floats: int
+    seconds: list[float]
+
+    @property
+    def median(self) -> float:
+        return float(np.median(self.seconds))
+
+
+def time_instructions(model: bl.Model, lanes: int = 16, rounds: int = 9) -> list[Timing]:
+    """Time each instruction of the saliency of one tile, its data in cache, in order.
+
+    The machine is given that instruction alone as its program, many times over.
+    """
+    lowering = InputGradient(score=0, magnitude=True).lower(model._programs.graph, lanes)
+    worker = _worker(model, lowering.tape.link(lanes))
+    worker.run(0, lanes)  # fills the arena
+    listed = [i for section in lowering.tape.instructions.values() for i in section]
+    timings, backward = [], False
+    for instruction, (first, end) in zip(listed, _bounds(worker.job.program), strict=True):
+        backward |= instruction.kernel.name.startswith("scores")
+        buffers = {id(buffer): buffer.size for buffer in instruction.buffers()}
+        times = _repeat(worker, first, end, rounds)
+        timings.append(Timing(instruction.kernel.name, backward, sum(buffers.values()), times))
+    return timings
+
+
+def time_tile(model: bl.Model, lanes: int = 16) -> float:
+    """Seconds for one tile, all instructions in turn."""
+    program = InputGradient(score=0, magnitude=True).lower(model._programs.graph, lanes).tape
+    worker = _worker(model, program.link(lanes))
+    worker.run(0, lanes)
+    return float(np.median([time_of(lambda: worker.run(0, lanes), 50) for _ in range(9)]))
+
+
+def _worker(model: bl.Model, program) -> Worker:
+    x = np.random.default_rng(0).random((program.lanes, *model.input_shape), np.float32)
+    targets = np.zeros(program.lanes, np.int64)
+    return Worker(Job(program, [x, np.empty_like(x), targets]))
+
+
+def _bounds(program) -> Iterator[tuple[int, int]]:
+    first = 0
+    while first < program.sections[-1]:
+        end = first + int(program.code[first + 1])
+        yield first, end
+        first = end
+
+
+def _repeat(worker: Worker, first: int, end: int, rounds: int) -> list[float]:
+    program = worker.job.program
+    sections = np.array([first, first, end, end])  # the body alone
+
+    def run(repeats: int) -> None:
+        run_machine(
+            worker.arena,
+            program.constants,
+            program.code,
+            worker.frame,
+            sections,
+            repeats,
+            0,
+            program.lanes,
+            program.lanes,
+        )
+
+    run(10)
+    repeats = max(10, int(TURN / time_of(lambda: run(10)) * 10))
+    return [time_of(lambda: run(repeats)) / repeats for _ in range(rounds)]
+
+
+def main(name: str, lanes: str = "16") -> None:
+    model = models.load(name)
+    timings = time_instructions(model, int(lanes))
+    total, tile = sum(t.median for t in timings), time_tile(model, int(lanes))
+    for t in timings:
+        share = t.median / total
+        print(f"{t.kernel:36} {t.median * 1e6:9.2f} µs {share:6.1%} {t.floats * 4 / 1e3:9.1f} kB")
+    print(f"{'sum':36} {total * 1e6:9.2f} µs\n{'in turn':36} {tile * 1e6:9.2f} µs")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
