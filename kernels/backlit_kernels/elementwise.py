@@ -6,7 +6,7 @@ Derivatives at kinks are PyTorch's: ReLU'(0) = 0, leaky ReLU'(0) = slope, clip' 
 
 from typing import Any
 
-from backlit_kernels.functions import sigmoid, tanh
+from backlit_kernels.functions import relu_rule, sigmoid, tanh
 from backlit_kernels.kernel import kernel
 from backlit_kernels.vector import LANES, load, load_one, maximum, minimum, select, splat, store
 
@@ -28,17 +28,8 @@ def relu(arena: Any, x: int, out: int, size: int) -> None:
 def relu_backward(
     arena: Any, y: int, g: int, out: int, size: int, masked: int, rectified: int
 ) -> None:
-    """`masked`: where the output is positive (the gradient); `rectified`: where g is positive.
-
-    Both together are guided backpropagation, the second alone is the deconvnet.
-    """
-    zero = splat(0.0)
     for i in range(0, size, LANES):
-        value = load(arena, g + i)
-        if masked != 0:
-            value = select(load(arena, y + i) > zero, value, zero)
-        if rectified != 0:
-            value = maximum(zero, value)
+        value = relu_rule(load(arena, g + i), load(arena, y + i), masked, rectified)
         store(arena, out + i, value)
 
 

@@ -15,7 +15,7 @@ from backlit_kernels.vector import compiles_to
 SAMPLE = 0  # number of the tile's first sample
 COUNT = 1  # how many of the tile's lanes hold samples
 STEP = 2  # number of the current repetition of the body
-INVALID = 3  # 1 + number of a sample with NaN or infinite input, 0 if there is none
+INVALID = 3  # not 0 once a sample held NaN or infinity
 PORTS = 8
 SIZE = 24
 

@@ -82,3 +82,18 @@ def tanh(x: Any) -> Any:
     far = one - splat(2.0) / (exp(size + size) + one)
     far = select(x < splat(0.0), -far, far)
     return select(size < splat(0.625), near, far)
+
+
+@helper
+def relu_rule(gradient: Any, y: Any, masked: int, rectified: int) -> Any:
+    """A gradient sent back through a ReLU whose output is y.
+
+    `masked` lets it pass where y is positive: the derivative. `rectified` lets positive gradients
+    pass: the deconvnet. Both together are guided backpropagation.
+    """
+    zero = splat(0.0)
+    if masked != 0:
+        gradient = select(y > zero, gradient, zero)
+    if rectified != 0:
+        gradient = maximum(zero, gradient)
+    return gradient

@@ -1,6 +1,6 @@
-"""Two ways to see memory: sixteen lanes at a time, or one float at a time.
+"""Two ways to see memory: a vector at a time, or one float at a time.
 
-Tiles of sixteen samples (and long runs of one sample) are read in vectors. Where a tile holds a
+Tiles of several samples (and long runs of one sample) are read in vectors. Where a tile holds a
 single sample and neighbours in memory are not independent, the same kernel reads one float into
 every lane and writes the first lane alone: the same instructions, so the same bits.
 """
@@ -20,11 +20,9 @@ def for_lanes(make: Callable[..., Any]) -> Callable[..., Kernel]:
     """
 
     @cache
-    def family(lanes: int, *key: Any) -> Kernel:
-        single = lanes == 1
+    def build(single: bool, *key: Any) -> Kernel:
         access = (load_one, store_one, 1) if single else (load, store, LANES)
-        function = make(*access, *key)
         words = [make.__module__.rpartition(".")[2], make.__name__, *map(str, key)]
-        return Kernel(function, "_".join([*words, "single"] if single else words))
+        return Kernel(make(*access, *key), "_".join([*words, "single"] if single else words))
 
-    return family
+    return lambda lanes, *key: build(lanes == 1, *key)

@@ -8,9 +8,20 @@ the image's edge take the same code with their own sizes.
 
 from typing import Any
 
+from backlit_kernels.functions import relu_rule
 from backlit_kernels.kernel import helper
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.vector import maximum, select, splat
+
+
+@helper
+def whole_windows(
+    out_width: int, image_width: int, columns: int, stride: int, left: int
+) -> tuple[int, int]:
+    """The range of a row's windows that no edge cuts."""
+    first = min(-(-left // stride), out_width)
+    end = min((image_width + left - columns) // stride + 1, out_width)
+    return first, max(first, end)
 
 
 @for_lanes
@@ -43,21 +54,25 @@ def max_pool(load: Any, store: Any, width: int, rows: int, columns: int) -> Any:
         left: int,
     ) -> None:
         """The maximum of each window; padding never wins. A NaN survives."""
+        whole, end = whole_windows(out_width, image_width, columns, stride_x, left)
         for c in range(channels):
             for oy in range(out_height):
                 y = max(oy * stride_y - top, 0)
                 h = min(oy * stride_y - top + rows, height) - y
-                for ox in range(out_width):
-                    xx = max(ox * stride_x - left, 0)
-                    w = min(ox * stride_x - left + columns, image_width) - xx
-                    first = x + c * plane + y * pitch + xx * pixel
-                    target = out + c * out_plane + oy * out_pitch + ox * pixel
-                    for i in range(0, pixel, width):
-                        if h == rows and w == columns:
-                            best = window_maximum(arena, first + i, rows, columns, pitch, pixel)
-                        else:
-                            best = window_maximum(arena, first + i, h, w, pitch, pixel)
-                        store(arena, target + i, best)
+                a, b = (whole, end) if h == rows else (0, 0)
+                for i in range(0, pixel, width):
+                    source = x + c * plane + y * pitch + i
+                    target = out + c * out_plane + oy * out_pitch + i
+                    for ox in range(a, b):
+                        at = source + (ox * stride_x - left) * pixel
+                        best = window_maximum(arena, at, rows, columns, pitch, pixel)
+                        store(arena, target + ox * pixel, best)
+                    for n in range(out_width - (b - a)):
+                        ox = n if n < a else n + b - a
+                        xx = max(ox * stride_x - left, 0)
+                        w = min(ox * stride_x - left + columns, image_width) - xx
+                        best = window_maximum(arena, source + xx * pixel, h, w, pitch, pixel)
+                        store(arena, target + ox * pixel, best)
 
     return max_pool
 
@@ -116,36 +131,38 @@ def max_pool_backward(load: Any, store: Any, width: int, rows: int, columns: int
 
         With `accumulate` 0 the windows tile the image exactly; else `out` holds zeros or what is
         to be added to. `masked` and `rectified` apply a preceding ReLU's backward rule as well
-        (see `relu_backward`): the maximum is its output.
+        (see `relu_rule`): the maximum is its output.
         """
-        zero = splat(0.0)
         distance = out - x
+        whole, end = whole_windows(out_width, image_width, columns, stride_x, left)
         for c in range(channels):
             for oy in range(out_height):
                 top_y = max(oy * stride_y - top, 0)
                 h = min(oy * stride_y - top + rows, height) - top_y
-                for ox in range(out_width):
-                    left_x = max(ox * stride_x - left, 0)
-                    w = min(ox * stride_x - left + columns, image_width) - left_x
-                    first = x + c * plane + top_y * pitch + left_x * pixel
-                    place = c * out_plane + oy * out_pitch + ox * pixel
-                    for i in range(0, pixel, width):
-                        best = load(arena, y + place + i)
-                        gradient = load(arena, g + place + i)
-                        if masked != 0:
-                            gradient = select(best > zero, gradient, zero)
-                        if rectified != 0:
-                            gradient = maximum(zero, gradient)
-                        if h == rows and w == columns:
-                            route(
-                                arena, best, gradient, first + i, rows, columns,
-                                pitch, pixel, distance, accumulate,
-                            )  # fmt: skip
-                        else:
-                            route(
-                                arena, best, gradient, first + i, h, w,
-                                pitch, pixel, distance, accumulate,
-                            )  # fmt: skip
+                a, b = (whole, end) if h == rows else (0, 0)
+                for i in range(0, pixel, width):
+                    source = x + c * plane + top_y * pitch + i
+                    place = c * out_plane + oy * out_pitch + i
+                    for ox in range(a, b):
+                        at = place + ox * pixel
+                        best = load(arena, y + at)
+                        gradient = relu_rule(load(arena, g + at), best, masked, rectified)
+                        at = source + (ox * stride_x - left) * pixel
+                        route(
+                            arena, best, gradient, at, rows, columns,
+                            pitch, pixel, distance, accumulate,
+                        )  # fmt: skip
+                    for n in range(out_width - (b - a)):
+                        ox = n if n < a else n + b - a
+                        left_x = max(ox * stride_x - left, 0)
+                        w = min(ox * stride_x - left + columns, image_width) - left_x
+                        at = place + ox * pixel
+                        best = load(arena, y + at)
+                        gradient = relu_rule(load(arena, g + at), best, masked, rectified)
+                        route(
+                            arena, best, gradient, source + left_x * pixel, h, w,
+                            pitch, pixel, distance, accumulate,
+                        )  # fmt: skip
 
     return max_pool_backward
 

@@ -6,7 +6,7 @@
 buffers have zero borders wide enough for every offset. The sum over k runs in order, one fused
 multiply-add a term, whatever the shape of the tile: results are the same bits on every tiling.
 
-# m = output channels, p = positions (a vector of sixteen floats each), k = patch entries
+# m = output channels, p = positions (a vector of LANES floats each), k = patch entries
 """
 
 from functools import cache
@@ -14,7 +14,6 @@ from typing import Any
 
 from backlit_kernels.kernel import Kernel
 from backlit_kernels.tile import (
-    accumulators,
     add_tile,
     broadcast_rows,
     load_tile,
@@ -23,12 +22,17 @@ from backlit_kernels.tile import (
     rectify_tile,
     store_tile,
 )
+from backlit_kernels.target import target
 from backlit_kernels.vector import LANES
 
 
 @cache
-def product(rows: int, columns: int) -> Kernel:
-    """The product with a register tile of `rows` channels by `columns` positions."""
+def product(rows: int, columns: int, adjacent: bool) -> Kernel:
+    """The product with a register tile of `rows` channels by `columns` positions.
+
+    `adjacent` says that neighbouring positions are neighbours in memory, input and output:
+    addresses are then constants in the code. Otherwise they are `x_step` and `out_step` apart.
+    """
 
     def product(
         arena: Any,
@@ -78,6 +82,8 @@ def product(rows: int, columns: int) -> Kernel:
         rectify
             1 to set negative results to zero.
         """
+        if adjacent:
+            x_step = out_step = LANES
         for group in range(groups):
             for run in range(runs):
                 count = length if run < runs - 1 else last
@@ -106,12 +112,12 @@ def product(rows: int, columns: int) -> Kernel:
                         store_tile(tile, arena, at, out_channel, out_step)
                         position += columns
 
-    return Kernel(product, f"product_{rows}x{columns}")
+    return Kernel(product, f"product_{rows}x{columns}" + ("" if adjacent else "_apart"))
 
 
 @cache
 def matrix_vector(columns: int) -> Kernel:
-    """The product of one sample and a matrix: sixteen outputs in each of `columns` vectors."""
+    """The product of one sample and a matrix: `LANES` outputs in each of `columns` vectors."""
 
     def matrix_vector(
         arena: Any,
@@ -125,7 +131,7 @@ def matrix_vector(columns: int) -> Kernel:
         rectify: int,
         mask: int,
     ) -> None:
-        """out[m] = bias[m] + sum over k of x[k] * weights[k, m]; `outputs` is a multiple of 16.
+        """out[m] = bias[m] + sum over k of x[k] * weights[k, m]; `outputs` is a multiple of LANES.
 
         Weights and samples swap the roles they have in `product`; sums run in the same order.
         """
@@ -144,24 +150,24 @@ def matrix_vector(columns: int) -> Kernel:
     return Kernel(matrix_vector, f"matrix_vector_{columns}")
 
 
+@cache
 def matrix_vector_columns(vectors: int) -> int:
     """How many vectors of outputs to hold in registers at once."""
-    room, _ = accumulators()
-    return max(c for c in (1, 2, 4, 6, 8, 16) if c <= min(room, vectors))
+    room = min(target().accumulators, vectors)
+    return max(c for c in (1, 2, 3, 4, 6, 8, 12, 16, 24) if c <= room)
 
 
 @cache
 def tile_shapes() -> tuple[tuple[int, int], ...]:
     """Tile shapes (rows, columns) that this processor's registers hold."""
-    room, _ = accumulators()
+    room = target().accumulators
     rows = [r for r in (16, 12, 8, 6, 4, 3, 2, 1) if r <= room]
-    wide = {(r, room // r) for r in rows}
-    return tuple(sorted(wide | {(r, 1) for r in rows}, reverse=True))
+    return tuple((r, c) for r in rows for c in sorted({room // r, 2, 1}) if r * c <= room)
 
 
 def tile_cost(rows: int, columns: int, positions: int) -> float:
     """Estimated cycles for one step of the sum over `positions`, by one tile of channels."""
-    _, split = accumulators()
+    split = target().registers_per_vector
     updates = rows * columns * split / 2  # two fused multiply-adds a cycle
     loads = (rows + columns * split) / 2  # two loads a cycle
     latency = 4.0  # of a fused multiply-add that waits for the one before

@@ -1,4 +1,4 @@
-"""Samples in and out: images in rows outside, sixteen samples side by side in the arena."""
+"""Samples in and out: images in rows outside, a tile's samples side by side in the arena."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from numba.core import types
 from numba.extending import lower_builtin, type_callable
 
 from backlit_kernels.frame import COUNT, INVALID, PORTS, SAMPLE, floats_at
-from backlit_kernels.kernel import kernel
+from backlit_kernels.kernel import helper, kernel
 from backlit_kernels.vector import (
     _INTS,
     LANES,
@@ -17,13 +17,14 @@ from backlit_kernels.vector import (
     any_of,
     fma,
     load,
+    load_one,
     splat,
     store,
 )
 
 
 def transpose(source: Any, s: int, s_step: int, target: Any, t: int, t_step: int) -> None:
-    """Copy sixteen vectors, `s_step` floats apart, transposed to ones `t_step` floats apart."""
+    """Copy `LANES` vectors, `s_step` floats apart, transposed to ones `t_step` floats apart."""
     block = np.stack([source[s + i * s_step : s + i * s_step + LANES] for i in range(LANES)])
     for i in range(LANES):
         target[t + i * t_step : t + i * t_step + LANES] = block[:, i]
@@ -34,6 +35,7 @@ def _type_transpose(context: Any) -> Any:
     return lambda source, s, s_step, target, t, t_step: types.none
 
 
+_HALVES = [d for d in (8, 4, 2, 1) if d < LANES]
 _PLACE = (types.CPointer, types.Integer, types.Integer)
 
 
@@ -45,7 +47,7 @@ def _lower_transpose(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return address(builder, memory, builder.add(start, builder.mul(step, ir.IntType(64)(i))))
 
     rows = [builder.load(place(source, s, s_step, i), align=4) for i in range(LANES)]
-    for distance in (8, 4, 2, 1):  # swap ever smaller off-diagonal blocks
+    for distance in _HALVES:  # swap ever smaller off-diagonal blocks
         low = [i if not i & distance else LANES + i - distance for i in range(LANES)]
         high = [i + distance if not i & distance else LANES + i for i in range(LANES)]
         for i in range(LANES):
@@ -56,6 +58,52 @@ def _lower_transpose(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     for i in range(LANES):
         builder.store(rows[i], place(target, t, t_step, i), align=4)
     return context.get_dummy_value()
+
+
+@helper
+def row_in(
+    source: Any, s: int, size: int, count: int, arena: Any, t: int, width: int, lanes: int
+) -> None:
+    """One row of `count` samples, `size` floats apart, into a tile; the last fills idle lanes."""
+    for lane in range(0, lanes, LANES):
+        if count >= lane + LANES and width >= LANES:
+            for x in range(0, width, LANES):
+                first = min(x, width - LANES)
+                place = t + first * lanes + lane
+                transpose(source, s + lane * size + first, size, arena, place, lanes)
+        else:
+            for i in range(lane, min(lane + LANES, lanes)):
+                sample = s + min(i, count - 1) * size
+                for x in range(width):
+                    arena[t + x * lanes + i] = source[sample + x]
+
+
+@helper
+def row_out(
+    arena: Any, s: int, target: Any, t: int, size: int, count: int, width: int, lanes: int
+) -> None:
+    """One row of a tile, to `count` samples `size` floats apart."""
+    for lane in range(0, lanes, LANES):
+        if count >= lane + LANES and width >= LANES:
+            for x in range(0, width, LANES):
+                first = min(x, width - LANES)
+                place = s + first * lanes + lane
+                transpose(arena, place, lanes, target, t + lane * size + first, size)
+        else:
+            for i in range(lane, min(lane + LANES, count)):
+                for x in range(width):
+                    target[t + i * size + x] = arena[s + x * lanes + i]
+
+
+@helper
+def is_finite(arena: Any, x: int, size: int) -> bool:
+    """Whether all of a run of floats are finite: 0 times them is 0."""
+    zero, check = splat(0.0), splat(0.0)
+    for i in range(x, x + size - LANES + 1, LANES):
+        check = fma(load(arena, i), zero, check)
+    for i in range(x + size // LANES * LANES, x + size):
+        check = fma(load_one(arena, i), zero, check)
+    return not any_of(~(check == zero))
 
 
 @kernel
@@ -80,38 +128,17 @@ def load_samples(
     out
         Where the tile's first pixel goes; planes and rows are `plane` and `row` floats apart.
     lanes
-        1 or 16.
+        1 or a multiple of LANES.
     """
     size = channels * height * width
     source = floats_at(frame[PORTS + port] + frame[SAMPLE] * size * 4)
-    count = frame[COUNT]
-    zero = splat(0.0)
-    check = splat(0.0)  # stays 0 as long as all input is finite
     for c in range(channels):
         for y in range(height):
-            start = (c * height + y) * width
             target = out + c * plane + y * row
-            if lanes == 1:
-                wrong = np.float32(0)
-                for x in range(width):
-                    value = source[start + x]
-                    wrong += value * np.float32(0)
-                    arena[target + x] = value
-                check = check + splat(wrong)
-                continue
-            if count == LANES and width >= LANES:
-                for x in range(0, width, LANES):
-                    first = min(x, width - LANES)
-                    transpose(source, start + first, size, arena, target + first * LANES, LANES)
-            else:
-                for lane in range(LANES):
-                    sample = min(lane, count - 1) * size + start
-                    for x in range(width):
-                        arena[target + x * LANES + lane] = source[sample + x]
-            for x in range(width):
-                check = fma(load(arena, target + x * LANES), zero, check)
-    if any_of(~(check == zero)):
-        frame[INVALID] = frame[SAMPLE] + 1
+            start = (c * height + y) * width
+            row_in(source, start, size, frame[COUNT], arena, target, width, lanes)
+            if not is_finite(arena, target, width * lanes):
+                frame[INVALID] = 1
 
 
 @kernel
@@ -134,24 +161,11 @@ def store_samples(
     """
     size = channels * height * width
     target = floats_at(frame[PORTS + port] + frame[SAMPLE] * size * 4)
-    count = frame[COUNT]
     for c in range(channels):
         for y in range(height):
-            start = (c * height + y) * width
             source = x + c * plane + y * row
-            if lanes == 1:
-                for i in range(width):
-                    value = arena[source + i]
-                    target[start + i] = abs(value) if magnitude != 0 else value
-                continue
             if magnitude != 0:
-                for i in range(source, source + width * LANES, LANES):
+                for i in range(source, source + width * lanes, LANES):
                     store(arena, i, absolute(load(arena, i)))
-            if count == LANES and width >= LANES:
-                for i in range(0, width, LANES):
-                    first = min(i, width - LANES)
-                    transpose(arena, source + first * LANES, LANES, target, start + first, size)
-            else:
-                for lane in range(count):
-                    for i in range(width):
-                        target[lane * size + start + i] = arena[source + i * LANES + lane]
+            start = (c * height + y) * width
+            row_out(arena, source, target, start, size, frame[COUNT], width, lanes)

@@ -2,15 +2,14 @@
 
 One type and six operations, all unrolled: the loops below run while LLVM code is being written,
 so that every accumulator is a value of its own and stays in a register. In Python a tile is an
-array of shape (rows, columns, 16).
+array of shape (rows, columns, LANES).
 """
 
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba.core import config, types
-from numba.core.codegen import get_host_cpu_features
+from numba.core import types
 from numba.extending import lower_builtin, models, register_model, type_callable
 
 from backlit_kernels.vector import (
@@ -22,17 +21,6 @@ from backlit_kernels.vector import (
 )
 
 _I64 = ir.IntType(64)
-
-
-def _cpu_features() -> str:
-    return config.CPU_FEATURES or ("" if config.CPU_NAME else get_host_cpu_features())
-
-
-def accumulators() -> tuple[int, int]:
-    """How many vectors the accumulators may take, and machine registers a vector takes."""
-    if "+avx512f" in _cpu_features():
-        return 24, 1
-    return 6, 2
 
 
 class TileType(types.Type):
@@ -186,7 +174,7 @@ def _lower_rank_one_update(context: Any, builder: Any, sig: Any, args: Any) -> A
     for r, c, factor, vector in pairs:
         n = r * kind.columns + c
         total = [factor, vector, builder.extract_value(tile, n)]
-        total = call_llvm(builder, "llvm.fmuladd.v16f32", _VECTOR, total)
+        total = call_llvm(builder, f"llvm.fmuladd.v{LANES}f32", _VECTOR, total)
         tile = builder.insert_value(tile, total, n)
     return tile
 

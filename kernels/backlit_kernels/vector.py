@@ -1,8 +1,9 @@
-"""The vector type: sixteen float32 lanes, and the few operations kernels are written with.
+"""The vector type: `LANES` float32s side by side, and the few operations kernels are written with.
 
 Each operation is a plain NumPy function with its LLVM instruction attached, so that kernels run
-both compiled and, under ``NUMBA_DISABLE_JIT=1``, as ordinary Python. LLVM splits the sixteen
-lanes as the machine needs: one AVX-512 register, two of AVX2, four of NEON.
+both compiled and, under ``NUMBA_DISABLE_JIT=1``, as ordinary Python. A vector has sixteen lanes
+where AVX-512 is, else eight: one AVX2 register, two of NEON. Lanes never mix in arithmetic, so
+results do not depend on their number.
 
 Memory is a pointer to float32 in compiled code and a one-dimensional float32 array in Python.
 """
@@ -17,7 +18,9 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import lower_builtin, models, register_model, type_callable
 
-LANES = 16
+from backlit_kernels.target import target
+
+LANES = target().lanes
 
 _FLOAT = ir.FloatType()
 _INT = ir.IntType(32)
@@ -28,12 +31,12 @@ _BITS = ir.VectorType(ir.IntType(1), LANES)
 
 class _VectorType(types.Type):
     def __init__(self) -> None:
-        super().__init__(name="float32x16")
+        super().__init__(name=f"float32x{LANES}")
 
 
 class _MaskType(types.Type):
     def __init__(self) -> None:
-        super().__init__(name="maskx16")
+        super().__init__(name=f"maskx{LANES}")
 
 
 vector = _VectorType()
@@ -109,12 +112,12 @@ def call_llvm(builder: Any, name: str, result: ir.Type, values: list[Any]) -> An
 
 
 def load(memory: Any, index: int) -> Any:
-    """Sixteen adjacent floats."""
+    """`LANES` adjacent floats."""
     return memory[index : index + LANES].copy()
 
 
 def store(memory: Any, index: int, value: Any) -> None:
-    """Write sixteen adjacent floats."""
+    """Write `LANES` adjacent floats."""
     memory[index : index + LANES] = value
 
 
@@ -245,7 +248,7 @@ def _emit_mantissa(b: Any, v: list[Any]) -> Any:
 
 
 def _llvm(name: str) -> Emit:
-    return lambda b, v: call_llvm(b, f"llvm.{name}.v16f32", _VECTOR, v)
+    return lambda b, v: call_llvm(b, f"llvm.{name}.v{LANES}f32", _VECTOR, v)
 
 
 def _compare(sign: str) -> Emit:
@@ -265,7 +268,7 @@ compiles_to(mantissa, _emit_mantissa, vector, _VectorType)
 compiles_to(select, lambda b, v: b.select(v[0], v[1], v[2]), vector, _MaskType, *_pair)
 compiles_to(
     any_of,
-    lambda b, v: b.icmp_unsigned("!=", b.bitcast(v[0], ir.IntType(16)), ir.IntType(16)(0)),
+    lambda b, v: b.icmp_unsigned("!=", b.bitcast(v[0], ir.IntType(LANES)), ir.IntType(LANES)(0)),
     types.boolean,
     _MaskType,
 )

@@ -10,6 +10,7 @@ import numpy as np
 from backlit_kernels import frame
 from backlit_kernels.machine import run_machine
 
+from backlit.layout import CACHE_LINE
 from backlit.tape import Program
 
 # Under this many multiply-adds in all, starting a thread costs more than it saves.
@@ -26,7 +27,7 @@ def available_cores() -> int:
 
 def aligned(size: int) -> np.ndarray:
     """Uninitialised float32 memory that begins at a cache line."""
-    memory = np.empty(size + 16, np.float32)
+    memory = np.empty(size + CACHE_LINE, np.float32)
     start = (-memory.ctypes.data % 64) // 4
     return memory[start : start + size]
 
@@ -51,7 +52,8 @@ class Worker:
             if array is not None:
                 self.frame[frame.PORTS + number] = array.ctypes.data
 
-    def run(self, first: int, stop: int) -> int:
+    def run(self, first: int, stop: int) -> bool:
+        """Run over a range of samples; False if one of them is not finite."""
         program = self.job.program
         run_machine(
             self.arena,
@@ -64,36 +66,35 @@ class Worker:
             stop,
             program.lanes,
         )
-        return int(self.frame[frame.INVALID])
+        return not self.frame[frame.INVALID]
 
 
 def run_parts(
     parts: Sequence[tuple[Job, int, int]],
     threads: int,
     progress: Callable[[int], None] | None = None,
-) -> int:
+) -> bool:
     """Run parts of jobs (ranges of samples) on so many threads.
 
-    Returns 1 + the number of the first sample found to be invalid, or 0. `progress` is called
-    with the number of samples done, from any thread.
+    `progress` is called with the number of samples done, from any thread. Returns False if a
+    sample is not finite; the rest is then not run.
     """
     todo: queue.SimpleQueue[tuple[Job, int, int]] = queue.SimpleQueue()
     for part in parts:
         todo.put(part)
-    invalid: list[int] = []
+    invalid = threading.Event()
     failures: list[BaseException] = []
 
     def work() -> None:
         workers: dict[int, Worker] = {}
         try:
-            while not invalid and not failures:
+            while not invalid.is_set() and not failures:
                 job, first, stop = todo.get_nowait()
                 worker = workers.get(id(job))
                 if worker is None:
                     worker = workers[id(job)] = Worker(job)
-                bad = worker.run(first, stop)
-                if bad:
-                    invalid.append(bad)
+                if not worker.run(first, stop):
+                    invalid.set()
                 if progress is not None:
                     progress(stop - first)
         except queue.Empty:
@@ -109,7 +110,7 @@ def run_parts(
         thread.join()
     if failures:
         raise failures[0]
-    return min(invalid, default=0)
+    return not invalid.is_set()
 
 
 def split(job: Job, first: int, stop: int, threads: int) -> list[tuple[Job, int, int]]:

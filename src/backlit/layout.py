@@ -8,8 +8,7 @@ Features are ``[feature][lane]``. With one lane only, planes are padded to whole
 from dataclasses import dataclass
 from math import prod
 
-from backlit_kernels.vector import LANES
-
+CACHE_LINE = 16  # floats
 Border = tuple[int, int, int, int]  # top, left, bottom, right
 NO_BORDER: Border = (0, 0, 0, 0)
 
@@ -51,7 +50,7 @@ class Layout:
         _, height, width = self.image
         _, _, bottom, right = self.border
         end = self.origin + (height - 1 + bottom) * self.pitch + (width + right) * self.lanes
-        return end if self.lanes > 1 else round_up(end) + LANES
+        return end if self.lanes > 1 else round_up(end, CACHE_LINE) + CACHE_LINE
 
     @property
     def size(self) -> int:
@@ -68,7 +67,7 @@ class Layout:
         return self.plane if len(self.shape) == 3 else self.lanes
 
 
-def round_up(size: int, unit: int = LANES) -> int:
+def round_up(size: int, unit: int) -> int:
     return -(-size // unit) * unit
 
 

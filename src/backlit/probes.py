@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from backlit_kernels.vector import LANES
 
 from backlit.engine import SERIAL_WORK, Job, run_parts, split
 from backlit.graph import Graph, multiply_adds
 from backlit.layers import Conv2D
-from backlit.layout import LANES
 from backlit.lowering import Lowering
 from backlit.lowering.context import GRADIENT, ReluRule
 from backlit.tape import Program
 
-# A remainder of so many samples runs one by one rather than as a tile with idle lanes.
-FEW = 6
+# Features are multiplied by matrices that are read anew for each tile: wider tiles read less.
+FEATURE_LANES = 32
+# A remainder of up to this share of a tile runs one by one rather than with idle lanes.
+FEW = 0.4
 
 
 class Probe(Protocol):
@@ -71,6 +73,8 @@ class ProgramStore:
         self.takes_singles = all(
             node.layer.stride == (1, 1) for node in graph.nodes if isinstance(node.layer, Conv2D)
         )
+        images = any(len(shape) > 1 for shape in graph.shapes)
+        self.tile_lanes = LANES if images else FEATURE_LANES
         self._programs: dict[tuple[Probe, int], Program] = {}
 
     def program(self, probe: Probe, lanes: int) -> Program:
@@ -95,17 +99,17 @@ class ProgramStore:
         ValueError
             If a sample of the first port holds NaN or infinite values.
         """
-        rest = samples % LANES
-        if not self.takes_singles or rest > FEW:
+        rest = samples % self.tile_lanes
+        if not self.takes_singles or rest > FEW * self.tile_lanes:
             rest = 0
         whole = samples - rest
         if 3 * samples * self.work * repeats < SERIAL_WORK:
             threads = 1
         parts = []
-        for lanes, first, stop in ((LANES, 0, whole), (1, whole, samples)):
+        for lanes, first, stop in ((self.tile_lanes, 0, whole), (1, whole, samples)):
             if first < stop:
                 job = Job(self.program(probe, lanes), ports, repeats)
                 parts += split(job, first, stop, threads)
-        invalid = run_parts(parts, min(threads, len(parts)), progress)
-        if invalid:
-            raise ValueError(f"X must be finite, but sample {invalid - 1} has NaN or infinity")
+        if not run_parts(parts, min(threads, len(parts)), progress):
+            finite = np.isfinite(ports[0]).reshape(samples, -1).all(axis=1)
+            raise ValueError(f"X must be finite, but sample {finite.argmin()} holds NaN or infinity")

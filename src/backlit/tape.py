@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from backlit_kernels.kernel import HEADER, Kernel
 from backlit_kernels.machine import kernel_address
-from backlit_kernels.vector import LANES
 
-from backlit.layout import round_up
+from backlit.layout import CACHE_LINE, round_up
 
 SECTIONS = ("prologue", "body", "epilogue")
 
@@ -88,17 +87,15 @@ class Tape:
 
     def buffer(self, size: int) -> Buffer:
         # slack: the last vector of a run of single floats may reach past the end
-        return Buffer(round_up(size) + LANES)
+        return Buffer(round_up(size, CACHE_LINE) + CACHE_LINE)
 
     def constant(self, values: Any) -> int:
         """Keep float32 constants; returns where they lie."""
         array = np.ascontiguousarray(values, dtype=np.float32).reshape(-1)
         start = self._constant_size
-        self._constants.append(array)
-        padding = round_up(array.size) - array.size
-        if padding:
-            self._constants.append(np.zeros(padding, np.float32))
-        self._constant_size += round_up(array.size)
+        size = round_up(array.size, CACHE_LINE)
+        self._constants += [array, np.zeros(size - array.size, np.float32)]
+        self._constant_size += size
         return start
 
     def emit(self, kernel: Kernel, **operands: Operand) -> None:
@@ -123,7 +120,7 @@ class Tape:
         return Program(
             np.concatenate([*code, np.zeros(1, np.int64)]),
             np.array(sections, np.int64),
-            np.concatenate([*self._constants, np.zeros(LANES, np.float32)]),
+            np.concatenate([*self._constants, np.zeros(CACHE_LINE, np.float32)]),
             arena_size,
             lanes,
         )
@@ -143,7 +140,7 @@ class Tape:
             buffer.start = start
             placed.append((first, last, start, start + buffer.size))
             top = max(top, start + buffer.size)
-        return top + LANES
+        return top + CACHE_LINE
 
     def _lives(self) -> dict[Buffer, tuple[int, int]]:
         """First and last use of each buffer; those shared by sections live through the body."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from backlit_kernels import elementwise, scores
 from backlit_kernels.kernel import Kernel
+from backlit_kernels.vector import LANES
 
 from backlit.graph import Node
 from backlit.layers import Clip, LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
@@ -125,7 +126,7 @@ def classes(lowering: Lowering, node: Node) -> dict[str, int]:
 
 def step_lanes(lowering: Lowering, node: Node) -> int:
     """Single floats only where classes are neighbours in memory."""
-    return lowering.lanes if len(lowering.layouts[node.output].shape) == 1 else 16
+    return lowering.lanes if len(lowering.layouts[node.output].shape) == 1 else LANES
 
 
 FORWARD[Softmax] = softmax_forward(scores.softmax)

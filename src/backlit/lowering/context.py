@@ -20,7 +20,7 @@ INPUT, OUTPUT, TARGETS = range(3)
 
 @dataclass(frozen=True)
 class ReluRule:
-    """What a ReLU lets through on the way back: see `backlit_kernels.elementwise.relu_backward`."""
+    """What a ReLU lets through on the way back: see `backlit_kernels.functions.relu_rule`."""
 
     masked: bool = True
     rectified: bool = False

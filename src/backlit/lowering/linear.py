@@ -59,12 +59,13 @@ def emit_matrix(
     """``out = x @ matrix + bias`` for the features of a tile."""
     depth, outputs = matrix.shape
     if lowering.lanes > 1:
-        steps = {"runs": 1, "length": 1, "last": 1, "x_run": 0, "out_run": 0}
-        steps |= {"x_step": 0, "out_step": 0, "out_channel": lowering.lanes}
+        vectors = lowering.lanes // LANES
+        steps = {"runs": 1, "length": vectors, "last": vectors, "x_run": 0, "out_run": 0}
+        steps |= {"x_step": LANES, "out_step": LANES, "out_channel": lowering.lanes}
         offsets = np.arange(depth) * lowering.lanes
-        emit_product(lowering, x.at(0), out, 0, matrix.T[None], bias, offsets, 1, steps, after)
+        emit_product(lowering, x.at(0), out, 0, matrix.T[None], bias, offsets, vectors, steps, after)
         return
-    padded = round_up(outputs)
+    padded = round_up(outputs, LANES)
     weights = np.zeros((depth, padded), np.float32)
     weights[:, :outputs] = matrix
     lowering.tape.emit(
@@ -102,7 +103,7 @@ def emit_product(
         part = slice(first, first + rows * blocks)
         packed = weights[:, part].reshape(groups, blocks, rows, depth).transpose(0, 1, 3, 2)
         lowering.tape.emit(
-            product(rows, columns),
+            product(rows, columns, steps["x_step"] == steps["out_step"] == LANES),
             out=out.at(out_offset + first * steps["out_channel"]),
             x=x,
             weights=lowering.tape.constant(packed),
@@ -233,11 +234,12 @@ def emit_convolution(
     groups, channels, depth = weights.shape
     height, width = size
     lanes = lowering.lanes
-    rows_cost = height * tile_rows_cost(channels, width)
     floats = (height - 1) * target.pitch + width * lanes
     vectors = -(-floats // LANES)
-    can_flatten = x_stride == out_stride == (1, 1) and source.pitch == target.pitch
-    if can_flatten and (lanes == 1 or tile_rows_cost(channels, vectors) < rows_cost):
+    row_vectors = width * lanes // LANES
+    adjacent = x_stride == out_stride == (1, 1)
+    rows_cost = height * channels_cost(channels, row_vectors) if lanes > 1 else np.inf
+    if adjacent and source.pitch == target.pitch and channels_cost(channels, vectors) < rows_cost:
         length = min(vectors, run_length(depth))
         runs = -(-vectors // length)
         steps = {"runs": runs, "length": length, "last": vectors - (runs - 1) * length}
@@ -245,11 +247,11 @@ def emit_convolution(
         steps |= {"x_step": LANES, "out_step": LANES}
         shortest = vectors
     else:
-        assert lanes > 1, "single samples take stride-1 convolutions only"
-        steps = {"runs": height, "length": width, "last": width}
-        steps |= {"x_run": x_stride[0] * source.pitch, "x_step": x_stride[1] * lanes}
-        steps |= {"out_run": out_stride[0] * target.pitch, "out_step": out_stride[1] * lanes}
-        shortest = width
+        assert lanes == LANES or (adjacent and lanes > 1), "a position must be a vector"
+        steps = {"runs": height, "length": row_vectors, "last": row_vectors}
+        steps |= {"x_run": x_stride[0] * source.pitch, "x_step": x_stride[1] * LANES}
+        steps |= {"out_run": out_stride[0] * target.pitch, "out_step": out_stride[1] * LANES}
+        shortest = row_vectors
     steps["out_channel"] = target.plane
     steps["x_group"] = source.plane * (source.image[0] // groups)
     steps["out_group"] = target.plane * channels
@@ -257,7 +259,10 @@ def emit_convolution(
     emit_product(lowering, x, out, offset, weights, bias, taps, shortest, steps, after)
 
 
-def tile_rows_cost(channels: int, positions: int) -> float:
+def channels_cost(channels: int, positions: int) -> float:
+    """Estimated cycles for one step of the sum, for all channels over a run of positions."""
+    if positions < 1:
+        return np.inf
     return sum(n * tile_cost(r, c, positions) for r, c, n in tiling(channels, positions))
 
 

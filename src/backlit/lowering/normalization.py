@@ -24,7 +24,7 @@ def forward(lowering: Lowering, node: Node) -> None:
     values = operands(lowering, node)
     out = lowering.new_buffer(node.output)
     lowering.tape.emit(
-        affine(min(values["plane"], 16)),
+        affine(values["plane"]),
         x=lowering.activations[node.inputs[0]],
         out=out,
         shift=lowering.tape.constant(shift),
@@ -39,7 +39,7 @@ def backward(lowering: Lowering, node: Node) -> None:
 
     def write(out: Buffer) -> None:
         g = lowering.gradients[node.output]
-        lowering.tape.emit(affine(min(values["plane"], 16)), x=g, out=out, shift=-1, **values)
+        lowering.tape.emit(affine(values["plane"]), x=g, out=out, shift=-1, **values)
 
     lowering.contribute(node.inputs[0], write)
 
