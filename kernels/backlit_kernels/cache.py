@@ -22,7 +22,6 @@ from numba.core.registry import cpu_target
 PACKAGE = Path(__file__).parent
 
 
-@cache
 def source_digest() -> str:
     """Digest of everything that decides what a kernel compiles to, the processor excepted."""
     digest = hashlib.sha256()
@@ -32,6 +31,10 @@ def source_digest() -> str:
     settings = (config.OPT, config.BOUNDSCHECK, numba.__version__, llvmlite.__version__)
     digest.update(repr(settings).encode())
     return digest.hexdigest()
+
+
+# Taken when the sources are imported: whoever edits them meanwhile changes files, not this process.
+IMPORTED_DIGEST = source_digest()
 
 
 @cache
@@ -76,7 +79,7 @@ class _KernelLocator(_CacheLocator):
         return str(self._folder)
 
     def get_source_stamp(self) -> str:
-        return source_digest()
+        return IMPORTED_DIGEST
 
     def get_disambiguator(self) -> str:
         return str(self._line)
@@ -106,6 +109,8 @@ class KernelCache(FunctionCache):
         return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
+        if source_digest() != IMPORTED_DIGEST:
+            return  # the sources were edited under us
         try:
             super().save_overload(sig, data)
         except OSError:  # the disk is full or went read-only: run uncached
