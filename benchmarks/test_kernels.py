@@ -118,7 +118,7 @@ def test_feature(layer, backward, bandwidth, benchmark, replay, record):
     replay(benchmark, timing.seconds)
     rate = 4 * timing.floats / timing.median
     record(
-        "kernels",
+        "features",
         {
             "layer": layer + (", backward" if backward else ""),
             "kernel": timing.kernel,
