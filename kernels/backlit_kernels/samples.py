@@ -7,7 +7,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import lower_builtin, type_callable
 
-from backlit_kernels.frame import COUNT, INVALID, PORTS, SAMPLE, floats_at
+from backlit_kernels.frame import COUNT, INVALID, PORTS, SAMPLE, STEP, floats_at
 from backlit_kernels.kernel import helper, kernel
 from backlit_kernels.vector import (
     _INTS,
@@ -118,20 +118,26 @@ def load_samples(
     plane: int,
     row: int,
     lanes: int,
+    per_sample: int,
+    per_step: int,
 ) -> None:
-    """Fill a tile with the samples at hand; lanes without one repeat the last.
+    """Fill a tile with entries of an array; lanes without a sample repeat the last.
 
     Parameters
     ----------
     port
-        Number of the array ``(N, channels, height, width)``.
+        Number of the array ``(entries, channels, height, width)``.
     out
         Where the tile's first pixel goes; planes and rows are `plane` and `row` floats apart.
     lanes
         1 or a multiple of LANES.
+    per_sample, per_step
+        Which entry a lane takes: ``sample * per_sample + step * per_step``.
     """
     size = channels * height * width
-    source = floats_at(frame[PORTS + port] + frame[SAMPLE] * size * 4)
+    entry = frame[SAMPLE] * per_sample + frame[STEP] * per_step
+    source = floats_at(frame[PORTS + port] + entry * size * 4)
+    size *= per_sample
     for c in range(channels):
         for y in range(height):
             target = out + c * plane + y * row
@@ -153,14 +159,18 @@ def store_samples(
     plane: int,
     row: int,
     lanes: int,
+    per_sample: int,
+    per_step: int,
     magnitude: int,
 ) -> None:
-    """Write a tile to the array at a port, ``(N, channels, height, width)``.
+    """Write a tile to entries of an array. Operands as in `load_samples`.
 
-    `magnitude` is 1 to write absolute values, in the arena too. Operands as in `load_samples`.
+    `magnitude` is 1 to write absolute values, in the arena too.
     """
     size = channels * height * width
-    target = floats_at(frame[PORTS + port] + frame[SAMPLE] * size * 4)
+    entry = frame[SAMPLE] * per_sample + frame[STEP] * per_step
+    target = floats_at(frame[PORTS + port] + entry * size * 4)
+    size *= per_sample
     for c in range(channels):
         for y in range(height):
             source = x + c * plane + y * row

@@ -85,6 +85,37 @@ def seed_score(load: Any, store: Any, width: int) -> Any:
 
 
 @for_lanes
+def score_value(load: Any, store: Any, width: int) -> Any:
+    def score_value(
+        arena: Any, logits: int, targets: int, classes: int, step: int, score: int, out: int
+    ) -> None:
+        """The target's score in each lane: what `seed_score` is the derivative of."""
+        for i in range(0, step, width):
+            target = load(arena, targets + i)
+            top = load(arena, logits + i)
+            own, number = top, splat(0.0)
+            for k in range(classes):
+                value = load(arena, logits + k * step + i)
+                top = maximum(top, value)
+                own = select(number == target, value, own)
+                number = number + splat(1.0)
+            if score != LOGIT:
+                total = splat(0.0)
+                for k in range(classes):
+                    total = total + exp(load(arena, logits + k * step + i) - top)
+                own = own - top
+                if score == PROBABILITY:
+                    own = exp(own) / total
+                else:
+                    own = own - log(total)
+                if score == LOSS:
+                    own = -own
+            store(arena, out + i, own)
+
+    return score_value
+
+
+@for_lanes
 def softmax(load: Any, store: Any, width: int) -> Any:
     def softmax(arena: Any, x: int, out: int, classes: int, step: int) -> None:
         """e**(x_k - max) over their sum."""

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from backlit.layers import (
+    AvgPool2D,
     BatchNorm,
     Conv2D,
     Dense,
+    Flatten,
+    GlobalAvgPool2D,
     Layer,
     LogSoftmax,
     Residual,
@@ -111,6 +114,17 @@ def simplify(graph: Graph) -> Graph:
         renamed[node.output] = result.append(layer, inputs, node.name)
     result.output = renamed[output]
     return result
+
+
+LINEAR = (Conv2D, Dense, BatchNorm, AvgPool2D, GlobalAvgPool2D, Flatten)
+
+
+def affine_prefix(graph: Graph) -> int:
+    """The last tensor that is an affine function of the input and that all else is made of."""
+    tensor = 0
+    while len(users := graph.consumers(tensor)) == 1 and isinstance(users[0].layer, LINEAR):
+        tensor = users[0].output
+    return tensor
 
 
 def fold_batch_norm(layer: Layer, norm: BatchNorm) -> Layer:

@@ -59,7 +59,7 @@ class InputGradient:
         lowering.forward()
         lowering.seed(self.score)
         lowering.backward()
-        lowering.store(lowering.gradients[0], 0, self.magnitude)
+        lowering.store(lowering.gradients[0], 0, magnitude=self.magnitude)
         return lowering
 
 
@@ -91,8 +91,12 @@ class ProgramStore:
         threads: int,
         progress: Callable[[int], None] | None = None,
         repeats: int = 1,
+        memory: int | None = None,
     ) -> None:
         """Run a probe over `samples` samples.
+
+        `memory` bounds the arenas of all threads together, in bytes, as far as threads can be
+        spared.
 
         Raises
         ------
@@ -108,7 +112,10 @@ class ProgramStore:
         parts = []
         for lanes, first, stop in ((self.tile_lanes, 0, whole), (1, whole, samples)):
             if first < stop:
-                job = Job(self.program(probe, lanes), ports, repeats)
+                program = self.program(probe, lanes)
+                if memory is not None:
+                    threads = max(1, min(threads, memory // (4 * program.arena_size)))
+                job = Job(program, ports, repeats)
                 parts += split(job, first, stop, threads)
         if not run_parts(parts, min(threads, len(parts)), progress):
             finite = np.isfinite(ports[0]).reshape(samples, -1).all(axis=1)

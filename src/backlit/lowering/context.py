@@ -1,12 +1,14 @@
 """What lowering knows while it writes a tape: layouts, activations and gradients of tensors."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
-from backlit_kernels import scores
+from backlit_kernels import fold, scores
 from backlit_kernels.channels import fill_zero, zero_border
 from backlit_kernels.elementwise import add
+from backlit_kernels.kernel import Kernel
 from backlit_kernels.samples import load_samples, store_samples
 
 from backlit.graph import Graph, Node
@@ -16,6 +18,7 @@ from backlit.tape import Buffer, Distance, Tape
 
 # Array addresses that a job gives its kernels, by port number
 INPUT, OUTPUT, TARGETS = range(3)
+FIRST_FREE_PORT = 3
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,13 @@ class Lowering:
         self.layouts = plan_layouts(graph, lanes)
         self.activations: dict[int, Buffer] = {}
         self.gradients: dict[int, Buffer] = {}
+        self.kept: set[int] = set()  # tensors whose values are wanted as they are: not fused away
+
+    def another_pass(self) -> "Lowering":
+        """A second pass of the same model on the same tape, with activations of its own."""
+        twin = copy(self)
+        twin.activations, twin.gradients = {}, {}
+        return twin
 
     # --- buffers ----------------------------------------------------------------------------
 
@@ -75,52 +85,168 @@ class Lowering:
 
     # --- the passes ---------------------------------------------------------------------------
 
-    def load(self, port: int = INPUT) -> None:
-        """Fill the input tensor from a job's array."""
+    def load(self, port: int = INPUT, *, per_sample: int = 1, per_step: int = 0) -> Buffer:
+        """Fill the input tensor from a job's array of samples.
+
+        A lane takes entry ``sample * per_sample + step * per_step``: (1, 0) is the lane's own
+        sample, (0, 0) one entry for all, (0, 1) another one at each step.
+        """
         self.activations[0] = self.new_buffer(0)
         self.tape.emit(
             load_samples,
             port=port,
             out=self.activations[0].at(self.layouts[0].origin),
+            per_sample=per_sample,
+            per_step=per_step,
             **self._image_operands(0),
         )
         self.clear_border(0, self.activations[0])
+        return self.activations[0]
 
-    def forward(self) -> None:
-        """From the input to the logits; what is there already is not computed again."""
-        for node in self.graph.nodes:
+    def forward(self, until: int | None = None) -> None:
+        """From what is known to the logits, or to the tensor `until`.
+
+        Tensors that have activations already are taken as they are; what leads to them alone is
+        not computed again.
+        """
+        wanted = {self.graph.output if until is None else until}
+        needed = []
+        for node in reversed(self.graph.nodes):
+            if node.output in wanted and node.output not in self.activations:
+                needed.append(node)
+                wanted.update(node.inputs)
+        for node in reversed(needed):
             if node.output not in self.activations:
                 FORWARD[type(node.layer)](self, node)
 
-    def seed(self, score: int) -> None:
+    def choose_targets(self) -> Buffer:
+        """Each lane's target as a lane value: given, or the class predicted by this pass."""
+        targets = self.tape.buffer(self.lanes)
+        self.tape.emit(
+            scores.choose_targets(self.lanes),
+            port=TARGETS,
+            out=targets,
+            **self._class_operands(),
+        )
+        return targets
+
+    def seed(self, score: int, targets: Buffer | None = None) -> None:
         """Start the way back: the derivative of each lane's score by the logits."""
         tensor = self.graph.output
-        (classes,) = self.layouts[tensor].shape
-        logits = self.activations[tensor]
-        targets = self.tape.buffer(self.lanes)
         self.gradients[tensor] = self.new_buffer(tensor)
-        common = {"logits": logits, "classes": classes, "step": self.lanes}
-        choose, seed = scores.choose_targets(self.lanes), scores.seed_score(self.lanes)
-        self.tape.emit(choose, port=TARGETS, out=targets, **common)
         self.tape.emit(
-            seed, targets=targets, score=score, out=self.gradients[tensor], **common
+            scores.seed_score(self.lanes),
+            targets=self.choose_targets() if targets is None else targets,
+            score=score,
+            out=self.gradients[tensor],
+            **self._class_operands(),
         )
 
-    def backward(self) -> None:
-        """From the logits' gradient to the input's."""
+    def score_values(self, score: int, targets: Buffer) -> Buffer:
+        """The target's score in each lane, as a lane value."""
+        values = self.tape.buffer(self.lanes)
+        self.tape.emit(
+            scores.score_value(self.lanes),
+            targets=targets,
+            score=score,
+            out=values,
+            **self._class_operands(),
+        )
+        return values
+
+    def _class_operands(self) -> dict[str, Any]:
+        (classes,) = self.layouts[self.graph.output].shape
+        logits = self.activations[self.graph.output]
+        return {"logits": logits, "classes": classes, "step": self.lanes}
+
+    def backward(self, until: int = 0) -> None:
+        """From the gradients that are known to that of the tensor `until`."""
         for node in reversed(self.graph.nodes):
+            if node.output == until:
+                return
             if node.output in self.gradients:
                 BACKWARD[type(node.layer)](self, node)
 
-    def store(self, buffer: Buffer, tensor: int, magnitude: bool = False, port: int = OUTPUT) -> None:
-        """Write a buffer with a tensor's layout to a job's array."""
+    def store(
+        self,
+        buffer: Buffer,
+        tensor: int,
+        port: int = OUTPUT,
+        *,
+        magnitude: bool = False,
+        per_sample: int = 1,
+        per_step: int = 0,
+    ) -> None:
+        """Write a buffer with a tensor's layout to a job's array; entries as in `load`."""
         self.tape.emit(
             store_samples,
             port=port,
             x=buffer.at(self.layouts[tensor].origin),
             magnitude=int(magnitude),
+            per_sample=per_sample,
+            per_step=per_step,
             **self._image_operands(tensor),
         )
+
+    # --- lane values and arithmetic on whole tensors --------------------------------------------
+
+    def load_lane_values(self, port: int, *, per_sample: int = 0, per_step: int = 1) -> Buffer:
+        """One float for each lane from a job's array; entries as in `load`."""
+        values = self.tape.buffer(self.lanes)
+        self.tape.emit(
+            fold.load_lane_values,
+            port=port,
+            per_sample=per_sample,
+            per_step=per_step,
+            out=values,
+            lanes=self.lanes,
+        )
+        return values
+
+    def store_lane_values(
+        self, values: Buffer, port: int = OUTPUT, *, per_sample: int = 1, per_step: int = 0
+    ) -> None:
+        self.tape.emit(
+            fold.store_lane_values,
+            port=port,
+            x=values,
+            per_sample=per_sample,
+            per_step=per_step,
+            lanes=self.lanes,
+        )
+
+    def interpolate(self, tensor: int, a: Buffer, b: Buffer, position: Buffer) -> Buffer:
+        """A new tensor, ``a + position * (b - a)``."""
+        out = self.new_buffer(tensor)
+        size = self.layouts[tensor].size
+        self.tape.emit(
+            fold.interpolate, a=a, b=b, position=position, out=out, size=size, lanes=self.lanes
+        )
+        return out
+
+    def zeros(self, tensor: int) -> Buffer:
+        """A new tensor of zeros."""
+        out = self.new_buffer(tensor)
+        self.fill_zero(out, self.layouts[tensor].size)
+        return out
+
+    def accumulate(self, tensor: int, x: Buffer, weight: Buffer, total: Buffer) -> None:
+        """``total += weight * x``, the weight being lane values."""
+        size = self.layouts[tensor].size
+        self.tape.emit(
+            fold.accumulate, x=x, weight=weight, total=total, size=size, lanes=self.lanes
+        )
+
+    def subtract(self, tensor: int, a: Buffer, b: Buffer) -> Buffer:
+        return self._pairwise(fold.subtract, tensor, a, b)
+
+    def multiply(self, tensor: int, a: Buffer, b: Buffer) -> Buffer:
+        return self._pairwise(fold.multiply, tensor, a, b)
+
+    def _pairwise(self, kernel: Kernel, tensor: int, a: Buffer, b: Buffer) -> Buffer:
+        out = self.new_buffer(tensor)
+        self.tape.emit(kernel, a=a, b=b, out=out, size=self.layouts[tensor].size)
+        return out
 
     def _image_operands(self, tensor: int) -> dict[str, int]:
         layout = self.layouts[tensor]
@@ -155,7 +281,8 @@ class Lowering:
     def fused_relu(self, tensor: int) -> Node | None:
         """The ReLU that is the only user of a tensor, to be computed with it."""
         users = self.graph.consumers(tensor)
-        if len(users) == 1 and isinstance(users[0].layer, ReLU) and tensor != self.graph.output:
+        wanted = self.kept | {self.graph.output}
+        if len(users) == 1 and isinstance(users[0].layer, ReLU) and tensor not in wanted:
             return users[0]
         return None
 
@@ -169,6 +296,7 @@ class Lowering:
             source is not None
             and isinstance(source.layer, ReLU)
             and len(self.graph.consumers(tensor)) == 1
+            and tensor not in self.kept
         ):
             return source.inputs[0], True
         return tensor, False

@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from backlit.arguments import check_memory, check_out, check_score, check_targets, check_threads
+from backlit.methods.call import Call
 from backlit.model import Model
 from backlit.probes import InputGradient
-from backlit.progress import progress_bar
 
 
 def saliency(
@@ -86,13 +85,7 @@ def _input_gradient(
     memory: int | None,
     magnitude: bool,
 ) -> np.ndarray:
-    samples = model._samples(X)
-    targets = check_targets(target, len(samples), model.classes)
-    result = check_out(out, samples.shape)
-    check_memory(memory)
-    probe = InputGradient(check_score(score), magnitude)
-    with progress_bar(len(samples), "saliency" if magnitude else "gradient", progress) as bar:
-        model._programs.run(
-            probe, [samples, result, targets], len(samples), check_threads(threads), bar
-        )
+    call = Call(model, X, target, score, threads, progress, out, memory)
+    result = call.result()
+    call.run(InputGradient(call.score, magnitude), result)
     return result

@@ -1,0 +1,70 @@
+"""Filling and folding: points on a path, weighted sums of what comes back.
+
+A *lane value* is one float for each lane of a tile, in a small buffer of its own: a step's
+position on the path, its weight, a score. Elsewhere vectors are taken over whole buffers.
+"""
+
+from typing import Any
+
+from backlit_kernels.frame import COUNT, PORTS, SAMPLE, STEP, floats_at
+from backlit_kernels.kernel import helper, kernel
+from backlit_kernels.vector import LANES, fma, load, load_one, store
+
+
+@helper
+def lane_value(arena: Any, values: int, i: int, lanes: int) -> Any:
+    """The lane values that belong to the vector at distance `i` from a buffer's beginning."""
+    if lanes == 1:
+        return load_one(arena, values)
+    return load(arena, values + i % lanes)
+
+
+@kernel
+def load_lane_values(
+    arena: Any, frame: Any, port: int, per_sample: int, per_step: int, out: int, lanes: int
+) -> None:
+    """Lane values from the array at a port: entry ``sample * per_sample + step * per_step``."""
+    source = floats_at(frame[PORTS + port])
+    for lane in range(lanes):
+        sample = frame[SAMPLE] + min(lane, frame[COUNT] - 1)
+        arena[out + lane] = source[sample * per_sample + frame[STEP] * per_step]
+
+
+@kernel
+def store_lane_values(
+    arena: Any, frame: Any, port: int, x: int, per_sample: int, per_step: int, lanes: int
+) -> None:
+    """Lane values to the array at a port: entry ``sample * per_sample + step * per_step``."""
+    target = floats_at(frame[PORTS + port])
+    for lane in range(min(lanes, frame[COUNT])):
+        entry = (frame[SAMPLE] + lane) * per_sample + frame[STEP] * per_step
+        target[entry] = arena[x + lane]
+
+
+@kernel
+def interpolate(arena: Any, a: int, b: int, position: int, out: int, size: int, lanes: int) -> None:
+    """out = a + position * (b - a), `position` being lane values."""
+    for i in range(0, size, LANES):
+        t = lane_value(arena, position, i, lanes)
+        start = load(arena, a + i)
+        store(arena, out + i, fma(t, load(arena, b + i) - start, start))
+
+
+@kernel
+def accumulate(arena: Any, x: int, weight: int, total: int, size: int, lanes: int) -> None:
+    """total += weight * x, `weight` being lane values."""
+    for i in range(0, size, LANES):
+        w = lane_value(arena, weight, i, lanes)
+        store(arena, total + i, fma(w, load(arena, x + i), load(arena, total + i)))
+
+
+@kernel
+def subtract(arena: Any, a: int, b: int, out: int, size: int) -> None:
+    for i in range(0, size, LANES):
+        store(arena, out + i, load(arena, a + i) - load(arena, b + i))
+
+
+@kernel
+def multiply(arena: Any, a: int, b: int, out: int, size: int) -> None:
+    for i in range(0, size, LANES):
+        store(arena, out + i, load(arena, a + i) * load(arena, b + i))

@@ -1,0 +1,73 @@
+"""What all methods do with their common arguments."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from backlit.arguments import check_memory, check_out, check_score, check_targets, check_threads
+from backlit.lowering.context import FIRST_FREE_PORT
+from backlit.model import Model
+from backlit.probes import Probe
+from backlit.progress import progress_bar
+
+
+class Call:
+    """The checked common arguments of a method.
+
+    Attributes
+    ----------
+    samples : float32 array of shape (N, *shape of a sample)
+    targets : int64 array of shape (N,), or None for the predicted classes
+    score : int
+        As the kernels number scores.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        X: Any,
+        target: Any,
+        score: str,
+        threads: int | None,
+        progress: bool,
+        out: np.ndarray | None,
+        memory: int | None,
+    ) -> None:
+        if not isinstance(model, Model):
+            raise TypeError(f"model must be a backlit Model, not {type(model).__name__}")
+        self.model = model
+        self.samples = model._samples(X)
+        self.targets = check_targets(target, len(self.samples), model.classes)
+        self.score = check_score(score)
+        self.threads = check_threads(threads)
+        self.progress = progress
+        self.memory = check_memory(memory)
+        self._out = out
+
+    def result(self, *shape: int) -> np.ndarray:
+        """The array to write to: `out` if it was given; by default of the samples' shape."""
+        return check_out(self._out, shape or self.samples.shape)
+
+    def run(
+        self,
+        probe: Probe,
+        result: np.ndarray | None,
+        more: Sequence[np.ndarray] = (),
+        *,
+        repeats: int = 1,
+        samples: np.ndarray | None = None,
+        label: str = "explaining",
+    ) -> None:
+        """Run a probe over the samples.
+
+        Ports are `INPUT` (the samples), `OUTPUT` (the result) and `TARGETS`; the arrays in `more`
+        follow from `FIRST_FREE_PORT` on, and must be contiguous.
+        """
+        samples = self.samples if samples is None else samples
+        ports = [samples, result, self.targets]
+        assert len(ports) == FIRST_FREE_PORT
+        with progress_bar(len(samples), label, self.progress) as bar:
+            self.model._programs.run(
+                probe, [*ports, *more], len(samples), self.threads, bar, repeats, self.memory
+            )
