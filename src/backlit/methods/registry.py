@@ -1,0 +1,20 @@
+"""The table of methods: what `backlit.methods()` lists and `backlit.attribute()` looks up."""
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """A method: where it is, the other names people know it by, and what it does in a line."""
+
+    module: str
+    aliases: tuple[str, ...]
+    summary: str
+
+
+METHODS: dict[str, Entry] = {
+    "gradient": Entry("gradients", ("grad",), "signed gradient of the score"),
+    "integrated_gradients": Entry(
+        "integrated_gradients", ("ig",), "gradients integrated along the path from a baseline"
+    ),
+    "saliency": Entry("gradients", ("vanilla",), "magnitude of the gradient"),
+}
