@@ -27,12 +27,13 @@ from backlit.layers import (
 from backlit.methods.gradients import gradient, saliency
 from backlit.model import Model
 from backlit.storage import load, save
+from backlit.version import VERSION
 
 if TYPE_CHECKING:
     from backlit import datasets, metrics, models, plots
     from backlit.plots import compare, show_filters, show_saliency, wrong
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 # Found on first use, so that `import backlit` needs numpy and numba alone.
 _LATER = {
