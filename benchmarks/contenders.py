@@ -6,11 +6,12 @@ that is there already, and the peers' parameters are frozen, which is their fast
 
 from collections.abc import Callable
 
-import backlit as bl
 import numpy as np
 import torch
 from captum.attr import Saliency
 from torch_models import to_torch
+
+import backlit as bl
 
 # run(x, target, out, batch): arrays in, `out` filled. backlit chooses its own batches.
 Run = Callable[[np.ndarray, np.ndarray, np.ndarray, int | None], None]

@@ -9,13 +9,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import backlit as bl
 import models
 import numpy as np
-from backlit.engine import Job, Worker
-from backlit.probes import InputGradient
 from backlit_kernels.machine import run_machine
 from interleave import time_of
+
+import backlit as bl
+from backlit.engine import Job, Worker
+from backlit.probes import InputGradient
 
 TURN = 0.002  # seconds that an instruction is repeated for in each round
 

@@ -4,13 +4,14 @@ import statistics
 from dataclasses import dataclass
 
 import agreement
-import backlit as bl
 import models
 import numpy as np
 from cases import PEERS, Case
 from contenders import CONTENDERS
 from interleave import best_batch, side_by_side
 from torch_models import to_torch
+
+import backlit as bl
 
 BATCHES = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 10_000)
 

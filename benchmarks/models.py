@@ -1,7 +1,8 @@
 """The models of the benchmarks, and random stand-ins where a carried one is missing."""
 
-import backlit as bl
 import numpy as np
+
+import backlit as bl
 
 
 def load(name: str) -> bl.Model:

@@ -2,12 +2,13 @@
 
 from functools import cache
 
-import backlit as bl
 import machine
 import numpy as np
 import pytest
 from instructions import time_instructions
 from models import conv, dense
+
+import backlit as bl
 
 RNG = np.random.default_rng(0)
 LANES = 16

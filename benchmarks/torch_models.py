@@ -2,10 +2,11 @@
 
 import functools
 
-import backlit as bl
 import numpy as np
 import torch
 from torch import nn
+
+import backlit as bl
 
 
 def to_torch(model: bl.Model) -> nn.Module:
