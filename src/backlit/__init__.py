@@ -24,35 +24,43 @@ from backlit.layers import (
     Softmax,
     Tanh,
 )
-from backlit.methods.gradients import gradient, saliency
+from backlit.methods.registry import METHODS
 from backlit.model import Model
 from backlit.storage import load, save
 from backlit.version import VERSION
 
 if TYPE_CHECKING:
     from backlit import datasets, metrics, models, plots
+    from backlit.by_name import attribute, completeness_gap, methods
+    from backlit.methods.gradients import gradient, saliency
+    from backlit.methods.integrated_gradients import integrated_gradients
     from backlit.plots import compare, show_filters, show_saliency, wrong
 
 __version__ = VERSION
 
 # Found on first use, so that `import backlit` needs numpy and numba alone.
 _LATER = {
+    "attribute": "backlit.by_name",
+    "compare": "backlit.plots",
+    "completeness_gap": "backlit.by_name",
     "datasets": "backlit.datasets",
+    "methods": "backlit.by_name",
     "metrics": "backlit.metrics",
     "models": "backlit.models",
     "plots": "backlit.plots",
-    "compare": "backlit.plots",
     "show_filters": "backlit.plots",
     "show_saliency": "backlit.plots",
     "wrong": "backlit.plots",
-}
+} | {name: f"backlit.methods.{entry.module}" for name, entry in METHODS.items()}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _LATER:
         raise AttributeError(f"module 'backlit' has no attribute {name!r}")
     module = import_module(_LATER[name])
-    return module if _LATER[name].endswith(f".{name}") else getattr(module, name)
+    found = getattr(module, name, module)
+    globals()[name] = found  # over the submodule that an import may have put there
+    return found
 
 
 def __dir__() -> list[str]:

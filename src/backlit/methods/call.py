@@ -1,6 +1,7 @@
 """What all methods do with their common arguments."""
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,14 @@ class Call:
         """The array to write to: `out` if it was given; by default of the samples' shape."""
         return check_out(self._out, shape or self.samples.shape)
 
+    def chosen(self, index: np.ndarray) -> "Call":
+        """The same call for some of the samples."""
+        part = copy(self)
+        part.samples = self.samples[index]
+        part.targets = None if self.targets is None else self.targets[index]
+        part._out = None
+        return part
+
     def run(
         self,
         probe: Probe,
@@ -56,7 +65,6 @@ class Call:
         more: Sequence[np.ndarray] = (),
         *,
         repeats: int = 1,
-        samples: np.ndarray | None = None,
         label: str = "explaining",
     ) -> None:
         """Run a probe over the samples.
@@ -64,10 +72,9 @@ class Call:
         Ports are `INPUT` (the samples), `OUTPUT` (the result) and `TARGETS`; the arrays in `more`
         follow from `FIRST_FREE_PORT` on, and must be contiguous.
         """
-        samples = self.samples if samples is None else samples
-        ports = [samples, result, self.targets]
+        ports = [self.samples, result, self.targets]
         assert len(ports) == FIRST_FREE_PORT
-        with progress_bar(len(samples), label, self.progress) as bar:
+        with progress_bar(len(self.samples), label, self.progress) as bar:
             self.model._programs.run(
-                probe, [*ports, *more], len(samples), self.threads, bar, repeats, self.memory
+                probe, [*ports, *more], len(self.samples), self.threads, bar, repeats, self.memory
             )

@@ -1,0 +1,41 @@
+"""Baselines: the reference input that paths, differences and masks start from."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Baseline(NamedTuple):
+    """A reference for each sample, or one for all of them."""
+
+    values: np.ndarray  # float32, contiguous: (N, *shape) or (1, *shape)
+    per_sample: int  # 1 if each sample has its own, else 0
+
+    def chosen(self, index: np.ndarray) -> "Baseline":
+        """The references of some of the samples."""
+        return Baseline(self.values[index], 1) if self.per_sample else self
+
+
+def check_baseline(
+    baseline: Any, samples: np.ndarray, input_shape: tuple[int, ...], name: str = "baseline"
+) -> Baseline:
+    """A number, an array of one sample's shape, or an array with one entry for each sample."""
+    array = np.asarray(baseline)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, but holds NaN or infinity")
+    for shape in dict.fromkeys((samples.shape[1:], input_shape)):
+        if array.ndim == 0:
+            array = np.broadcast_to(array, (1, *shape))
+        elif array.shape == shape:
+            array = array[None]
+        elif array.shape == (len(samples), *shape):
+            return Baseline(np.ascontiguousarray(array, dtype=np.float32), 1)
+        else:
+            continue
+        return Baseline(np.ascontiguousarray(array, dtype=np.float32), 0)
+    raise ValueError(
+        f"{name} must be a number, or an array of shape {samples.shape[1:]} or {samples.shape}, "
+        f"got shape {array.shape}"
+    )

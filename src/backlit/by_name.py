@@ -1,0 +1,114 @@
+"""Methods by name: the table, and one function that calls them all."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from backlit.baselines import check_baseline
+from backlit.methods.registry import METHODS
+from backlit.model import Model
+
+
+def methods() -> dict[str, str]:
+    """The attribution methods by name, with a line on each."""
+    return {name: entry.summary for name, entry in sorted(METHODS.items())}
+
+
+def find_method(name: str) -> Callable[..., Any]:
+    """A method by its name or another name that people know it by.
+
+    Case, spaces, dashes and underscores do not matter.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
+    wanted = _plain(name)
+    for own, entry in METHODS.items():
+        if wanted in map(_plain, (own, *entry.aliases)):
+            found: Callable[..., Any] = getattr(import_module(f"backlit.methods.{entry.module}"), own)
+            return found
+    raise ValueError(f"method must be one of {', '.join(methods())}, got {name!r}")
+
+
+def attribute(
+    model: Model, X: Any, target: Any = None, *, method: str = "integrated_gradients", **options: Any
+) -> Any:
+    """Call a method by name.
+
+    Parameters
+    ----------
+    model, X, target
+        As for `backlit.saliency`.
+    method : str
+        A name that `backlit.methods` lists, or another one the method is known by: "ig",
+        "gradientshap", ...
+    **options
+        The method's own arguments, and the common ones.
+
+    Returns
+    -------
+    What the method returns.
+    """
+    return find_method(method)(model, X, target, **options)
+
+
+def completeness_gap(
+    model: Model,
+    X: Any,
+    attributions: Any,
+    baseline: Any = 0.0,
+    target: Any = None,
+    *,
+    score: str = "logit",
+    threads: int | None = None,
+) -> np.ndarray:
+    """Sum of the attributions minus (score(x) - score(baseline)), for each sample.
+
+    Parameters
+    ----------
+    model, X, target, score, threads
+        As for `backlit.saliency`; a `target` of None is the class predicted for `X`.
+    attributions : array of N entries
+    baseline : number, array of a sample's shape, or array of the shape of `X`
+
+    Returns
+    -------
+    float64 array of shape (N,)
+    """
+    from backlit.methods.call import Call
+
+    call = Call(model, X, target, score, threads, False, None, None)
+    values = np.asarray(attributions, dtype=np.float64)
+    if len(values) != len(call.samples):
+        raise ValueError(
+            f"attributions must have {len(call.samples)} entries, one a sample, got {values.shape}"
+        )
+    base = check_baseline(baseline, call.samples, model.input_shape).values
+    logits = model.logits(call.samples, threads=threads)
+    targets = logits.argmax(axis=1) if call.targets is None else call.targets
+    reference = model.logits(base, threads=threads)
+    difference = _score(logits, targets, score) - _score(
+        np.broadcast_to(reference, logits.shape), targets, score
+    )
+    return values.reshape(len(values), -1).sum(axis=1) - difference
+
+
+def _score(logits: np.ndarray, targets: np.ndarray, score: str) -> np.ndarray:
+    """The targets' scores, in float64."""
+    z = logits.astype(np.float64)
+    own = np.take_along_axis(z, targets[:, None], axis=1)[:, 0]
+    if score == "logit":
+        return own
+    top = z.max(axis=1)
+    log_probability = own - top - np.log(np.exp(z - top[:, None]).sum(axis=1))
+    if score == "log_probability":
+        return log_probability
+    return np.exp(log_probability) if score == "probability" else -log_probability
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in str(name).lower() if c.isalnum())
