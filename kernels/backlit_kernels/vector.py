@@ -214,6 +214,26 @@ def select(condition: Any, a: Any, b: Any) -> Any:
     return np.where(condition, a, b)
 
 
+def evens(a: Any, b: Any) -> Any:
+    """Every other float of two vectors in a row, from the first on."""
+    return np.concatenate([a, b])[::2]
+
+
+def odds(a: Any, b: Any) -> Any:
+    """Every other float of two vectors in a row, from the second on."""
+    return np.concatenate([a, b])[1::2]
+
+
+def interleave_low(a: Any, b: Any) -> Any:
+    """The first vector of a[0], b[0], a[1], b[1], ..."""
+    return np.stack([a, b], axis=1).reshape(-1)[:LANES]
+
+
+def interleave_high(a: Any, b: Any) -> Any:
+    """The second vector of a[0], b[0], a[1], b[1], ..."""
+    return np.stack([a, b], axis=1).reshape(-1)[LANES:]
+
+
 def any_of(condition: Any) -> bool:
     """Whether the condition holds in some lane."""
     return bool(condition.any())
@@ -247,6 +267,10 @@ def _emit_mantissa(b: Any, v: list[Any]) -> Any:
     return b.bitcast(b.or_(bits, ir.Constant(_INTS, [126 << 23] * LANES)), _VECTOR)
 
 
+def _emit_shuffle(places: list[int]) -> Emit:
+    return lambda b, v: b.shuffle_vector(v[0], v[1], ir.Constant(_INTS, places))
+
+
 def _llvm(name: str) -> Emit:
     return lambda b, v: call_llvm(b, f"llvm.{name}.v{LANES}f32", _VECTOR, v)
 
@@ -266,6 +290,11 @@ compiles_to(times_power_of_two, _emit_power, vector, *_pair)
 compiles_to(exponent, _emit_exponent, vector, _VectorType)
 compiles_to(mantissa, _emit_mantissa, vector, _VectorType)
 compiles_to(select, lambda b, v: b.select(v[0], v[1], v[2]), vector, _MaskType, *_pair)
+_mixed = [i // 2 + LANES * (i % 2) for i in range(2 * LANES)]
+compiles_to(evens, _emit_shuffle(list(range(0, 2 * LANES, 2))), vector, *_pair)
+compiles_to(odds, _emit_shuffle(list(range(1, 2 * LANES, 2))), vector, *_pair)
+compiles_to(interleave_low, _emit_shuffle(_mixed[:LANES]), vector, *_pair)
+compiles_to(interleave_high, _emit_shuffle(_mixed[LANES:]), vector, *_pair)
 compiles_to(
     any_of,
     lambda b, v: b.icmp_unsigned("!=", b.bitcast(v[0], ir.IntType(LANES)), ir.IntType(LANES)(0)),

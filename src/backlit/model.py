@@ -1,6 +1,7 @@
 """The model API."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -62,13 +63,13 @@ class Model:
             )
         self._programs = ProgramStore(graph)
 
-    @property
+    @cached_property
     def classes(self) -> int:
         """The number of classes K."""
         graph = self._programs.graph
         return graph.shapes[graph.output][0]
 
-    @property
+    @cached_property
     def is_convolutional(self) -> bool:
         """Whether the model has a convolution, and so sees images rather than features."""
         return any(isinstance(node.layer, Conv2D) for node in self._programs.graph.nodes)

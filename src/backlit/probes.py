@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from backlit_kernels.vector import LANES
 
-from backlit.engine import SERIAL_WORK, Job, run_parts, split
+from backlit.engine import PIECES_PER_THREAD, SERIAL_WORK, Job, run_parts, split
 from backlit.graph import Graph, multiply_adds
 from backlit.layers import Conv2D
 from backlit.lowering import Lowering
@@ -116,7 +116,9 @@ class ProgramStore:
                 if memory is not None:
                     threads = max(1, min(threads, memory // (4 * program.arena_size)))
                 job = Job(program, ports, repeats)
-                parts += split(job, first, stop, threads)
+                serial = threads == 1 and progress is None
+                pieces = 1 if serial else threads * PIECES_PER_THREAD
+                parts += split(job, first, stop, pieces)
         if not run_parts(parts, min(threads, len(parts)), progress):
             finite = np.isfinite(ports[0]).reshape(samples, -1).all(axis=1)
             raise ValueError(f"X must be finite, but sample {finite.argmin()} holds NaN or infinity")

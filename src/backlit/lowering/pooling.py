@@ -1,6 +1,10 @@
 """Pooling layers, forward and backward."""
 
+from typing import Any
+
 from backlit_kernels import pooling
+from backlit_kernels.kernel import Kernel
+from backlit_kernels.pooling_pairs import max_pool_pairs, max_pool_pairs_backward
 
 from backlit.graph import Node
 from backlit.layers import AvgPool2D, GlobalAvgPool2D, MaxPool2D
@@ -33,18 +37,30 @@ def max_operands(layer: MaxPool2D) -> dict[str, int]:
     }
 
 
+def takes_pairs(lowering: Lowering, layer: MaxPool2D) -> bool:
+    """Whether the kernels for 2x2 windows of single samples apply."""
+    plain = not any(layer.padding) and not layer.ceil_mode
+    return lowering.lanes == 1 and layer.size == layer.stride == (2, 2) and plain
+
+
+def only(kernel: Kernel, operands: dict[str, Any]) -> dict[str, Any]:
+    """The operands that a kernel takes."""
+    return {name: value for name, value in operands.items() if name in kernel.operands}
+
+
 def max_forward(lowering: Lowering, node: Node) -> None:
     layer = node.layer
     assert isinstance(layer, MaxPool2D)
     source, target = lowering.layouts[node.inputs[0]], lowering.layouts[node.output]
     out = lowering.new_buffer(node.output)
-    lowering.tape.emit(
-        pooling.max_pool(lowering.lanes, *layer.size),
-        x=lowering.activations[node.inputs[0]].at(source.origin),
-        out=out.at(target.origin),
-        **image_operands(lowering, node),
-        **max_operands(layer),
-    )
+    places = {"x": lowering.activations[node.inputs[0]].at(source.origin)}
+    places["out"] = out.at(target.origin)
+    operands = image_operands(lowering, node)
+    if takes_pairs(lowering, layer):
+        lowering.tape.emit(max_pool_pairs, **places, **only(max_pool_pairs, operands))
+    else:
+        kernel = pooling.max_pool(lowering.lanes, *layer.size)
+        lowering.tape.emit(kernel, **places, **operands, **max_operands(layer))
     lowering.clear_border(node.output, out)
     lowering.activations[node.output] = out
 
@@ -56,25 +72,29 @@ def max_backward(lowering: Lowering, node: Node) -> None:
     source, target = lowering.layouts[x], lowering.layouts[node.output]
     sizes = zip(source.image[1:], target.image[1:], layer.size, layer.stride, strict=True)
     tiles = all(stride == size and n == out * size for n, out, size, stride in sizes)
+    tiles = tiles and not any(layer.padding)
     destination, applies = lowering.through_relu(x)
 
     def write(out: Buffer) -> None:
-        if tiles and not any(layer.padding):
+        operands = image_operands(lowering, node) | {
+            "x": lowering.activations[x].at(source.origin),
+            "y": lowering.activations[node.output].at(target.origin),
+            "g": lowering.gradients[node.output].at(target.origin),
+            "out": out.at(source.origin),
+            "masked": int(applies and lowering.relu_rule.masked),
+            "rectified": int(applies and lowering.relu_rule.rectified),
+        }
+        if tiles and takes_pairs(lowering, layer):
+            pairs = max_pool_pairs_backward
+            lowering.tape.emit(pairs, **only(pairs, operands))
+            lowering.clear_border(x, out)
+            return
+        if tiles:
             lowering.clear_border(x, out)
         else:
             lowering.fill_zero(out, source.size)
-        lowering.tape.emit(
-            pooling.max_pool_backward(lowering.lanes, *layer.size),
-            x=lowering.activations[x].at(source.origin),
-            y=lowering.activations[node.output].at(target.origin),
-            g=lowering.gradients[node.output].at(target.origin),
-            out=out.at(source.origin),
-            accumulate=int(not tiles or any(layer.padding)),
-            masked=int(applies and lowering.relu_rule.masked),
-            rectified=int(applies and lowering.relu_rule.rectified),
-            **image_operands(lowering, node),
-            **max_operands(layer),
-        )
+        kernel = pooling.max_pool_backward(lowering.lanes, *layer.size)
+        lowering.tape.emit(kernel, accumulate=int(not tiles), **operands, **max_operands(layer))
 
     # overlapping windows add up before the ReLU's rule may rectify their sum
     if applies and lowering.relu_rule.rectified and not tiles:
