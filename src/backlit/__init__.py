@@ -44,6 +44,7 @@ _LATER = {
     "compare": "backlit.plots",
     "completeness_gap": "backlit.by_name",
     "datasets": "backlit.datasets",
+    "jacobian": "backlit.methods.jacobian",
     "methods": "backlit.by_name",
     "metrics": "backlit.metrics",
     "models": "backlit.models",

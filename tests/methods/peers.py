@@ -1,0 +1,32 @@
+"""Comparison with PyTorch and Captum, in float64."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import backlit as bl
+
+
+def twin(model: bl.Model) -> Any:
+    """The model as a PyTorch module of float64; skips the test where PyTorch is missing."""
+    pytest.importorskip("torch")
+    from benchmarks.torch_models import to_torch
+
+    return to_torch(model).double()
+
+
+def tensor(array: np.ndarray) -> Any:
+    """A float64 tensor."""
+    import torch
+
+    return torch.from_numpy(np.asarray(array, dtype=np.float64))
+
+
+def assert_maps_agree(ours: np.ndarray, theirs: Any, tolerance: float = 1e-4) -> None:
+    """Each map to within `tolerance` of its largest value."""
+    theirs = np.asarray(theirs)
+    assert ours.shape == theirs.shape
+    axes = tuple(range(1, ours.ndim))
+    difference = np.abs(ours - theirs).max(axis=axes)
+    np.testing.assert_array_less(difference, tolerance * np.abs(theirs).max(axis=axes) + 1e-12)
