@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import models
 import numpy as np
 from backlit_kernels.machine import run_machine
 from interleave import time_of
@@ -98,7 +97,7 @@ def _repeat(worker: Worker, first: int, end: int, rounds: int) -> list[float]:
 
 
 def main(name: str, lanes: str = "16") -> None:
-    model = models.load(name)
+    model = bl.models.carried(name)
     timings = time_instructions(model, int(lanes))
     total, tile = sum(t.median for t in timings), time_tile(model, int(lanes))
     for t in timings:

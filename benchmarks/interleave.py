@@ -11,13 +11,12 @@ SHORTEST = 0.02  # seconds a turn lasts at least; shorter calls are repeated
 def side_by_side(
     contenders: Mapping[str, Callable[[], object]], rounds: int | None = None, seconds: float = 20
 ) -> dict[str, list[float]]:
-    """Seconds for one call of each contender in each round, after calls that are not counted.
+    """Seconds for one call of each contender in each round, after one call that is not counted.
 
     Without `rounds`, as many as fit in `seconds`, between 5 and 50.
     """
     repeats, turn = {}, 0.0
     for name, run in contenders.items():
-        run()
         once = time_of(run)
         repeats[name] = math.ceil(SHORTEST / once)
         turn += once * repeats[name] + PAUSE
@@ -31,24 +30,10 @@ def side_by_side(
     return times
 
 
-def best_batch(run: Callable[[int], int], candidates: Iterable[int]) -> int:
-    """The batch size with the most images a second; `run(batch)` returns how many it did.
-
-    Stops once a larger batch does less than half of the best: nothing larger will win, and the
-    largest ones may not fit in memory.
-    """
-    best, most = 0, 0.0
-    for batch in candidates:
-        run(batch)
-        images, start, spent = 0, time.perf_counter(), 0.0
-        while spent < 0.5:
-            images += run(batch)
-            spent = time.perf_counter() - start
-        if images / spent > most:
-            best, most = batch, images / spent
-        elif images / spent < most / 2:
-            break
-    return best
+def best_batch(run: Callable[[int], object], candidates: Iterable[int]) -> int:
+    """The batch size with which `run(batch)` is fastest, the better of two runs each."""
+    seconds = {b: min(time_of(lambda b=b: run(b)) for _ in range(2)) for b in candidates}
+    return min(seconds, key=seconds.__getitem__)
 
 
 def time_of(run: Callable[[], object], repeats: int = 1) -> float:

@@ -4,7 +4,6 @@ import statistics
 from dataclasses import dataclass
 
 import agreement
-import models
 import numpy as np
 from cases import PEERS, Case
 from contenders import CONTENDERS
@@ -35,7 +34,7 @@ class Measurement:
 
 def measure(case: Case) -> Measurement:
     """Run one case."""
-    model = models.load(case.model)
+    model = bl.models.carried(case.model)
     x, target = images(model, case.images)
     runs = {name: make(model, case.threads) for name, make in CONTENDERS.items()}
     outs = {name: np.zeros_like(x) for name in runs}
@@ -63,8 +62,8 @@ def images(model: bl.Model, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _search(run, x, target, out, case: Case) -> int:
-    def trial(batch):
-        run(x[:batch], target[:batch], out[:batch], batch)
-        return batch
-
-    return best_batch(trial, [b for b in BATCHES if b <= case.largest_batch])
+    """The peer's best batch size, on the case's own images (the first few for slow models)."""
+    part = slice(0, case.largest_batch)
+    x, target, out = x[part], target[part], out[part]
+    candidates = [b for b in BATCHES if b <= case.largest_batch]
+    return best_batch(lambda batch: run(x, target, out, batch), candidates)

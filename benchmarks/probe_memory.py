@@ -8,14 +8,15 @@ WARM images are explained first: with 0, the loading of compiled code counts as 
 import sys
 
 import measure
-import models
 import numpy as np
 from contenders import CONTENDERS
+
+import backlit as bl
 
 
 def main(contender: str, name: str, *numbers: str) -> int:
     count, threads, batch, warm = map(int, numbers)
-    model = models.load(name)
+    model = bl.models.carried(name)
     run = CONTENDERS[contender](model, threads)
     x, target = measure.images(model, count)
     x, target, out = x.copy(), target.copy(), np.full_like(x, 1.0)  # every page in use

@@ -13,9 +13,7 @@ start = time.perf_counter()
 import backlit as bl  # noqa: E402  (its import is what is timed)
 
 imported = time.perf_counter()
-import models  # noqa: E402
-
-model = models.load(sys.argv[1])
+model = bl.models.carried(sys.argv[1])
 x, _ = bl.datasets.mnist()
 loaded = time.perf_counter()
 bl.saliency(model, x[:16].reshape(16, *model.input_shape))

@@ -6,7 +6,6 @@ import machine
 import numpy as np
 import pytest
 from instructions import time_instructions
-from models import conv, dense
 
 import backlit as bl
 
@@ -22,11 +21,13 @@ def images(channels: int, size: int, *layers) -> bl.Model:
 
 
 def convolution(channels: int, filters: int, size: int) -> bl.Model:
-    return images(channels, size, conv(RNG, channels, filters, padding=1))
+    weights = RNG.standard_normal((filters, channels, 3, 3)) / np.sqrt(9 * channels)
+    return images(channels, size, bl.Conv2D(weights, padding=1))
 
 
 def fully_connected(inputs: int, outputs: int) -> bl.Model:
-    return bl.Model([dense(RNG, inputs, outputs)], input_shape=(inputs,))
+    weights = RNG.standard_normal((inputs, outputs)) / np.sqrt(inputs)
+    return bl.Model([bl.Dense(weights)], input_shape=(inputs,))
 
 
 PRODUCTS = {
