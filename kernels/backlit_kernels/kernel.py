@@ -91,7 +91,7 @@ class Kernel:
 
     @property
     def address(self) -> int:
-        return int(self.compiled.address)
+        return int(self.compiled.address or 0)
 
 
 def kernel(function: Callable[..., None]) -> Kernel:

@@ -29,13 +29,20 @@ def find_method(name: str) -> Callable[..., Any]:
     wanted = _plain(name)
     for own, entry in METHODS.items():
         if wanted in map(_plain, (own, *entry.aliases)):
-            found: Callable[..., Any] = getattr(import_module(f"backlit.methods.{entry.module}"), own)
+            found: Callable[..., Any] = getattr(
+                import_module(f"backlit.methods.{entry.module}"), own
+            )
             return found
     raise ValueError(f"method must be one of {', '.join(methods())}, got {name!r}")
 
 
 def attribute(
-    model: Model, X: Any, target: Any = None, *, method: str = "integrated_gradients", **options: Any
+    model: Model,
+    X: Any,
+    target: Any = None,
+    *,
+    method: str = "integrated_gradients",
+    **options: Any,
 ) -> Any:
     """Call a method by name.
 

@@ -139,5 +139,3 @@ class Model:
 
     def _samples(self, X: Any) -> np.ndarray:
         return check_samples(X, self.input_shape, flat=not self.is_convolutional)
-
-

@@ -120,5 +120,7 @@ class ProgramStore:
                 pieces = 1 if serial else threads * PIECES_PER_THREAD
                 parts += split(job, first, stop, pieces)
         if not run_parts(parts, min(threads, len(parts)), progress):
-            finite = np.isfinite(ports[0]).reshape(samples, -1).all(axis=1)
-            raise ValueError(f"X must be finite, but sample {finite.argmin()} holds NaN or infinity")
+            finite = np.isfinite(np.asarray(ports[0])).reshape(len(ports[0]), -1).all(axis=1)
+            raise ValueError(
+                f"X must be finite, but sample {finite.argmin()} holds NaN or infinity"
+            )

@@ -64,8 +64,18 @@ def load(path: str | PathLike[str]) -> Model:
         return Model(layers, description["input_shape"], description["name"])
     except FileNotFoundError:
         raise
-    except (OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"path must be a model saved by backlit, but {str(path)!r} is not: {error}") from error
+    except (
+        OSError,
+        EOFError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise ValueError(
+            f"path must be a model saved by backlit, but {str(path)!r} is not: {error}"
+        ) from error
 
 
 def _describe(value: Any, arrays: dict[str, np.ndarray], half: bool) -> Any:

@@ -1,0 +1,57 @@
+"""The command line: one file for each command, imported when it is called."""
+
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from backlit.version import VERSION
+
+# Each command's module has its name.
+COMMANDS = {
+    "attribute": "Explain a data set by any method and write the maps.",
+    "demo": "Saliency of the whole MNIST test set for two models, with pictures.",
+    "methods": "List the attribution methods.",
+    "saliency": "Write the saliency maps of a data set.",
+}
+
+
+class LazyCommands(click.Group):
+    """Commands that are imported only to run or to print their own help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"backlit.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="backlit")
+def group() -> None:
+    """Explain image classifiers on a CPU: which pixels carried the decision?"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and leave: status 0, 1 for a failure, 2 for wrong usage.
+
+    An error is one line on standard error.
+    """
+    try:
+        status = group.main(arguments, prog_name="backlit", standalone_mode=False)
+    except click.exceptions.Abort:
+        raise SystemExit(130) from None
+    except click.ClickException as error:
+        click.echo(f"backlit: {' '.join(error.format_message().split())}", err=True)
+        raise SystemExit(error.exit_code) from None
+    except (OSError, ValueError, TypeError) as error:
+        click.echo(f"backlit: {' '.join(str(error).split())}", err=True)
+        raise SystemExit(1) from None
+    raise SystemExit(status if isinstance(status, int) else 0)

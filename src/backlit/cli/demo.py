@@ -1,0 +1,154 @@
+"""``backlit demo``: the whole MNIST test set through two models, with pictures and a page."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+import backlit as bl
+from backlit import metrics
+from backlit.files import replacing
+from backlit.findings import Summary, describe
+from backlit.report import write_page
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MODELS = ("mnist_fc", "mnist_cnn")
+SHOWN = 10
+
+
+@click.command("demo")
+@click.option("--out", default="backlit-demo", show_default=True, help="Folder to write to.")
+@click.option("--threads", type=int, help="Default: the cores at hand.")
+@click.option("--limit", type=click.IntRange(2), help="Only so many images.")
+def command(out: str, threads: int | None, limit: int | None) -> None:
+    """Saliency of MNIST's 10,000 test images for a dense and a convolutional network.
+
+    Prints a table and what the comparison found; writes the maps (.npz), pictures (.png) and a
+    page that shows them, index.html.
+    """
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    X, y = (array[:limit] for array in bl.datasets.mnist())
+    models = {name: bl.models.carried(name) for name in MODELS}
+
+    maps, summaries = {}, []
+    for name, model in models.items():
+        maps[name], seconds = explained(model, X, threads)
+        found, right = metrics.focus(maps[name], X), model.predict(X, threads=threads) == y
+        summaries.append(
+            Summary(
+                name,
+                float(right.mean()),
+                int((~right).sum()),
+                len(X) / seconds,
+                found,
+                metrics.gini(maps[name]),
+            )
+        )
+        total = f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+        console.print(f"{name}: {len(X)} maps in [bold]{total}[/bold]")
+    agreement = metrics.map_agreement(*maps.values())
+    columns, rows = tabulate(summaries, agreement)
+    print_table(console, columns, rows)
+    findings = describe(summaries[0], summaries[1], agreement)
+    for sentence in findings:
+        console.print(sentence)
+
+    with console.status("drawing"):
+        arrays = [write_array(folder, name, array) for name, array in maps.items()]
+        pictures = draw(folder, models, X, y)
+    write_page(
+        folder / "index.html",
+        title="Where do two MNIST classifiers look?",
+        subtitle=f"Saliency, |d logit / d pixel|, of {len(X)} test images.",
+        findings=findings,
+        table={"columns": columns, "rows": rows},
+        pictures=pictures,
+        arrays=arrays,
+    )
+    console.print(f"\nWritten to [bold]{folder}[/bold]: open {folder / 'index.html'}")
+
+
+def explained(model: bl.Model, X: np.ndarray, threads: int | None) -> tuple[np.ndarray, float]:
+    """The maps, and how long they took once kernels were compiled."""
+    maps = np.empty_like(X)
+    bl.saliency(model, X[: min(len(X), 64)], threads=threads)  # compiles, on a fresh machine
+    begin = time.perf_counter()
+    bl.saliency(model, X, threads=threads, progress=True, out=maps)
+    return maps, time.perf_counter() - begin
+
+
+def tabulate(summaries: list[Summary], agreement: np.ndarray) -> tuple[list[str], list[list[str]]]:
+    """The table's columns, and its rows with their names first."""
+
+    def row(name: str, value: Callable[[Summary], str]) -> list[str]:
+        return [name, *(value(summary) for summary in summaries)]
+
+    rows = [
+        row("accuracy", lambda s: f"{s.accuracy:.2%}"),
+        row("wrong", lambda s: f"{s.wrong}"),
+        row("images per second", lambda s: f"{s.rate:,.0f}"),
+        row("focus: map's mass on the stroke", lambda s: f"{s.focus.share.mean():.1%}"),
+        row("expected of an even map", lambda s: f"{s.focus.expected.mean():.1%}"),
+        row("concentration (Gini)", lambda s: f"{s.concentration.mean():.3f}"),
+        row("agreement of the two (rank correlation)", lambda s: f"{agreement.mean():.3f}"),
+    ]
+    return [summary.name for summary in summaries], rows
+
+
+def print_table(console: Any, columns: list[str], rows: list[list[str]]) -> None:
+    from rich.table import Table
+
+    table = Table("", box=None, pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    console.print()
+    console.print(table)
+    console.print()
+
+
+def write_array(folder: Path, name: str, maps: np.ndarray) -> str:
+    file_name = f"{name}_saliency.npz"
+    with replacing(folder / file_name) as aside, open(aside, "wb") as file:
+        np.savez(file, attributions=maps)
+    return file_name
+
+
+def draw(
+    folder: Path, models: dict[str, bl.Model], X: np.ndarray, y: np.ndarray
+) -> list[dict[str, str]]:
+    """Draw and write the pictures; returns what the page says of each."""
+    shown, labels = X[:SHOWN], y[:SHOWN]
+    figures: list[tuple[str, str, str, Figure]] = [
+        (
+            "comparison",
+            "The two models on the same images",
+            "Share of each map on the stroke, against that of an even map; concentration.",
+            bl.compare(models, shown, labels, show=False),
+        )
+    ]
+    for name, model in models.items():
+        gallery = bl.show_saliency(model, shown, labels, title=f"Saliency of {name}", show=False)
+        mistakes = bl.wrong(model, X, y, title=f"Wrong predictions of {name}", show=False)
+        figures += [
+            (f"saliency_{name}", f"Saliency of {name}", "Image, map, overlay.", gallery),
+            (f"wrong_{name}", f"Wrong predictions of {name}", "Most confident first.", mistakes),
+        ]
+    filters = bl.show_filters(models["mnist_cnn"], show=False)
+    figures.append(("filters", "First-layer filters of mnist_cnn", "All on one scale.", filters))
+    pictures = []
+    for file_name, title, caption, figure in figures:
+        with replacing(folder / f"{file_name}.png") as aside:
+            figure.savefig(aside)
+        pictures.append({"title": title, "caption": caption, "file": f"{file_name}.png"})
+    return pictures

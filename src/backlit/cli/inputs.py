@@ -1,0 +1,58 @@
+"""What several commands take and write."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from backlit.files import replacing
+from backlit.model import Model
+from backlit.models import NAMES, carried
+from backlit.storage import load
+
+
+def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """MODEL, DATA, and the options that all attribution commands share."""
+    for option in reversed(
+        [
+            click.argument("model"),
+            click.argument("data"),
+            click.option("-o", "--out", required=True, help="Where to write: .npy or .npz."),
+            click.option("--target", type=int, help="Class to explain. Default: the predicted."),
+            click.option(
+                "--score",
+                type=click.Choice(["logit", "log_probability", "probability", "loss"]),
+                default="logit",
+                show_default=True,
+                help="What is explained.",
+            ),
+            click.option("--threads", type=int, help="Default: the cores at hand."),
+            click.option("--limit", type=click.IntRange(1), help="Only so many samples."),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+def find_model(name: str) -> Model:
+    """A carried model by its name, or one saved at a path."""
+    return carried(name) if name in NAMES else load(name)
+
+
+def check_ending(out: str) -> None:
+    """Before any work is done: can the result be written there?"""
+    if not out.endswith((".npy", ".npz")):
+        raise click.UsageError(f"--out must end in .npy or .npz, got {out!r}")
+    if not Path(out).resolve().parent.is_dir():
+        raise FileNotFoundError(f"there is no folder for --out {out!r}")
+
+
+def write_maps(out: str, maps: np.ndarray) -> None:
+    """An ``.npy``, or an ``.npz`` with the maps under ``attributions``; written aside first."""
+    with replacing(out) as aside, open(aside, "wb") as file:
+        if out.endswith(".npy"):
+            np.save(file, maps)
+        else:
+            np.savez_compressed(file, attributions=maps)

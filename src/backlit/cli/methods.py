@@ -1,0 +1,17 @@
+"""``backlit methods``: the table of methods."""
+
+import click
+
+from backlit.by_name import METHODS
+
+
+@click.command("methods")
+def command() -> None:
+    """List the attribution methods, the other names they go by, and what each does."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("method", "also", "what it is", box=None, pad_edge=False)
+    for name, entry in sorted(METHODS.items()):
+        table.add_row(name, ", ".join(entry.aliases), entry.summary)
+    Console().print(table)

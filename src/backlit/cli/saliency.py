@@ -1,0 +1,29 @@
+"""``backlit saliency``: the saliency maps of a data set."""
+
+from typing import Any
+
+import click
+
+import backlit as bl
+from backlit.cli.inputs import check_ending, common_options, find_model, write_maps
+from backlit.sources import read
+
+
+@click.command("saliency")
+@common_options
+@click.option("--signed", is_flag=True, help="The signed gradient rather than its magnitude.")
+def command(
+    model: str, data: str, out: str, limit: int | None, signed: bool, **options: Any
+) -> None:
+    """Write the saliency of each sample, |d score / d input|, as one array.
+
+    MODEL is a saved model (.npz) or the name of a carried one: mnist_fc, mnist_cnn,
+    mnist_cnn_wide. DATA is an .npy or .npz, one of MNIST's idx files (.gz too), or "mnist", the
+    carried test images.
+    """
+    check_ending(out)
+    method = bl.gradient if signed else bl.saliency
+    X = read(data).X[:limit]
+    maps = method(find_model(model), X, progress=True, **options)
+    write_maps(out, maps)
+    click.echo(f"{len(maps)} maps of shape {maps.shape[1:]} written to {out}")

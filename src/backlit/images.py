@@ -1,0 +1,77 @@
+"""Samples as pictures: batches brought to (N, C, H, W), whatever shape the model takes them in."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+
+def as_images(
+    samples: npt.ArrayLike,
+    input_shape: tuple[int, ...] | None = None,
+    argument: str = "X",
+) -> np.ndarray:
+    """Samples, or their maps, as pictures.
+
+    Parameters
+    ----------
+    samples
+        (N, C, H, W); (N, H, W), taken as one channel; or (N, D), flat.
+    input_shape
+        The model's input shape. If it is (C, H, W) with C·H·W = D, flat samples take it;
+        otherwise D must be a square number: one channel of √D × √D.
+    argument
+        What the error messages call `samples`.
+
+    Returns
+    -------
+    ndarray
+        (N, C, H, W), a view where possible.
+
+    Raises
+    ------
+    ValueError
+        If the shape cannot be read as pictures.
+    """
+    array = np.asarray(samples)
+    if array.ndim == 4:
+        return array
+    if array.ndim == 3:
+        return array[:, np.newaxis]
+    if array.ndim != 2:
+        raise ValueError(
+            f"{argument} must be (N, C, H, W), (N, H, W) or (N, D), got shape {array.shape}"
+        )
+    count, size = array.shape
+    if input_shape is not None and len(input_shape) == 3 and math.prod(input_shape) == size:
+        return array.reshape(count, *input_shape)
+    side = math.isqrt(size)
+    if side * side != size:
+        raise ValueError(
+            f"{argument} has {size} values per sample, which is no square picture; "
+            "give the samples as (N, C, H, W)"
+        )
+    return array.reshape(count, 1, side, side)
+
+
+def as_labels(labels: npt.ArrayLike, count: int, argument: str = "y") -> np.ndarray:
+    """Labels as (N,) int64, one for each of `count` samples.
+
+    Raises
+    ------
+    ValueError
+        If there are not `count` of them.
+    TypeError
+        If they are not integers.
+    """
+    array = np.asarray(labels)
+    if array.shape != (count,):
+        raise ValueError(
+            f"{argument} must hold one label for each of the {count} samples, "
+            f"got shape {array.shape}"
+        )
+    if not np.issubdtype(array.dtype, np.integer):
+        raise TypeError(f"{argument} must be integers, not {array.dtype}")
+    return array.astype(np.int64, copy=False)

@@ -1,0 +1,74 @@
+"""Focus: how much of a map's mass lies on the strokes of what was drawn."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from backlit.images import as_images
+
+
+class Focus(NamedTuple):
+    """For each sample, float64 arrays of shape (N,)."""
+
+    share: np.ndarray  # of the map's mass, on the stroke
+    expected: np.ndarray  # the same for a map spread evenly: the stroke's share of the pixels
+
+
+def stroke_mask(X: Any, threshold: float = 0.3, dilation: int = 1) -> np.ndarray:
+    """Where the strokes are: pixels above a threshold, and their neighbours.
+
+    Parameters
+    ----------
+    X : array of shape (N, C, H, W), (N, H, W) or (N, D)
+        Bright strokes on a dark ground.
+    threshold : float
+        Pixels with a channel above this belong to a stroke.
+    dilation : int
+        How many pixels the strokes are widened by, diagonals included.
+
+    Returns
+    -------
+    bool array of shape (N, H, W)
+    """
+    mask = np.asarray((as_images(X) > threshold).any(axis=1))
+    for _ in range(dilation):
+        for axis in (1, 2):
+            grown = mask.copy()
+            first = [slice(None)] * 3
+            last = [slice(None)] * 3
+            first[axis], last[axis] = slice(None, -1), slice(1, None)
+            grown[tuple(first)] |= mask[tuple(last)]
+            grown[tuple(last)] |= mask[tuple(first)]
+            mask = grown
+    return mask
+
+
+def focus(maps: Any, X: Any, threshold: float = 0.3, dilation: int = 1) -> Focus:
+    """The share of each map's mass on the stroke, against that of a map spread evenly.
+
+    Parameters
+    ----------
+    maps : array of the shape of `X`
+        Attributions; their magnitudes count.
+    X, threshold, dilation
+        As for `stroke_mask`.
+
+    Returns
+    -------
+    Focus
+        A map without mass has the expected share.
+
+    Raises
+    ------
+    ValueError
+        If maps and samples do not fit together.
+    """
+    pictures, masses = as_images(X), np.abs(as_images(maps, argument="maps"))
+    if pictures.shape[0] != masses.shape[0] or pictures.shape[2:] != masses.shape[2:]:
+        raise ValueError(f"maps must be of the shape of X, got {np.shape(maps)} and {np.shape(X)}")
+    mask = stroke_mask(pictures, threshold, dilation)
+    mass = masses.sum(axis=1, dtype=np.float64)
+    total = mass.sum(axis=(1, 2))
+    expected = mask.mean(axis=(1, 2))
+    share = np.where(mask, mass, 0).sum(axis=(1, 2)) / np.where(total > 0, total, 1)
+    return Focus(np.where(total > 0, share, expected), expected)

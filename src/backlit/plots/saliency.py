@@ -1,0 +1,141 @@
+"""The gallery: image, saliency and overlay of any number of samples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib import colormaps
+
+import backlit as bl
+from backlit.images import as_images, as_labels
+from backlit.plots.scaling import PERCENTILE, pictures, scale, strongest_channel
+from backlit.plots.style import (
+    CAPTION,
+    DIVERGING,
+    FAINT,
+    GAP,
+    HEADER,
+    MARGIN,
+    PER_ROW,
+    SEQUENTIAL,
+    Sheet,
+    cell_size,
+    said,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LEFT = 0.85  # the rows' names
+
+
+def show_saliency(
+    model: bl.Model,
+    X_samples: npt.ArrayLike,
+    y_samples: npt.ArrayLike,
+    is_cnn: bool | None = None,
+    *,
+    target: npt.ArrayLike | None = None,
+    score: str = "logit",
+    signed: bool = False,
+    percentile: float = PERCENTILE,
+    title: str = "Saliency",
+    show: bool | None = None,
+) -> Figure:
+    """Three rows per ten samples: the image, its saliency in `hot`, the one laid over the other.
+
+    Each sample's title is its label, and in red what the model said where it is wrong. Each map
+    is scaled by a high percentile of its own; of several channels the strongest is shown.
+
+    Parameters
+    ----------
+    model
+        The model to explain.
+    X_samples
+        (N, C, H, W), (N, H, W) or, for a fully-connected model, (N, D). N at least 1.
+    y_samples
+        The N labels.
+    is_cnn
+        True demands image-shaped samples; False and None take flat ones too and work the picture's
+        shape out from the model's input shape or, for a square number of values, from that.
+    target, score
+        What is differentiated, as in `backlit.saliency`: by default the predicted class's logit.
+    signed
+        Show the signed gradient on a diverging colour map centred on 0.
+    percentile
+        The percentile of each map that is shown at full strength. Default 99.
+    title
+        The figure's title.
+    show
+        True: show the figure by pyplot. False: do not. None: if matplotlib is interactive.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        For no samples, another number of labels than samples, samples that are no pictures,
+        and whatever `backlit.saliency` refuses.
+    """
+    samples = np.asarray(X_samples)
+    if is_cnn and samples.ndim != 4:
+        raise ValueError(
+            f"X_samples must be (N, C, H, W) when is_cnn is True, got shape {samples.shape}"
+        )
+    images = as_images(samples, model.input_shape, "X_samples")
+    if len(images) == 0:
+        raise ValueError(f"X_samples must hold at least one sample, got shape {samples.shape}")
+    labels = as_labels(y_samples, len(images), "y_samples")
+
+    attribute = bl.gradient if signed else bl.saliency
+    maps = attribute(model, samples, target, score=score).reshape(images.shape)
+    shades = np.stack([scale(one, percentile) for one in strongest_channel(maps)])
+    predicted = model.predict(samples)
+    seen = pictures(images)
+    rows: list[tuple[str, np.ndarray, dict[str, Any]]] = [
+        ("image", seen, {}),
+        ("gradient" if signed else "saliency", shades, map_colors(signed)),
+        ("overlay", overlay(seen, shades, signed), {}),
+    ]
+
+    width, height = cell_size(*images.shape[2:])
+    block = CAPTION + 3 * (height + GAP)
+    blocks = -(-len(images) // PER_ROW)
+    columns = min(len(images), PER_ROW)
+    sheet = Sheet(
+        LEFT + columns * (width + GAP) + MARGIN - GAP,
+        HEADER + blocks * (block + GAP) + MARGIN - GAP,
+        show=show,
+    )
+    sheet.header(title, f"each map at full strength from its own {percentile:g}th percentile up")
+    for index in range(len(images)):
+        row, column = divmod(index, PER_ROW)
+        left, top = LEFT + column * (width + GAP), HEADER + row * (block + GAP)
+        words, color = said(labels[index], predicted[index])
+        sheet.text(left + width / 2, top + CAPTION / 2, words, align="center", color=color)
+        for place, (name, pixels, style) in enumerate(rows):
+            below = top + CAPTION + place * (height + GAP)
+            sheet.picture(left, below, (width, height), pixels[index], **style)
+            if column == 0:
+                sheet.text(LEFT - 0.1, below + height / 2, name, color=FAINT, align="right")
+    return sheet.done()
+
+
+def map_colors(signed: bool) -> dict[str, Any]:
+    """How a map within [-1, 1] is drawn: black to white, or blue to red about 0."""
+    if signed:
+        return {"cmap": DIVERGING, "vmin": -1, "vmax": 1}
+    return {"cmap": SEQUENTIAL, "vmin": 0, "vmax": 1}
+
+
+def overlay(seen: np.ndarray, shades: np.ndarray, signed: bool) -> np.ndarray:
+    """The maps' colours over dimmed grey images, the more opaque the stronger: (N, H, W, 3)."""
+    style = map_colors(signed)
+    colors = colormaps[style["cmap"]]((shades - style["vmin"]) / (1 - style["vmin"]))[..., :3]
+    opacity = np.sqrt(np.abs(shades))[..., np.newaxis]
+    dimmed = 0.6 * seen.mean(axis=-1, keepdims=True)
+    return (1 - opacity) * dimmed + opacity * colors

@@ -1,0 +1,69 @@
+"""From values to what is displayed: maps by a high percentile, pictures by their range.
+
+A map is never scaled by its lone maximum: one extreme pixel would make all the others black.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+PERCENTILE = 99.0
+
+
+def display_limit(values: npt.ArrayLike, percentile: float = PERCENTILE) -> float:
+    """The magnitude that is displayed at full strength.
+
+    Parameters
+    ----------
+    values
+        One map, or several that are to share a scale. Any shape.
+    percentile
+        Above 0, at most 100 (the maximum). Default 99.
+
+    Returns
+    -------
+    float
+        The percentile of ``|values|``, by linear interpolation. Where that is 0 (a map with
+        few pixels other than 0) the maximum, and 1 where that is 0 too, so that one can divide.
+    """
+    if not 0 < percentile <= 100:
+        raise ValueError(f"percentile must be above 0 and at most 100, got {percentile}")
+    magnitudes = np.abs(np.asarray(values))
+    if magnitudes.size == 0:
+        raise ValueError(f"values must not be empty, got shape {magnitudes.shape}")
+    return float(np.percentile(magnitudes, percentile)) or float(magnitudes.max()) or 1.0
+
+
+def scale(values: npt.ArrayLike, percentile: float = PERCENTILE) -> np.ndarray:
+    """`values` over their `display_limit`, clipped to [-1, 1]: float64, same shape.
+
+    A signed map keeps its 0 at 0, the middle of a diverging colour map.
+    """
+    limit = display_limit(values, percentile)
+    return np.clip(np.asarray(values, dtype=np.float64) / limit, -1.0, 1.0)
+
+
+def strongest_channel(maps: np.ndarray) -> np.ndarray:
+    """(N, C, H, W) to (N, H, W): at each pixel the channel of the largest magnitude, sign kept.
+
+    For |gradient| that is the maximum over channels, as in Simonyan, Vedaldi and Zisserman,
+    "Deep inside convolutional networks" (2013), section 3.1.
+    """
+    strongest = np.abs(maps).argmax(axis=1)[:, np.newaxis]
+    return np.take_along_axis(maps, strongest, axis=1)[:, 0]
+
+
+def pictures(images: np.ndarray) -> np.ndarray:
+    """Images (N, C, H, W) to be looked at: (N, H, W, 3) float64 in [0, 1].
+
+    The range of all given images together becomes 0 to 1, unless it is within [0, 1] already.
+    Three channels are taken as red, green and blue; any other number is averaged to grey.
+    """
+    images = images.astype(np.float64)
+    low, high = float(images.min()), float(images.max())
+    if low < 0 or high > 1:
+        images = (images - low) / ((high - low) or 1.0)
+    if images.shape[1] != 3:
+        images = images.mean(axis=1, keepdims=True).repeat(3, axis=1)
+    return images.transpose(0, 2, 3, 1)

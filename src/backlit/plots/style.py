@@ -1,0 +1,130 @@
+"""One look for all pictures: a sheet laid out in inches from its top left corner.
+
+Nothing is moved or clipped by automatic layout, and a sheet that is not shown never touches
+pyplot, so no figure stays behind in memory.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+SEQUENTIAL = "hot"
+DIVERGING = "RdBu_r"
+INK, FAINT, ALARM = "#1c1c1e", "#6e6e73", "#c5221f"
+OURS = ("#1a73a7", "#d9730d", "#3f8f4f", "#8e5ea2")  # one colour per model
+
+DOTS = 100  # per inch, on screen
+GAP = 0.06  # between neighbouring pictures
+MARGIN = 0.15
+HEADER = 0.62  # title and subtitle
+CAPTION = 0.24  # a line of text above or below a picture
+NARROWEST = 4.6  # room for title and subtitle above a single picture
+PER_ROW = 10
+
+
+def cell_size(height: int, width: int) -> tuple[float, float]:
+    """Inches (width, height) for one picture: a dot per pixel or more, within reason."""
+    inches = min(max(width / DOTS, 0.84), 1.68)
+    return inches, inches * height / width
+
+
+def stays_open(show: bool | None) -> bool:
+    """Whether a figure is to be shown: if asked for, or (None) if matplotlib is interactive."""
+    return matplotlib.is_interactive() if show is None else show
+
+
+class Sheet:
+    """A figure of `width` × `height` inches on which pictures are put one by one.
+
+    Parameters
+    ----------
+    show
+        True: shown when done, by pyplot. False: not. None: if matplotlib is interactive.
+    """
+
+    def __init__(self, width: float, height: float, *, show: bool | None) -> None:
+        self.width, self.height = max(width, NARROWEST), height
+        self.shown = stays_open(show)
+        size = (self.width, self.height)
+        if self.shown:
+            import matplotlib.pyplot as plt
+
+            self.figure = plt.figure(figsize=size, dpi=DOTS, facecolor="white")
+        else:
+            self.figure = Figure(figsize=size, dpi=DOTS, facecolor="white")
+            FigureCanvasAgg(self.figure)
+
+    def header(self, title: str, subtitle: str = "") -> None:
+        """What the sheet shows, and in fainter letters how to read it."""
+        self.text(MARGIN, 0.24, title, size=11.5, weight="bold")
+        self.text(MARGIN, 0.45, subtitle, size=8.5, color=FAINT)
+
+    def text(
+        self,
+        left: float,
+        top: float,
+        words: str,
+        *,
+        size: float = 9.0,
+        color: str = INK,
+        align: Literal["left", "center", "right"] = "left",
+        **style: Any,
+    ) -> None:
+        """Words whose middle line is `top` inches below the upper edge."""
+        self.figure.text(
+            left / self.width,
+            1 - top / self.height,
+            words,
+            fontsize=size,
+            color=color,
+            ha=align,
+            va="center_baseline",
+            **style,
+        )
+
+    def axes(self, left: float, top: float, width: float, height: float, **style: Any) -> Axes:
+        """Axes whose upper left corner lies (left, top) inches from the sheet's."""
+        return self.figure.add_axes(
+            (
+                left / self.width,
+                1 - (top + height) / self.height,
+                width / self.width,
+                height / self.height,
+            ),
+            **style,
+        )
+
+    def picture(
+        self,
+        left: float,
+        top: float,
+        size: tuple[float, float],
+        pixels: np.ndarray,
+        **style: Any,
+    ) -> Axes:
+        """One picture: pixels (H, W) with a colour map in `style`, or (H, W, 3 or 4) in [0, 1]."""
+        axes = self.axes(left, top, *size)
+        axes.set_axis_off()
+        axes.imshow(pixels, aspect="auto", **style)
+        return axes
+
+    def done(self) -> Figure:
+        """The figure; shown, if it is to be."""
+        if self.shown:
+            import matplotlib.pyplot as plt
+
+            plt.show()
+        return self.figure
+
+
+def said(label: int, predicted: int) -> tuple[str, str]:
+    """Title and colour for a sample: its label, and what the model said where that differs."""
+    if label == predicted:
+        return f"{label}", INK
+    return f"{label}, said {predicted}", ALARM

@@ -1,0 +1,5 @@
+"""Data from files: whatever a command is given, as an array of samples and perhaps labels."""
+
+from backlit.sources.read import Source, read
+
+__all__ = ["Source", "read"]

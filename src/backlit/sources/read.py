@@ -1,0 +1,76 @@
+"""Reading samples by name or path; the file's ending says how."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from backlit.sources.idx import read_idx
+
+SAMPLE_KEYS = ("X", "images", "x", "data", "arr_0")
+LABEL_KEYS = ("y", "labels", "target", "targets", "arr_1")
+
+
+class Source(NamedTuple):
+    """Samples, and labels where there are any."""
+
+    X: np.ndarray
+    y: np.ndarray | None
+
+
+def read(name: str) -> Source:
+    """Samples from a ``.npy``, ``.npz`` or idx file (``.gz`` too), or a data set's name.
+
+    Parameters
+    ----------
+    name : str
+        ``mnist`` for the carried test images, or a path. In an ``.npz`` the samples are under
+        ``X``, ``images``, ``x``, ``data`` or ``arr_0``, or the only array. Images of whole
+        numbers from 0 to 255 (uint8) are scaled to [0, 1]; (N, H, W) becomes (N, 1, H, W).
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file or data set.
+    ValueError
+        If the file is damaged or not of a kind that is known.
+    """
+    if name == "mnist":
+        from backlit.datasets import mnist
+
+        return Source(*mnist())
+    path = Path(name)
+    if not path.exists():
+        raise FileNotFoundError(f"no data set and no file is named {name!r}")
+    try:
+        source = _read_file(path)
+    except (OSError, EOFError, KeyError, ValueError) as error:
+        raise ValueError(f"cannot read samples from {name!r}: {error}") from error
+    return Source(as_samples(source.X), source.y)
+
+
+def _read_file(path: Path) -> Source:
+    if path.suffix == ".npy":
+        return Source(np.load(path, allow_pickle=False), None)
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as file:
+            names = list(file.files)
+            samples = next((k for k in SAMPLE_KEYS if k in names), None)
+            if samples is None and len(names) == 1:
+                samples = names[0]
+            if samples is None:
+                raise ValueError(f"none of its arrays {names} is named {' or '.join(SAMPLE_KEYS)}")
+            labels = next((k for k in LABEL_KEYS if k in names), None)
+            return Source(file[samples], None if labels is None else file[labels])
+    if "idx" in path.name or path.suffix == ".gz":
+        return Source(read_idx(path), None)
+    raise ValueError("its ending is not .npy, .npz, or that of an idx file")
+
+
+def as_samples(array: np.ndarray) -> np.ndarray:
+    """Pictures of bytes as numbers in [0, 1]; grey ones with their channel."""
+    if array.ndim == 3:
+        array = array[:, None]
+    if array.dtype == np.uint8:
+        return array.astype(np.float32) / np.float32(255)
+    return array
