@@ -39,3 +39,22 @@ def check_baseline(
         f"{name} must be a number, or an array of shape {samples.shape[1:]} or {samples.shape}, "
         f"got shape {array.shape}"
     )
+
+
+def check_background(
+    background: Any, samples: np.ndarray, input_shape: tuple[int, ...], name: str = "background"
+) -> np.ndarray:
+    """An array of several references, (B, *shape of a sample): float32, contiguous."""
+    array = np.asarray(background)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
+    if len(array.shape) == 0 or array.shape[1:] not in (samples.shape[1:], input_shape):
+        raise ValueError(
+            f"{name} must be an array of shape (B, {', '.join(map(str, samples.shape[1:]))}), "
+            f"got shape {array.shape}"
+        )
+    if not len(array):
+        raise ValueError(f"{name} must not be empty")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, but holds NaN or infinity")
+    return np.ascontiguousarray(array, dtype=np.float32)

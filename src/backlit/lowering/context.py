@@ -159,13 +159,17 @@ class Lowering:
         logits = self.activations[self.graph.output]
         return {"logits": logits, "classes": classes, "step": self.lanes}
 
-    def backward(self, until: int = 0) -> None:
-        """From the gradients that are known to that of the tensor `until`."""
+    def backward(self, until: int = 0, rule: Callable[[Node], Emitter] | None = None) -> None:
+        """From the gradients that are known to that of the tensor `until`.
+
+        `rule` chooses how a node is passed on the way back; by default, by its derivative.
+        """
         for node in reversed(self.graph.nodes):
             if node.output == until:
                 return
             if node.output in self.gradients:
-                BACKWARD[type(node.layer)](self, node)
+                emit = BACKWARD[type(node.layer)] if rule is None else rule(node)
+                emit(self, node)
 
     def store(
         self,
@@ -261,6 +265,10 @@ class Lowering:
         }
 
     # --- gradients ----------------------------------------------------------------------------
+
+    def keep_all(self) -> None:
+        """Fuse nothing from here on: every tensor's values and gradients are wanted."""
+        self.kept = set(range(len(self.graph.shapes)))
 
     def contribute(self, tensor: int, emit: Callable[[Buffer], None]) -> None:
         """Let `emit` write a gradient of a tensor; gradients of a tensor's several uses add up."""

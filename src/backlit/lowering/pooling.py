@@ -43,6 +43,16 @@ def takes_pairs(lowering: Lowering, layer: MaxPool2D) -> bool:
     return lowering.lanes == 1 and layer.size == layer.stride == (2, 2) and plain
 
 
+def covers(lowering: Lowering, node: Node) -> bool:
+    """Whether the windows tile the image exactly."""
+    layer = node.layer
+    assert isinstance(layer, MaxPool2D)
+    images = (lowering.layouts[t].image[1:] for t in (node.inputs[0], node.output))
+    sizes = zip(*images, layer.size, layer.stride, strict=True)
+    whole = all(stride == size and n == out * size for n, out, size, stride in sizes)
+    return whole and not any(layer.padding)
+
+
 def only(kernel: Kernel, operands: dict[str, Any]) -> dict[str, Any]:
     """The operands that a kernel takes."""
     return {name: value for name, value in operands.items() if name in kernel.operands}
@@ -70,9 +80,7 @@ def max_backward(lowering: Lowering, node: Node) -> None:
     assert isinstance(layer, MaxPool2D)
     x = node.inputs[0]
     source, target = lowering.layouts[x], lowering.layouts[node.output]
-    sizes = zip(source.image[1:], target.image[1:], layer.size, layer.stride, strict=True)
-    tiles = all(stride == size and n == out * size for n, out, size, stride in sizes)
-    tiles = tiles and not any(layer.padding)
+    tiles = covers(lowering, node)
     destination, applies = lowering.through_relu(x)
 
     def write(out: Buffer) -> None:

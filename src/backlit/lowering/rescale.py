@@ -1,0 +1,165 @@
+"""DeepLIFT's rescale rule: the way back with the multipliers between an input and its reference.
+
+Linear layers pass multipliers on as they pass gradients; the others are listed here.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from backlit_kernels import rescale
+from backlit_kernels.kernel import Kernel
+from backlit_kernels.scores import LOGIT, LOG_PROBABILITY, LOSS
+
+from backlit.graph import Node
+from backlit.layers import Clip, LeakyReLU, LogSoftmax, MaxPool2D, ReLU, Sigmoid, Softmax, Tanh
+from backlit.lowering.activations import classes, step_lanes
+from backlit.lowering.context import BACKWARD, Emitter, Lowering
+from backlit.lowering.pooling import covers, image_operands, max_operands
+from backlit.tape import Buffer
+
+# low, high, slope outside
+PIECES: dict[type, Callable[[Any], tuple[float, float, float]]] = {
+    ReLU: lambda layer: (0.0, np.inf, 0.0),
+    LeakyReLU: lambda layer: (0.0, np.inf, layer.slope),
+    Clip: lambda layer: (layer.low, layer.high, 0.0),
+}
+SMOOTH = {Sigmoid: rescale.rescale_sigmoid, Tanh: rescale.rescale_tanh}
+
+
+def rescale_rule(reference: Lowering) -> Callable[[Node], Emitter]:
+    """The rule for the way back from an input, given the pass of its reference."""
+
+    def rule(node: Node) -> Emitter:
+        layer = node.layer
+        if type(layer) in PIECES:
+            bounds = reference.tape.constant(PIECES[type(layer)](layer))
+            return elementwise(reference, rescale.rescale_linear, bounds=bounds)
+        if type(layer) in SMOOTH:
+            return elementwise(reference, SMOOTH[type(layer)])
+        if isinstance(layer, Softmax | LogSoftmax):
+            return lambda lowering, node: softmax(lowering, reference, node)
+        if isinstance(layer, MaxPool2D):
+            return lambda lowering, node: max_pool(lowering, reference, node)
+        return BACKWARD[type(layer)]
+
+    return rule
+
+
+def elementwise(reference: Lowering, kernel: Kernel, **constants: int) -> Emitter:
+    def emit(lowering: Lowering, node: Node) -> None:
+        x = node.inputs[0]
+
+        def write(out: Buffer) -> None:
+            lowering.tape.emit(
+                kernel,
+                x=lowering.activations[x],
+                x0=reference.activations[x],
+                g=lowering.gradients[node.output],
+                out=out,
+                size=lowering.layouts[x].size,
+                **constants,
+            )
+
+        lowering.contribute(x, write)
+
+    return emit
+
+
+def max_pool(lowering: Lowering, reference: Lowering, node: Node) -> None:
+    layer = node.layer
+    assert isinstance(layer, MaxPool2D)
+    x = node.inputs[0]
+    source, target = lowering.layouts[x], lowering.layouts[node.output]
+    tiles = covers(lowering, node)
+
+    def write(out: Buffer) -> None:
+        if tiles:
+            lowering.clear_border(x, out)
+        else:
+            lowering.fill_zero(out, source.size)
+        lowering.tape.emit(
+            rescale.rescale_max_pool(lowering.lanes, *layer.size),
+            x=lowering.activations[x].at(source.origin),
+            x0=reference.activations[x].at(source.origin),
+            y=lowering.activations[node.output].at(target.origin),
+            y0=reference.activations[node.output].at(target.origin),
+            g=lowering.gradients[node.output].at(target.origin),
+            out=out.at(source.origin),
+            accumulate=int(not tiles),
+            **image_operands(lowering, node),
+            **max_operands(layer),
+        )
+
+    lowering.contribute(x, write)
+
+
+def softmax(lowering: Lowering, reference: Lowering, node: Node) -> None:
+    x = node.inputs[0]
+
+    def write(out: Buffer) -> None:
+        emit_softmax(
+            lowering,
+            reference,
+            x,
+            lowering.gradients[node.output],
+            out,
+            logarithm=isinstance(node.layer, LogSoftmax),
+            lanes=step_lanes(lowering, node),
+            **classes(lowering, node),
+        )
+        lowering.clear_border(x, out)
+
+    lowering.contribute(x, write)
+
+
+def emit_softmax(
+    lowering: Lowering,
+    reference: Lowering,
+    x: int,
+    g: Buffer,
+    out: Buffer,
+    *,
+    logarithm: bool,
+    lanes: int,
+    **operands: int,
+) -> None:
+    means = lowering.new_buffer(x)
+    lowering.tape.emit(
+        rescale.softmax_weights(lanes),
+        x=lowering.activations[x],
+        x0=reference.activations[x],
+        out=means,
+        **operands,
+    )
+    lowering.tape.emit(
+        rescale.rescale_softmax(lanes),
+        means=means,
+        g=g,
+        out=out,
+        logarithm=int(logarithm),
+        **operands,
+    )
+
+
+def seed_multipliers(lowering: Lowering, reference: Lowering, score: int, targets: Buffer) -> None:
+    """Start the way back: the multipliers of each lane's score, by the same rule."""
+    lowering.seed(LOGIT, targets)
+    if score == LOGIT:
+        return
+    tensor = lowering.graph.output
+    out = lowering.new_buffer(tensor)
+    emit_softmax(
+        lowering,
+        reference,
+        tensor,
+        lowering.gradients[tensor],
+        out,
+        logarithm=score in (LOG_PROBABILITY, LOSS),
+        lanes=lowering.lanes,
+        classes=lowering.layouts[tensor].shape[0],
+        step=lowering.lanes,
+    )
+    if score == LOSS:
+        out = lowering.subtract(tensor, lowering.zeros(tensor), out)
+    lowering.gradients[tensor] = out
