@@ -1,14 +1,17 @@
 """The disk cache of compiled kernels.
 
 Numba's own index stamps a cached function with the content of that function's file only, so a
-changed helper or intrinsic in another file would leave stale machine code in use. Here the stamp
-is a digest of every source file of this package, and each kind of processor has a folder of its
-own, so that a home folder shared by different machines is safe.
+changed helper or intrinsic in another file would leave stale machine code in use. Here every
+state of this package's sources, and every kind of processor, has a folder of its own: a home
+folder shared by different machines is safe, and so is a process that still runs older sources.
 """
 
 import hashlib
 import os
+import shutil
 import sys
+import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -52,7 +55,8 @@ def candidate_folders() -> list[Path]:
     folders = [Path(chosen) / f"backlit-{install}"] if chosen else []
     folders.append(PACKAGE / "__pycache__")
     folders.append(Path(home) / "backlit" / install)
-    return [folder / f"processor-{processor_digest()}" for folder in folders]
+    name = f"kernels-{processor_digest()}-{IMPORTED_DIGEST[:12]}"
+    return [folder / name for folder in folders]
 
 
 @cache
@@ -60,14 +64,25 @@ def cache_folder() -> Path | None:
     """The first candidate that can be written to; None if there is none."""
     for folder in candidate_folders():
         try:
+            new = not folder.exists()
             folder.mkdir(parents=True, exist_ok=True)
             probe = folder / f"probe-{os.getpid()}"
             probe.touch()
             probe.unlink()
         except OSError:
             continue
+        if new:
+            _remove_old(folder.parent)
         return folder
     return None
+
+
+def _remove_old(parent: Path) -> None:
+    """Remove folders of kernels that nobody has compiled into for a month."""
+    for folder in parent.glob("kernels-*"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > 30 * 24 * 3600:
+                shutil.rmtree(folder)
 
 
 class _KernelLocator(_CacheLocator):

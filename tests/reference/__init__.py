@@ -1,0 +1,1 @@
+"""The slow reference: plain NumPy in float64, written from the definitions."""
