@@ -14,7 +14,9 @@ import numpy as np
 from backlit_kernels.vector import LANES
 from numba import types
 
-VERSIONS = ("backlit", "numpy", "numba", "torch", "captum")
+import backlit
+
+PACKAGES = ("numpy", "numba", "torch", "captum")
 
 
 def describe() -> dict:
@@ -26,7 +28,8 @@ def describe() -> dict:
         "cores": len(os.sched_getaffinity(0)),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "versions": {name: _version(name) for name in VERSIONS},
+        "versions": {"backlit": backlit.__version__}
+        | {name: importlib.metadata.version(name) for name in PACKAGES},
         "date": datetime.date.today().isoformat(),
     }
 
@@ -82,10 +85,3 @@ def _vector_extension(flags: list[str]) -> str:
         if flag in flags:
             return name
     return "unknown"
-
-
-def _version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"

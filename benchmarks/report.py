@@ -66,6 +66,22 @@ def _saliency(rows: list[dict]) -> list[str]:
     return parts
 
 
+def _reference(rows: list[dict]) -> list[str]:
+    body = [
+        [
+            r["model"],
+            _time(r["backlit"]),
+            _time(r["reference"]),
+            r["images"],
+            f"**{r['reference'] / r['backlit']:,.0f}**",
+        ]
+        for r in rows
+    ]
+    head = ["model", "backlit, an image", "reference, an image", "on so many images", "×"]
+    title = "## The slow NumPy reference of the tests, float64, on a few images; 2 threads\n"
+    return [title, table(head, body)]
+
+
 def _memory(rows: list[dict]) -> list[str]:
     by: dict[tuple, dict] = {}
     for row in rows:
@@ -154,6 +170,7 @@ def _goal(target) -> str:
 
 SECTIONS = {
     "saliency": _saliency,
+    "reference": _reference,
     "memory": _memory,
     "start": _start,
     "peaks": _peaks,
