@@ -32,8 +32,14 @@ from backlit.version import VERSION
 if TYPE_CHECKING:
     from backlit import datasets, metrics, models, plots
     from backlit.by_name import attribute, completeness_gap, methods
+    from backlit.methods.ablation import feature_ablation, feature_permutation
     from backlit.methods.gradients import gradient, saliency
     from backlit.methods.integrated_gradients import integrated_gradients
+    from backlit.methods.kernel_shap import kernel_shap
+    from backlit.methods.lime import lime
+    from backlit.methods.occlusion import occlusion
+    from backlit.methods.rise import rise
+    from backlit.methods.shapley import exact_shapley, shapley_sampling
     from backlit.plots import compare, show_filters, show_saliency, wrong
 
 __version__ = VERSION
@@ -87,13 +93,21 @@ __all__ = [
     "Tanh",
     "compare",
     "datasets",
+    "exact_shapley",
+    "feature_ablation",
+    "feature_permutation",
     "gradient",
+    "kernel_shap",
+    "lime",
     "load",
     "metrics",
     "models",
+    "occlusion",
     "plots",
+    "rise",
     "saliency",
     "save",
+    "shapley_sampling",
     "show_filters",
     "show_saliency",
     "wrong",

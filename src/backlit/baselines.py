@@ -11,7 +11,7 @@ class Baseline(NamedTuple):
     values: np.ndarray  # float32, contiguous: (N, *shape) or (1, *shape)
     per_sample: int  # 1 if each sample has its own, else 0
 
-    def chosen(self, index: np.ndarray) -> "Baseline":
+    def chosen(self, index: np.ndarray | slice) -> "Baseline":
         """The references of some of the samples."""
         return Baseline(self.values[index], 1) if self.per_sample else self
 

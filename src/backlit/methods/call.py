@@ -50,7 +50,7 @@ class Call:
         """The array to write to: `out` if it was given; by default of the samples' shape."""
         return check_out(self._out, shape or self.samples.shape)
 
-    def chosen(self, index: np.ndarray) -> "Call":
+    def chosen(self, index: np.ndarray | slice) -> "Call":
         """The same call for some of the samples."""
         part = copy(self)
         part.samples = self.samples[index]
@@ -66,15 +66,19 @@ class Call:
         *,
         repeats: int = 1,
         label: str = "explaining",
+        copies: int = 1,
     ) -> None:
         """Run a probe over the samples.
 
         Ports are `INPUT` (the samples), `OUTPUT` (the result) and `TARGETS`; the arrays in `more`
-        follow from `FIRST_FREE_PORT` on, and must be contiguous.
+        follow from `FIRST_FREE_PORT` on, and must be contiguous. With `copies`, a lone sample takes
+        so many lanes; the probe must load it into all of them.
         """
-        ports = [self.samples, result, self.targets]
+        targets = None if self.targets is None else np.repeat(self.targets, copies)
+        ports = [self.samples, result, targets]
         assert len(ports) == FIRST_FREE_PORT
-        with progress_bar(len(self.samples), label, self.progress) as bar:
+        count = len(self.samples) * copies
+        with progress_bar(count, label, self.progress) as bar:
             self.model._programs.run(
-                probe, [*ports, *more], len(self.samples), self.threads, bar, repeats, self.memory
+                probe, [*ports, *more], count, self.threads, bar, repeats, self.memory
             )

@@ -15,6 +15,15 @@ METHODS: dict[str, Entry] = {
     "deconvnet": Entry(
         "relu_rules", ("deconvolution", "deconv"), "gradient, rectified at every ReLU"
     ),
+    "exact_shapley": Entry(
+        "shapley", ("shapley", "shapley_values"), "Shapley values of up to 16 segments, exactly"
+    ),
+    "feature_ablation": Entry(
+        "ablation", ("ablation",), "fall of the score when a segment is replaced"
+    ),
+    "feature_permutation": Entry(
+        "ablation", ("permutation",), "fall of the score when a segment comes from another sample"
+    ),
     "gradient": Entry("gradients", ("grad",), "signed gradient of the score"),
     "guided_backprop": Entry(
         "relu_rules",
@@ -27,5 +36,18 @@ METHODS: dict[str, Entry] = {
     "integrated_gradients": Entry(
         "integrated_gradients", ("ig",), "gradients integrated along the path from a baseline"
     ),
+    "kernel_shap": Entry(
+        "kernel_shap", ("shap",), "Shapley values of segments, by regression on coalitions"
+    ),
+    "lime": Entry("lime", (), "coefficients of a linear model around the sample"),
+    "occlusion": Entry(
+        "occlusion", ("sliding_window",), "fall of the score when a window is covered"
+    ),
+    "rise": Entry("rise", (), "mean of random masks, weighted by the scores under them"),
     "saliency": Entry("gradients", ("vanilla",), "magnitude of the gradient"),
+    "shapley_sampling": Entry(
+        "shapley",
+        ("shapley_value_sampling", "permutation_shap"),
+        "Shapley values of segments, by sampling orders of joining",
+    ),
 }

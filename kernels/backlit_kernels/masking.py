@@ -1,0 +1,145 @@
+"""Masked samples: parts of an input replaced by a baseline, made inside the tile.
+
+A tensor is seen as `channels` x `height` x `width` pixels, planes and rows `plane` and `row`
+floats apart; operands are otherwise those of `backlit_kernels.samples`.
+"""
+
+from typing import Any
+
+from backlit_kernels.frame import COUNT, PORTS, SAMPLE, STEP, floats_at, integers_at
+from backlit_kernels.kernel import kernel
+from backlit_kernels.vector import LANES, fma, load, load_one, splat, store
+
+
+@kernel
+def spread_mask(
+    arena: Any,
+    frame: Any,
+    masks: int,
+    segments: int,
+    count: int,
+    masks_per_sample: int,
+    segments_per_sample: int,
+    out: int,
+    channels: int,
+    height: int,
+    width: int,
+    plane: int,
+    row: int,
+    lanes: int,
+) -> None:
+    """Give each pixel the current mask's value for the pixel's segment.
+
+    Parameters
+    ----------
+    masks
+        Port of the array ``(entries, count)``: of each mask, a value for each segment. A lane
+        takes entry ``sample * masks_per_sample + step``.
+    segments
+        Port of the int64 array ``(entries, channels, height, width)`` of segment numbers: one
+        for all samples if `segments_per_sample` is 0, one each if it is 1.
+    """
+    values = floats_at(frame[PORTS + masks])
+    numbers = integers_at(frame[PORTS + segments])
+    size = channels * height * width
+    if lanes > 1 and masks_per_sample == 0 and segments_per_sample == 0:
+        start = frame[STEP] * count
+        for c in range(channels):
+            for y in range(height):
+                pixel = (c * height + y) * width
+                target = out + c * plane + y * row
+                for x in range(width):
+                    value = load_one(values, start + numbers[pixel + x])
+                    for lane in range(0, lanes, LANES):
+                        store(arena, target + x * lanes + lane, value)
+        return
+    for lane in range(lanes):
+        sample = frame[SAMPLE] + min(lane, frame[COUNT] - 1)
+        start = (frame[STEP] + sample * masks_per_sample) * count
+        first = sample * segments_per_sample * size
+        for c in range(channels):
+            for y in range(height):
+                pixel = first + (c * height + y) * width
+                target = out + c * plane + y * row + lane
+                for x in range(width):
+                    arena[target + x * lanes] = values[start + numbers[pixel + x]]
+
+
+@kernel
+def blend(arena: Any, a: int, b: int, mask: int, out: int, size: int) -> None:
+    """out = mask * a + (1 - mask) * b: exactly a where the mask is 1, b where it is 0."""
+    one = splat(1.0)
+    for i in range(0, size, LANES):
+        m = load(arena, mask + i)
+        rest = (one - m) * load(arena, b + i)
+        store(arena, out + i, fma(m, load(arena, a + i), rest))
+
+
+@kernel
+def copy_box(
+    arena: Any,
+    frame: Any,
+    boxes: int,
+    boxes_per_sample: int,
+    source: int,
+    out: int,
+    plane: int,
+    row: int,
+    lanes: int,
+) -> None:
+    """Copy the pixels of the current box from one tensor to another of the same layout.
+
+    `boxes` is the port of an int64 array ``(entries, 6)``: where a box begins and ends, by
+    channel, row and column. A lane takes entry ``sample * boxes_per_sample + step``.
+    """
+    bounds = integers_at(frame[PORTS + boxes])
+    if lanes > 1 and boxes_per_sample == 0:
+        at = frame[STEP] * 6
+        for c in range(bounds[at], bounds[at + 1]):
+            for y in range(bounds[at + 2], bounds[at + 3]):
+                place = c * plane + y * row
+                first, end = bounds[at + 4] * lanes, bounds[at + 5] * lanes
+                for i in range(place + first, place + end, LANES):
+                    store(arena, out + i, load(arena, source + i))
+        return
+    for lane in range(lanes):
+        sample = frame[SAMPLE] + min(lane, frame[COUNT] - 1)
+        at = (frame[STEP] + sample * boxes_per_sample) * 6
+        for c in range(bounds[at], bounds[at + 1]):
+            for y in range(bounds[at + 2], bounds[at + 3]):
+                place = c * plane + y * row + lane
+                for x in range(bounds[at + 4], bounds[at + 5]):
+                    arena[out + place + x * lanes] = arena[source + place + x * lanes]
+
+
+@kernel
+def load_chosen(
+    arena: Any,
+    frame: Any,
+    port: int,
+    choice: int,
+    samples: int,
+    out: int,
+    channels: int,
+    height: int,
+    width: int,
+    plane: int,
+    row: int,
+    lanes: int,
+) -> None:
+    """Fill a tile with other samples: entry ``choice[step, sample]`` of the array at `port`.
+
+    `choice` is the port of an int64 array ``(steps, samples)``.
+    """
+    source = floats_at(frame[PORTS + port])
+    chosen = integers_at(frame[PORTS + choice])
+    size = channels * height * width
+    for lane in range(lanes):
+        sample = frame[SAMPLE] + min(lane, frame[COUNT] - 1)
+        start = chosen[frame[STEP] * samples + sample] * size
+        for c in range(channels):
+            for y in range(height):
+                pixel = start + (c * height + y) * width
+                target = out + c * plane + y * row + lane
+                for x in range(width):
+                    arena[target + x * lanes] = source[pixel + x]

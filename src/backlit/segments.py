@@ -1,0 +1,145 @@
+"""Segments: which parts of an input are masked together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from backlit.layers.base import whole
+
+Shape3 = tuple[int, int, int]
+
+
+def image_shape(shape: tuple[int, ...]) -> Shape3:
+    """A sample's shape as (channels, height, width), with leading axes put together."""
+    leading, trailing = shape[:-2], shape[-2:]
+    return prod(leading), *((1,) * (2 - len(trailing)) + trailing)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Segment numbers of every pixel, from 0 on, for each sample or for all of them."""
+
+    maps: np.ndarray  # int64, contiguous: (N, channels, height, width) or (1, ...)
+    counts: np.ndarray  # int64: how many segments there are, (N,) or (1,)
+
+    @property
+    def per_sample(self) -> int:
+        return int(len(self.maps) > 1)
+
+    def chosen(self, index: np.ndarray | slice) -> "Segments":
+        """Those of some of the samples."""
+        return Segments(self.maps[index], self.counts[index]) if self.per_sample else self
+
+    def groups(self, samples: int) -> list[tuple[int, np.ndarray]]:
+        """Numbers of segments, each with the samples that have so many."""
+        counts = np.broadcast_to(self.counts, (samples,))
+        return [(int(n), np.flatnonzero(counts == n)) for n in np.unique(counts)]
+
+    def paint(self, values: np.ndarray, out: np.ndarray) -> None:
+        """Write to each pixel of `out` (n, ...) the value (n, count) of its segment."""
+        numbers = self.maps.reshape(len(self.maps), -1)
+        flat = out.reshape(len(out), -1)
+        if self.per_sample:
+            flat[:] = np.take_along_axis(values, numbers, axis=1)
+        else:
+            flat[:] = values[:, numbers[0]]
+
+
+def check_segments(segments: Any, samples: np.ndarray) -> Segments:
+    """Segments as users give them.
+
+    An int n is a grid of n x n (n runs for samples with one axis), a tuple (rows, columns) a grid,
+    "slic" or "quickshift" a segmentation of each image by scikit-image; an integer array has the
+    shape of a sample, of its last two axes, or of either of these with an entry for each sample.
+    Numbers in arrays may be any; segments are ordered by them.
+    """
+    shape = samples.shape[1:]
+    if isinstance(segments, str):
+        return _segmented(segments, samples)
+    if isinstance(segments, tuple) or np.ndim(segments) == 0:
+        return _number(_grid(segments, shape), 1, shape)
+    array = np.asarray(segments)
+    if array.dtype.kind not in "iub":
+        raise TypeError(f"segments must hold ints, not {array.dtype}")
+    plane = shape[-2:]
+    if array.shape in (shape, plane):
+        return _number(array, 1, shape)
+    if array.shape in ((len(samples), *shape), (len(samples), *plane)):
+        return _number(array, len(samples), shape)
+    raise ValueError(
+        f"segments must be an int, a tuple (rows, columns) or an array of shape {shape}, {plane}, "
+        f"{samples.shape} or {(len(samples), *plane)}, got shape {array.shape}"
+    )
+
+
+def own_segments(samples: np.ndarray) -> Segments:
+    """Every pixel of every channel a segment of its own."""
+    shape = samples.shape[1:]
+    return _number(np.arange(prod(shape)).reshape(shape), 1, shape)
+
+
+def _grid(segments: Any, shape: tuple[int, ...]) -> np.ndarray:
+    sizes = shape[-2:]
+    parts = segments if isinstance(segments, tuple) else (segments,) * len(sizes)
+    if len(parts) != len(sizes):
+        raise ValueError(f"segments must give a number for each of {len(sizes)} axes: {segments}")
+    numbers = np.zeros((), np.int64)
+    for size, part in zip(sizes, parts, strict=True):
+        if whole("segments", part, 1) > size:
+            raise ValueError(f"segments must not exceed the {size} pixels of an axis, got {part}")
+        numbers = numbers[..., None] * part + np.arange(size) * part // size
+    return numbers
+
+
+def _number(array: np.ndarray, entries: int, shape: tuple[int, ...]) -> Segments:
+    """Number the segments of each entry from 0 on, in order."""
+    array = array.reshape(entries, -1)
+    maps = np.empty((entries, *image_shape(shape)), np.int64)
+    counts = np.empty(entries, np.int64)
+    for n, entry in enumerate(array):
+        names, numbers = np.unique(entry, return_inverse=True)
+        counts[n] = len(names)
+        # (H, W) stands for all channels
+        maps[n] = np.broadcast_to(numbers.reshape(-1, *maps.shape[2:]), maps.shape[1:])
+    return Segments(maps, counts)
+
+
+def _segmented(name: str, samples: np.ndarray) -> Segments:
+    if name not in SEGMENTATIONS:
+        raise ValueError(f"segments must be one of {', '.join(SEGMENTATIONS)}, got {name!r}")
+    try:
+        import skimage.segmentation
+    except ImportError as error:
+        raise ImportError(
+            f"segments={name!r} needs scikit-image: pip install 'backlit[segments]'"
+        ) from error
+    shape = samples.shape[1:]
+    if len(shape) < 2:
+        raise ValueError(f"segments={name!r} needs images, but a sample has shape {shape}")
+    images = np.moveaxis(samples.reshape(-1, *image_shape(shape)), 1, -1)
+    maps = [SEGMENTATIONS[name](skimage.segmentation, image) for image in images]
+    return _number(np.array(maps, np.int64), len(samples), shape)
+
+
+def _slic(library: Any, image: np.ndarray) -> np.ndarray:
+    found: np.ndarray = library.slic(image, n_segments=50, compactness=0.1, channel_axis=-1)
+    return found
+
+
+def _quickshift(library: Any, image: np.ndarray) -> np.ndarray:
+    # it takes three channels, and colours only where there are three
+    colour = image.shape[-1] == 3
+    picture = image if colour else np.repeat(image.mean(-1, keepdims=True), 3, axis=-1)
+    found: np.ndarray = library.quickshift(
+        picture.astype(np.float64), kernel_size=4, max_dist=200, ratio=0.2, convert2lab=colour
+    )
+    return found
+
+
+SEGMENTATIONS: dict[str, Callable[[Any, np.ndarray], np.ndarray]] = {
+    "slic": _slic,
+    "quickshift": _quickshift,
+}
