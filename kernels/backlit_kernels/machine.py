@@ -1,8 +1,8 @@
 """The machine: runs a program over a range of samples, in one native call.
 
 A program is an int64 array of instructions ``[kernel address, length, operands ...]`` (with
-tables among them). Its three sections are a prologue and an epilogue, run once a tile, and a
-body that is repeated between them.
+tables among them). Its four sections are a setup, run once for a range of samples, a prologue and
+an epilogue, run once a tile, and a body that is repeated between them.
 """
 
 from typing import Any
@@ -85,18 +85,22 @@ def run_machine(
         The worker's memory, modified; the model's weights.
     program, frame : int64 arrays
         Instructions; counters (modified) and addresses.
-    sections : int64 array of 4
-        Where prologue, body and epilogue begin, and where the program ends.
+    sections : int64 array of 5
+        Where setup, prologue, body and epilogue begin, and where the program ends.
     repeats : int
         How often the body runs.
     """
+    frame[SAMPLE] = first
+    frame[COUNT] = min(lanes, stop - first)
+    frame[STEP] = 0
+    run_section(arena, constants, program, frame, sections[0], sections[1])
     for sample in range(first, stop, lanes):
         frame[SAMPLE] = sample
         frame[COUNT] = min(lanes, stop - sample)
-        run_section(arena, constants, program, frame, sections[0], sections[1])
+        run_section(arena, constants, program, frame, sections[1], sections[2])
         for step in range(repeats):
             frame[STEP] = step
-            run_section(arena, constants, program, frame, sections[1], sections[2])
-        run_section(arena, constants, program, frame, sections[2], sections[3])
+            run_section(arena, constants, program, frame, sections[2], sections[3])
+        run_section(arena, constants, program, frame, sections[3], sections[4])
         if frame[INVALID] != 0:
             return

@@ -84,24 +84,30 @@ def rescale_max_pool(load: Any, store: Any, width: int, rows: int, columns: int)
         arena: Any, a: Any, b: Any, g: Any, x: int, x0: int, out: int, h: int, w: int,
         pitch: int, pixel: int, accumulate: int,
     ) -> None:  # fmt: skip
-        """Share the multiplier of a window whose maxima are `a` and, of the reference, `b`."""
+        """Send the multiplier of a window whose maxima are `a` and, of the reference, `b`.
+
+        It goes to the maximum of the input where that is the greater one, else of the reference.
+        """
         zero, one = splat(0.0), splat(1.0)
-        step = a - b
-        up = g * maximum(step, zero)
-        down = g * minimum(step, zero)
-        level = select(step == zero, g, zero)
+        falls = a < b
+        best = select(falls, b, a)
+        change, found = zero, zero
         for i in range(h):
             for j in range(w):
                 at = i * pitch + j * pixel
                 value, reference = load(arena, x + at), load(arena, x0 + at)
-                here, there = value == a, reference == b
-                share = select(here, up, zero) + select(there, down, zero)
-                same = value == reference
-                share = share / select(same, one, value - reference)
-                share = select(same, select(here, level, zero), share)
-                up = select(here, zero, up)
-                level = select(here, zero, level)
-                down = select(there, zero, down)
+                here = (select(falls, reference, value) == best) & (found == zero)
+                change = select(here, value - reference, change)
+                found = select(here, one, found)
+        same = change == zero
+        factor = select(same, one, (a - b) / select(same, one, change)) * g
+        for i in range(h):
+            for j in range(w):
+                at = i * pitch + j * pixel
+                value, reference = load(arena, x + at), load(arena, x0 + at)
+                here = select(falls, reference, value) == best
+                share = select(here, factor, zero)
+                factor = select(here, zero, factor)
                 if accumulate != 0:
                     share = share + load(arena, out + at)
                 store(arena, out + at, share)
@@ -133,7 +139,8 @@ def rescale_max_pool(load: Any, store: Any, width: int, rows: int, columns: int)
         """A rise of the maximum is due to the input's maximum, a fall to the reference's.
 
         Either differs from its partner by at least as much as the maxima do, so that the
-        multiplier exists. `accumulate` as in `max_pool_backward`.
+        multiplier exists. Where neither is, and the place has not changed, it is the derivative.
+        `accumulate` as in `max_pool_backward`.
         """
         whole, end = whole_windows(out_width, image_width, columns, stride_x, left)
         for c in range(channels):
@@ -164,6 +171,17 @@ def rescale_max_pool(load: Any, store: Any, width: int, rows: int, columns: int)
                         )  # fmt: skip
 
     return rescale_max_pool
+
+
+@kernel
+def add_contribution(
+    arena: Any, constants: Any, x: int, x0: int, g: int, weight: int, total: int, size: int
+) -> None:
+    """total += weight * (x - x0) * g, the weight being a constant."""
+    w = load_one(constants, weight)
+    for i in range(0, size, LANES):
+        part = (load(arena, x + i) - load(arena, x0 + i)) * load(arena, g + i)
+        store(arena, total + i, fma(w, part, load(arena, total + i)))
 
 
 @helper

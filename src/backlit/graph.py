@@ -14,6 +14,8 @@ from backlit.layers import (
     GlobalAvgPool2D,
     Layer,
     LogSoftmax,
+    MaxPool2D,
+    ReLU,
     Residual,
     Softmax,
 )
@@ -117,6 +119,29 @@ def simplify(graph: Graph) -> Graph:
 
 
 LINEAR = (Conv2D, Dense, BatchNorm, AvgPool2D, GlobalAvgPool2D, Flatten)
+
+
+def pool_first(graph: Graph) -> Graph:
+    """The same function with max pooling before a ReLU that only the pooling reads.
+
+    The two commute, and the ReLU then has less to do.
+    """
+    result = Graph(list(graph.shapes[:1]))
+    renamed = {0: 0}
+    for node in graph.nodes:
+        users = graph.consumers(node.output)
+        if isinstance(node.layer, ReLU) and len(users) == 1:
+            if isinstance(users[0].layer, MaxPool2D):
+                renamed[node.output] = renamed[node.inputs[0]]
+                continue
+        tensor = result.append(node.layer, tuple(renamed[t] for t in node.inputs), node.name)
+        source = graph.producer(node.inputs[0])
+        if isinstance(node.layer, MaxPool2D) and source is not None:
+            if isinstance(source.layer, ReLU) and len(graph.consumers(source.output)) == 1:
+                tensor = result.append(source.layer, (tensor,), source.name)
+        renamed[node.output] = tensor
+    result.output = renamed[graph.output]
+    return result
 
 
 def affine_prefix(graph: Graph) -> int:

@@ -13,7 +13,7 @@ from backlit_kernels.machine import kernel_address
 
 from backlit.layout import CACHE_LINE, round_up
 
-SECTIONS = ("prologue", "body", "epilogue")
+SECTIONS = ("setup", "prologue", "body", "epilogue")
 
 
 @dataclass(eq=False)
@@ -68,7 +68,7 @@ class Program:
     """What the machine runs."""
 
     code: np.ndarray  # int64
-    sections: np.ndarray  # int64: where prologue, body and epilogue begin, and the end
+    sections: np.ndarray  # int64: where each section begins, and the end
     constants: np.ndarray  # float32
     arena_size: int  # floats
     lanes: int
@@ -143,7 +143,10 @@ class Tape:
         return top + CACHE_LINE
 
     def _lives(self) -> dict[Buffer, tuple[int, int]]:
-        """First and last use of each buffer; those shared by sections live through the body."""
+        """First and last use of each buffer.
+
+        Those that sections share live through the body; those kept from the setup to the end.
+        """
         lives: dict[Buffer, tuple[int, int]] = {}
         homes: dict[Buffer, set[str]] = {}
         bounds = {}
@@ -158,7 +161,9 @@ class Tape:
             bounds[name] = (begin, number)
         begin, end = bounds["body"]
         for buffer, sections in homes.items():
-            if len(sections) > 1:
+            if len(sections) > 1 and "setup" in sections:
+                lives[buffer] = (lives[buffer][0], number)
+            elif len(sections) > 1:
                 first, last = lives[buffer]
                 lives[buffer] = (min(first, begin), max(last, end))
         return lives

@@ -14,46 +14,57 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from backlit_kernels.rescale import add_contribution
 
 from backlit.baselines import check_background, check_baseline
-from backlit.graph import Graph
+from backlit.graph import Graph, pool_first
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.lowering.rescale import rescale_rule, seed_multipliers
 from backlit.methods.call import Call
 from backlit.model import Model
 
-BASELINE, WEIGHT = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 2)
+BASELINE = FIRST_FREE_PORT
 
 
 @dataclass(frozen=True)
 class DifferenceRule:
-    """Differences from baselines times their multipliers, averaged over the steps."""
+    """Differences from `baselines` baselines, one a step, times their multipliers, averaged."""
 
     score: int
-    per_sample: int  # which baseline is whose: entries as in `Lowering.load`
-    per_step: int
+    per_sample: int  # 1 where each sample has a baseline of its own
+    baselines: int
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
-        point = Lowering(graph, lanes)
+        point = Lowering(pool_first(graph), lanes)
         point.keep_all()
         reference = point.another_pass()
-        point.tape.section = "prologue"
+        tape = point.tape
+        shared = not self.per_sample and self.baselines == 1
+        tape.section = "setup" if shared else "body"
+        x0 = reference.load(BASELINE, per_sample=self.per_sample, per_step=int(not self.per_sample))
+        reference.forward()
+
+        tape.section = "prologue"
         x = point.load()
         point.forward()
         targets = point.choose_targets()
-        weight = point.load_lane_values(WEIGHT, per_step=0)
         total = point.zeros(0)
 
-        point.tape.section = "body"
-        x0 = reference.load(BASELINE, per_sample=self.per_sample, per_step=self.per_step)
-        reference.forward()
+        tape.section = "body"
         seed_multipliers(point, reference, self.score, targets)
         point.backward(rule=rescale_rule(reference))
-        part = point.multiply(0, point.subtract(0, x, x0), point.gradients[0])
-        point.accumulate(0, part, weight, total)
+        tape.emit(
+            add_contribution,
+            x=x,
+            x0=x0,
+            g=point.gradients[0],
+            weight=tape.constant([1 / self.baselines]),
+            total=total,
+            size=point.layouts[0].size,
+        )
 
-        point.tape.section = "epilogue"
+        tape.section = "epilogue"
         point.store(total, 0)
         return point
 
@@ -101,8 +112,7 @@ def deeplift(
     call = Call(model, X, target, score, threads, progress, out, memory)
     base = check_baseline(baseline, call.samples, model.input_shape)
     result = call.result()
-    probe = DifferenceRule(call.score, base.per_sample, 0)
-    call.run(probe, result, [base.values, np.ones(1, np.float32)], label="DeepLIFT")
+    call.run(DifferenceRule(call.score, base.per_sample, 1), result, [base.values], label="DeepLIFT")
     return result
 
 
@@ -144,7 +154,6 @@ def deeplift_shap(
     call = Call(model, X, target, score, threads, progress, out, memory)
     entries = check_background(background, call.samples, model.input_shape)
     result = call.result()
-    weight = np.full(1, 1 / len(entries), np.float32)
-    probe = DifferenceRule(call.score, 0, 1)
-    call.run(probe, result, [entries, weight], repeats=len(entries), label="DeepLIFT SHAP")
+    probe = DifferenceRule(call.score, 0, len(entries))
+    call.run(probe, result, [entries], repeats=len(entries), label="DeepLIFT SHAP")
     return result
