@@ -1,4 +1,4 @@
-"""Functions of vectors: exponential, logarithm, sigmoid, hyperbolic tangent.
+"""Functions of vectors: exponential, logarithm, sine, cosine, sigmoid, hyperbolic tangent.
 
 Polynomials after Cephes (Moshier, 1989), within two units in the last place of float32.
 """
@@ -57,6 +57,24 @@ def log(x: Any) -> Any:
     y = fma(n, splat(-2.12194440e-4), p * r * square)
     y = fma(square, splat(-0.5), y) + r
     return fma(n, splat(0.693359375), y)
+
+
+@helper
+def sine(x: Any) -> Any:
+    """The sine of x within [-pi/4, pi/4]."""
+    square = x * x
+    p = fma(splat(-1.9515295891e-4), square, splat(8.3321608736e-3))
+    p = fma(p, square, splat(-1.6666654611e-1))
+    return fma(p * square, x, x)
+
+
+@helper
+def cosine(x: Any) -> Any:
+    """The cosine of x within [-pi/4, pi/4]."""
+    square = x * x
+    p = fma(splat(2.443315711809948e-5), square, splat(-1.388731625493765e-3))
+    p = fma(p, square, splat(4.166664568298827e-2))
+    return fma(p * square, square, fma(splat(-0.5), square, splat(1.0)))
 
 
 @helper

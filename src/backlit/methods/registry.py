@@ -50,4 +50,7 @@ METHODS: dict[str, Entry] = {
         ("shapley_value_sampling", "permutation_shap"),
         "Shapley values of segments, by sampling orders of joining",
     ),
+    "smoothgrad": Entry(
+        "smoothgrad", ("smooth_grad", "noise_tunnel"), "gradients at noisy copies, averaged"
+    ),
 }
