@@ -99,9 +99,7 @@ def product(rows: int, columns: int, adjacent: bool) -> Kernel:
                         tile = broadcast_rows(constants, bias + number * rows, rows, columns)
                         for k in range(depth):
                             at = source + table[offsets + k]
-                            tile = rank_one_update(
-                                tile, constants, w + k * rows, arena, at, x_step
-                            )
+                            tile = rank_one_update(tile, constants, w + k * rows, arena, at, x_step)
                         at = target + first * out_step
                         if initial != 0:
                             tile = add_tile(tile, arena, at + initial, out_channel, out_step)

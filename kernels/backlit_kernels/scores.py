@@ -136,9 +136,7 @@ def softmax(load: Any, store: Any, width: int) -> Any:
 
 @for_lanes
 def softmax_backward(load: Any, store: Any, width: int) -> Any:
-    def softmax_backward(
-        arena: Any, y: int, g: int, out: int, classes: int, step: int
-    ) -> None:
+    def softmax_backward(arena: Any, y: int, g: int, out: int, classes: int, step: int) -> None:
         """y_k (g_k - sum over j of y_j g_j), with y the softmax."""
         for i in range(0, step, width):
             total = splat(0.0)
@@ -173,9 +171,7 @@ def log_softmax(load: Any, store: Any, width: int) -> Any:
 
 @for_lanes
 def log_softmax_backward(load: Any, store: Any, width: int) -> Any:
-    def log_softmax_backward(
-        arena: Any, y: int, g: int, out: int, classes: int, step: int
-    ) -> None:
+    def log_softmax_backward(arena: Any, y: int, g: int, out: int, classes: int, step: int) -> None:
         """g_k - e**y_k times the sum of g, with y the log-softmax."""
         for i in range(0, step, width):
             total = splat(0.0)

@@ -167,10 +167,20 @@ def _lower_rank_one_update(context: Any, builder: Any, sig: Any, args: Any) -> A
     # the shorter side is held in registers, the longer one streams past it
     if kind.rows <= kind.columns:
         held = [weight(r) for r in range(kind.rows)]
-        pairs = ((r, c, held[r], x) for c in range(kind.columns) for x in [lanes(c)] for r in range(kind.rows))
+        pairs = (
+            (r, c, held[r], x)
+            for c in range(kind.columns)
+            for x in [lanes(c)]
+            for r in range(kind.rows)
+        )
     else:
         held = [lanes(c) for c in range(kind.columns)]
-        pairs = ((r, c, w, held[c]) for r in range(kind.rows) for w in [weight(r)] for c in range(kind.columns))
+        pairs = (
+            (r, c, w, held[c])
+            for r in range(kind.rows)
+            for w in [weight(r)]
+            for c in range(kind.columns)
+        )
     for r, c, factor, vector in pairs:
         n = r * kind.columns + c
         total = [factor, vector, builder.extract_value(tile, n)]

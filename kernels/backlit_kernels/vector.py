@@ -80,7 +80,9 @@ def compiles_to(function: Any, emit: Emit, result: types.Type, *kinds: type[type
 
 def _positional(count: int) -> inspect.Signature:
     names = [f"argument{i}" for i in range(count)]
-    return inspect.Signature([inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names])
+    return inspect.Signature(
+        [inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names]
+    )
 
 
 def _widen(builder: Any, value: Any, kind: types.Type) -> Any:

@@ -98,7 +98,9 @@ def softmax_forward(family: Callable[[int], Kernel]) -> Emitter:
     def emit(lowering: Lowering, node: Node) -> None:
         out = lowering.new_buffer(node.output)
         x = lowering.activations[node.inputs[0]]
-        lowering.tape.emit(family(step_lanes(lowering, node)), x=x, out=out, **classes(lowering, node))
+        lowering.tape.emit(
+            family(step_lanes(lowering, node)), x=x, out=out, **classes(lowering, node)
+        )
         lowering.clear_border(node.output, out)
         lowering.activations[node.output] = out
 

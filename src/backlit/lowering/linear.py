@@ -63,7 +63,9 @@ def emit_matrix(
         steps = {"runs": 1, "length": vectors, "last": vectors, "x_run": 0, "out_run": 0}
         steps |= {"x_step": LANES, "out_step": LANES, "out_channel": lowering.lanes}
         offsets = np.arange(depth) * lowering.lanes
-        emit_product(lowering, x.at(0), out, 0, matrix.T[None], bias, offsets, vectors, steps, after)
+        emit_product(
+            lowering, x.at(0), out, 0, matrix.T[None], bias, offsets, vectors, steps, after
+        )
         return
     padded = round_up(outputs, LANES)
     weights = np.zeros((depth, padded), np.float32)
@@ -209,9 +211,9 @@ def phase_taps(layer: Conv2D, axis: int, phase: int) -> tuple[np.ndarray, np.nda
 def tap_offsets(source: Layout, channels: int, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """The table of patch offsets: channels, kernel rows, kernel columns, in weight order."""
     planes = np.arange(channels) * source.plane
-    return (
-        planes[:, None, None] + rows[:, None] * source.pitch + columns * source.lanes
-    ).reshape(-1)
+    return (planes[:, None, None] + rows[:, None] * source.pitch + columns * source.lanes).reshape(
+        -1
+    )
 
 
 def emit_convolution(
@@ -286,8 +288,6 @@ def conv_borders(graph: Graph, node: Node) -> tuple[Border, Border]:
                 before[axis] = max(before[axis], -int(starts.min()))
                 after[axis] = max(after[axis], int(starts.max()) + steps - out)
     return layer.padding, (before[0], before[1], after[0], after[1])
-
-
 
 
 FORWARD[Dense], BACKWARD[Dense] = dense_forward, dense_backward

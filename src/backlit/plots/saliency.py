@@ -136,6 +136,6 @@ def overlay(seen: np.ndarray, shades: np.ndarray, signed: bool) -> np.ndarray:
     """The maps' colours over dimmed grey images, the more opaque the stronger: (N, H, W, 3)."""
     style = map_colors(signed)
     colors = colormaps[style["cmap"]]((shades - style["vmin"]) / (1 - style["vmin"]))[..., :3]
-    opacity = np.sqrt(np.abs(shades))[..., np.newaxis]
+    opacity = np.abs(shades)[..., np.newaxis]
     dimmed = 0.6 * seen.mean(axis=-1, keepdims=True)
     return (1 - opacity) * dimmed + opacity * colors
