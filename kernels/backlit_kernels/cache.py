@@ -7,6 +7,7 @@ folder shared by different machines is safe, and so is a process that still runs
 """
 
 import hashlib
+import itertools
 import os
 import shutil
 import sys
@@ -19,6 +20,7 @@ from typing import Any
 import llvmlite
 import numba
 from numba.core import config
+from numba.core.bytecode import FunctionIdentity
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.registry import cpu_target
 
@@ -38,6 +40,21 @@ def source_digest() -> str:
 
 # Taken when the sources are imported: whoever edits them meanwhile changes files, not this process.
 IMPORTED_DIGEST = source_digest()
+
+
+def number_functions_apart() -> None:
+    """Let this process number its functions as no other one does.
+
+    Numba counts functions within a process and puts their numbers into the names of machine
+    code. Kernels of one family differ in nothing else: two compiled by different processes under
+    one number would, loaded from disk into a third, be taken for the same.
+    """
+    FunctionIdentity._unique_ids = itertools.count(int.from_bytes(os.urandom(6), "big"))
+
+
+number_functions_apart()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=number_functions_apart)
 
 
 @cache
