@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from backlit import datasets, metrics, models, plots
     from backlit.by_name import attribute, completeness_gap, methods
     from backlit.methods.ablation import feature_ablation, feature_permutation
+    from backlit.methods.deeplift import deeplift, deeplift_shap
     from backlit.methods.gradients import gradient, saliency
     from backlit.methods.integrated_gradients import integrated_gradients
     from backlit.methods.kernel_shap import kernel_shap
@@ -93,6 +94,8 @@ __all__ = [
     "Tanh",
     "compare",
     "datasets",
+    "deeplift",
+    "deeplift_shap",
     "exact_shapley",
     "feature_ablation",
     "feature_permutation",

@@ -112,7 +112,9 @@ def deeplift(
     call = Call(model, X, target, score, threads, progress, out, memory)
     base = check_baseline(baseline, call.samples, model.input_shape)
     result = call.result()
-    call.run(DifferenceRule(call.score, base.per_sample, 1), result, [base.values], label="DeepLIFT")
+    call.run(
+        DifferenceRule(call.score, base.per_sample, 1), result, [base.values], label="DeepLIFT"
+    )
     return result
 
 

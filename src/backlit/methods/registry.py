@@ -15,8 +15,19 @@ METHODS: dict[str, Entry] = {
     "deconvnet": Entry(
         "relu_rules", ("deconvolution", "deconv"), "gradient, rectified at every ReLU"
     ),
+    "deeplift": Entry(
+        "deeplift", ("deep_lift", "rescale"), "differences from a baseline times their multipliers"
+    ),
+    "deeplift_shap": Entry(
+        "deeplift", ("deep_lift_shap", "deepshap"), "DeepLIFT averaged over a background set"
+    ),
     "exact_shapley": Entry(
         "shapley", ("shapley", "shapley_values"), "Shapley values of up to 16 segments, exactly"
+    ),
+    "expected_gradients": Entry(
+        "expected_gradients",
+        ("gradient_shap", "eg"),
+        "integrated gradients averaged over a background, by sampling",
     ),
     "feature_ablation": Entry(
         "ablation", ("ablation",), "fall of the score when a segment is replaced"
