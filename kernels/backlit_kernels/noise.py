@@ -10,10 +10,20 @@ from typing import Any
 
 from backlit_kernels.bits import bits_of, floats_of, lane_numbers, signed, splat_bits
 from backlit_kernels.fold import lane_value
-from backlit_kernels.frame import STEP
+from backlit_kernels.frame import PORTS, STEP, floats_at
 from backlit_kernels.functions import cosine, log, sine
 from backlit_kernels.kernel import helper, kernel
-from backlit_kernels.vector import LANES, fma, load, select, splat, square_root, store
+from backlit_kernels.vector import (
+    LANES,
+    fma,
+    load,
+    load_one,
+    select,
+    splat,
+    square_root,
+    store,
+    store_one,
+)
 
 
 @helper
@@ -126,3 +136,31 @@ def running_variance(arena: Any, frame: Any, x: int, mean: int, variance: int, s
         middle = fma(change, share, middle)
         store(arena, mean + i, middle)
         store(arena, variance + i, fma(fma(change, value - middle, -spread), share, spread))
+
+
+@kernel
+def stratified(
+    arena: Any,
+    frame: Any,
+    port: int,
+    key: int,
+    other: int,
+    draw: int,
+    draws: int,
+    out: int,
+    lanes: int,
+) -> None:
+    """Lane values, uniform in a stratum: the array at a port has (lowest, width) for each draw.
+
+    There are `draws` draws a step, of which this is the one numbered `draw`.
+    """
+    strata = floats_at(frame[PORTS + port])
+    number = frame[STEP] * draws + draw
+    low, width = load_one(strata, 2 * number), load_one(strata, 2 * number + 1)
+    for lane in range(0, lanes, LANES):
+        keys = lane_value(arena, key, lane, lanes), lane_value(arena, other, lane, lanes)
+        value = fma(width, uniform(sequences(keys[0], keys[1], number)[0]), low)
+        if lanes == 1:
+            store_one(arena, out, value)
+        else:
+            store(arena, out + lane, value)
