@@ -1,0 +1,127 @@
+"""Integrated gradients: definition, properties, baselines, tolerance."""
+
+import numpy as np
+import pytest
+
+import backlit as bl
+from backlit.methods.integrated_gradients import quadrature
+from tests.helpers import assert_close
+from tests.reference import network
+
+RULES = ["gauss_legendre", "trapezoid", "riemann_left", "riemann_right", "riemann_middle"]
+
+
+def reference(model, X, target, baseline, rule, steps, score="logit"):
+    """The sum over the path's points, in float64."""
+    base = np.broadcast_to(np.asarray(baseline, np.float64), X.shape)
+    total = np.zeros(X.shape)
+    for position, weight in zip(*quadrature(rule, steps), strict=True):
+        point = base + position * (X - base)
+        total += weight * network.input_gradient(model, point, target, score)
+    return (X - base) * total
+
+
+@pytest.fixture
+def model(rng):
+    layers = [
+        bl.Conv2D(rng.normal(size=(3, 2, 3, 3)), rng.normal(size=3), padding=1),
+        bl.Tanh(),
+        bl.AvgPool2D(2),
+        bl.Flatten(),
+        bl.Dense(rng.normal(size=(27, 5)) / 3, rng.normal(size=5)),
+        bl.Sigmoid(),
+        bl.Dense(rng.normal(size=(5, 3))),
+    ]
+    return bl.Model(layers, (2, 6, 6))
+
+
+@pytest.fixture
+def X(rng):
+    return rng.normal(size=(9, 2, 6, 6)).astype(np.float32)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rules_are_textbook(rule):
+    for steps in (2, 5, 50):
+        positions, weights = quadrature(rule, steps)
+        assert len(positions) == len(weights) == steps
+        np.testing.assert_allclose(weights.sum(), 1)
+        assert (positions >= 0).all()
+        assert (positions <= 1).all()
+    if rule not in ("riemann_left", "riemann_right"):
+        np.testing.assert_allclose(weights @ positions, 0.5)  # exact for straight lines
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("score", ["logit", "probability"])
+def test_definition(model, X, rule, score):
+    expected = reference(model, X, 1, 0.0, rule, 7, score)
+    found = bl.integrated_gradients(model, X, 1, rule=rule, steps=7, score=score)
+    assert_close(found, expected)
+
+
+def test_baselines(rng, model, X):
+    one, each = rng.normal(size=X.shape[1:]), rng.normal(size=X.shape)
+    for baseline in (0.5, one, each):
+        expected = reference(model, X, 0, baseline, "riemann_middle", 5)
+        found = bl.integrated_gradients(
+            model, X, 0, baseline=baseline, rule="riemann_middle", steps=5
+        )
+        assert_close(found, expected)
+    parts = [bl.integrated_gradients(model, X, 0, baseline=b) for b in (0.5, one, each)]
+    mean = bl.integrated_gradients(model, X, 0, baseline=[0.5, one, each])
+    assert_close(mean, np.mean(parts, axis=0))
+
+
+def test_target_is_predicted_once(rng, model, X):
+    """Not again along the path."""
+    predicted = model.predict(X)
+    np.testing.assert_array_equal(
+        bl.integrated_gradients(model, X), bl.integrated_gradients(model, X, predicted)
+    )
+
+
+def test_completeness(model, X):
+    for score in ("logit", "log_probability", "probability", "loss"):
+        found, delta = bl.integrated_gradients(model, X, score=score, return_delta=True)
+        gap = bl.completeness_gap(model, X, found, score=score)
+        np.testing.assert_allclose(gap, 0, atol=2e-5)
+        np.testing.assert_allclose(delta, gap, atol=1e-5)
+
+
+def test_linear_model_is_exact(rng):
+    model = bl.Model([bl.Dense(rng.normal(size=(6, 3)), rng.normal(size=3))], (6,))
+    X = rng.normal(size=(5, 6)).astype(np.float32)
+    found = bl.integrated_gradients(model, X, 2, steps=1)
+    assert_close(found, X * model.layers[0].weights[:, 2])
+
+
+def test_tolerance(models, mnist):
+    model, X = models["mnist_cnn"], mnist[0][:30]
+    _, before = bl.integrated_gradients(model, X, steps=10, return_delta=True)
+    found, delta = bl.integrated_gradients(model, X, steps=10, tolerance=0.02, return_delta=True)
+    assert np.abs(before).max() > 0.02 >= np.abs(delta).max()
+    np.testing.assert_allclose(bl.completeness_gap(model, X, found), delta, atol=1e-4)
+    with pytest.warns(RuntimeWarning, match="did not converge to 1e-09 within 4096 steps for"):
+        bl.integrated_gradients(model, X[:2], tolerance=1e-9)
+
+
+def test_paper_example():
+    """Section 4 of the paper's two networks of equal outputs: at (3, 1) both give (1.5, -0.5).
+
+    f = relu(relu(x1) - 1 - relu(x2)), g = relu(relu(x1 - 1) - relu(x2)).
+    """
+    combine = bl.Dense([[1.0], [-1.0]])
+    f = [bl.ReLU(), bl.Dense([[1.0], [-1.0]], [-1.0]), bl.ReLU()]
+    g = [bl.Dense(np.eye(2), [-1.0, 0.0]), bl.ReLU(), combine, bl.ReLU()]
+    for layers in (f, g):
+        model = bl.Model(layers, (2,))
+        found = bl.integrated_gradients(model, [[3.0, 1.0]], 0, steps=3000, rule="riemann_middle")
+        np.testing.assert_allclose(found, [[1.5, -0.5]], atol=2e-3)
+
+
+def test_same_bits(models, mnist):
+    model, X = models["mnist_cnn"], mnist[0][:37]
+    whole = bl.integrated_gradients(model, X, steps=5)
+    parts = [bl.integrated_gradients(model, X[i : i + 1], steps=5, threads=2) for i in range(37)]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)

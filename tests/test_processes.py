@@ -1,0 +1,138 @@
+"""What must hold in other processes: uncompiled, other processors, the cache, light imports."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import backlit_kernels
+import numpy as np
+import pytest
+
+import backlit as bl
+from tests.helpers import run_python
+
+PACKAGES = [Path(bl.__file__).parent, Path(backlit_kernels.__file__).parent]
+
+CASES = """
+import numpy as np, backlit as bl, sys
+rng = np.random.default_rng(0)
+grid = lambda *shape: rng.integers(-2, 3, shape).astype(np.float32) / 2
+layers = [
+    bl.Conv2D(grid(3, 2, 3, 2), grid(3), (1, 2), (1, 0, 0, 1)), bl.LeakyReLU(0.25),
+    bl.Residual([bl.Conv2D(grid(3, 3, 3, 3), padding=1), bl.Sigmoid()]), bl.MaxPool2D(2, 1),
+    bl.BatchNorm([1, 2, 1], [0, 1, 0], [0, 0, 1], [1, 1, 4]), bl.AvgPool2D(2), bl.Tanh(),
+    bl.Flatten(), bl.Dense(grid(6, 4)), bl.ReLU(), bl.Dense(grid(4, 3)),
+]
+model = bl.Model(layers, (2, 6, 8))
+flat = bl.Model([bl.Conv2D(grid(2, 1, 3, 3), padding=1), bl.ReLU(), bl.MaxPool2D(2),
+                 bl.Flatten(), bl.Dense(grid(8, 3))], (1, 4, 4))
+X, F = grid(9, 2, 6, 8), grid(5, 1, 4, 4)
+results = [bl.gradient(model, X, score=score) for score in ("logit", "loss")]
+results += [bl.gradient(flat, F[i : i + n]) for i, n in ((0, 5), (0, 1))]
+results += [bl.integrated_gradients(flat, F, steps=3)]
+np.savez(sys.argv[1] if len(sys.argv) > 1 else OUT, *results)
+"""
+
+
+def results(tmp_path, **environment):
+    out = tmp_path / "results.npz"
+    run_python(f"OUT = {str(out)!r}\n{CASES}", **environment)
+    with np.load(out) as file:
+        return [file[name] for name in file.files]
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    return results(tmp_path_factory.mktemp("here"))
+
+
+def test_kernels_run_uncompiled(tmp_path, here):
+    for a, b in zip(results(tmp_path, NUMBA_DISABLE_JIT="1"), here, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["haswell", "generic"])
+def test_other_processors(tmp_path, here, name):
+    if not sys.platform.startswith("linux"):
+        pytest.skip("x86 names")
+    cache = str(tmp_path / "cache")
+    for a, b in zip(results(tmp_path, NUMBA_CPU_NAME=name, NUMBA_CACHE_DIR=cache), here, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+SMALL = """
+import numpy as np, backlit as bl
+model = bl.Model([bl.Dense(np.eye(2)), bl.Sigmoid(), bl.Dense(np.eye(2))], (2,))
+print(model.logits(np.array([[1.0, 2.0]]))[0, 0])
+"""
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """Copies of the two packages, and an environment in which they are the ones imported."""
+    for package in PACKAGES:
+        ignored = shutil.ignore_patterns("__pycache__", "*.npz")
+        shutil.copytree(package, tmp_path / package.name, ignore=ignored)
+    environment = {"PYTHONPATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "home")}
+    return tmp_path, environment
+
+
+def test_second_process_compiles_nothing(copied):
+    folder, environment = copied
+    first = run_python(SMALL, **environment)
+    assert "compiling" in first.stderr
+    files = {p: p.stat().st_mtime_ns for p in folder.rglob("*.nb[ci]")}
+    assert files
+    second = run_python(SMALL, **environment)
+    assert second.stderr == ""
+    assert second.stdout == first.stdout
+    assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.nb[ci]")} == files
+
+
+def test_changed_helper_is_compiled_again(copied):
+    """A helper in another file than the kernel's: Numba's own index does not see it change."""
+    folder, environment = copied
+    before = float(run_python(SMALL, **environment).stdout)
+    path = folder / "backlit_kernels" / "functions.py"
+    source = path.read_text()
+    changed = source.replace("select(x < splat(0.0), small, one) / (one + small)", "one + one")
+    assert changed != source
+    path.write_text(changed)
+    after = float(run_python(SMALL, **environment).stdout)
+    assert before == pytest.approx(1 / (1 + np.exp(-1)))
+    assert after == 2
+
+
+def test_read_only_install_uses_the_home_folder(copied):
+    folder, environment = copied
+    (folder / "backlit_kernels" / "__pycache__").write_text("a file where a folder cannot be made")
+    run_python(SMALL, **environment)
+    kept = list((folder / "home" / "backlit").rglob("*.nbc"))
+    assert kept
+    assert run_python(SMALL, **environment).stderr == ""
+
+
+def test_nowhere_to_write(copied):
+    folder, environment = copied
+    (folder / "backlit_kernels" / "__pycache__").write_text("")
+    (folder / "home").write_text("")
+    result = run_python(SMALL, **environment)
+    assert float(result.stdout) == pytest.approx(1 / (1 + np.exp(-1)))
+
+
+def test_damaged_cache_is_compiled_again(copied):
+    folder, environment = copied
+    expected = run_python(SMALL, **environment).stdout
+    for path in folder.rglob("*.nbc"):
+        path.write_bytes(path.read_bytes()[:100])
+    assert run_python(SMALL, **environment).stdout == expected
+
+
+def test_import_is_light():
+    code = """
+import sys, backlit
+names = {name.partition(".")[0] for name in sys.modules}
+print(*sorted(names & {"matplotlib", "click", "rich", "jinja2", "torch", "onnx"}))
+"""
+    assert run_python(code).stdout.strip() == ""
