@@ -133,8 +133,13 @@ def _quickshift(library: Any, image: np.ndarray) -> np.ndarray:
     # it takes three channels, and colours only where there are three
     colour = image.shape[-1] == 3
     picture = image if colour else np.repeat(image.mean(-1, keepdims=True), 3, axis=-1)
+    kernel = max(1.0, min(image.shape[:2]) / 75)
     found: np.ndarray = library.quickshift(
-        picture.astype(np.float64), kernel_size=4, max_dist=200, ratio=0.2, convert2lab=colour
+        picture.astype(np.float64),
+        kernel_size=kernel,
+        max_dist=4 * kernel,
+        ratio=0.5,
+        convert2lab=colour,
     )
     return found
 

@@ -81,7 +81,7 @@ def kernel_shap(
     ------
     ValueError, TypeError
         For arguments of wrong shape, kind or range; if `samples` is too small for the number of
-        segments, or "exact" for more than 16 segments.
+        segments (at least twice as many), or "exact" for more than 16 segments.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
     parts = check_segments(segments, call.samples)
@@ -95,7 +95,7 @@ def kernel_shap(
         if samples == "exact" or (few and int(samples) >= 2**count - 2):
             return exact_plan(count)
         chosen = draw_coalitions(count, int(samples), draw(count))
-        fold = regression_fold(chosen, count)
+        fold = regression_fold(chosen, count, return_details)
         return np.vstack([np.zeros(count), chosen.kept]), fold
 
     values, details = explain_segments(call, parts, plan, base, per_segment)
@@ -111,7 +111,12 @@ class Coalitions(NamedTuple):
 
 
 def draw_coalitions(count: int, budget: int, random: np.random.Generator) -> Coalitions:
-    """At most `budget` coalitions of `count` segments, without the empty and the full one."""
+    """At most `budget` coalitions of `count` segments, without the empty and the full one.
+
+    Those of one segment, and of all but one, are always taken: they make the regression solvable.
+    """
+    if budget < 2 * count:
+        raise ValueError(f"samples must be at least {2 * count} for {count} segments, got {budget}")
     sizes = np.arange(1, count // 2 + 1)
     mass = 1 / (sizes * (count - sizes))  # of all coalitions of a size, up to a factor
     mass[2 * sizes < count] *= 2  # and of their complements
@@ -122,7 +127,7 @@ def draw_coalitions(count: int, budget: int, random: np.random.Generator) -> Coa
         size, rest = sizes[level], mass[level:].sum()
         both = 2 * size < count
         members = comb(count, size) * (2 if both else 1)
-        if budget * mass[level] < members * rest:
+        if level and budget * mass[level] < members * rest:
             break
         inside = np.array(list(combinations(range(count), size)))
         ones = np.zeros((len(inside), count))
@@ -139,12 +144,10 @@ def draw_coalitions(count: int, budget: int, random: np.random.Generator) -> Coa
         ones = (order < drawn[:, None]).astype(np.float64)
         kept.append(np.stack([ones, 1 - ones], axis=1).reshape(-1, count))
         weights.append(np.full(2 * pairs, rest / (2 * pairs)))
-    if not kept:
-        raise ValueError(f"samples must be at least 2, got {budget}")
     return Coalitions(np.concatenate(kept), np.concatenate(weights), pairs)
 
 
-def regression_fold(chosen: Coalitions, count: int) -> Fold:
+def regression_fold(chosen: Coalitions, count: int, errors: bool = True) -> Fold:
     """The constrained least squares. They are linear in the scores: the matrix is found once.
 
     The constraint's multiplier joins the normal equations as one more unknown.
@@ -154,10 +157,6 @@ def regression_fold(chosen: Coalitions, count: int) -> Fold:
     system = np.ones((count + 1, count + 1))
     system[:count, :count] = weighted @ kept
     system[count, count] = 0
-    if np.linalg.matrix_rank(system, hermitian=True) <= count:
-        raise ValueError(
-            f"samples must be larger to tell {count} segments apart; {2 * count} or more will do"
-        )
     right = np.zeros((count + 1, len(kept) + 1))
     right[:count, :-1] = weighted
     right[count, -1] = 1
@@ -168,6 +167,8 @@ def regression_fold(chosen: Coalitions, count: int) -> Fold:
     def fold(y: np.ndarray, full: float) -> dict[str, Any]:
         gain = y[1:] - y[0]
         values = by_score @ gain + by_total * (full - y[0])
+        if not errors:
+            return {"values": values}
         # each pair's pull on the values; they are independent and alike
         error = np.zeros(count)
         if pairs > 1:

@@ -93,7 +93,7 @@ def lime(
         kept = draw(count).integers(0, 2, (samples, count)).astype(np.float64)
         kept[0] = 1
         fit = ridge_fold if regression == "ridge" else lasso_fold
-        return kept, fit(kept, proximity(kept, kernel_width), alpha)
+        return kept, fit(kept, proximity(kept, kernel_width), alpha, return_details)
 
     values, details = explain_segments(call, parts, plan, base, per_segment)
     return (values, details) if return_details else values
@@ -105,7 +105,7 @@ def proximity(kept: np.ndarray, kernel_width: float) -> np.ndarray:
     return np.sqrt(np.exp(-(distance**2) / kernel_width**2))
 
 
-def ridge_fold(kept: np.ndarray, weights: np.ndarray, alpha: float) -> Fold:
+def ridge_fold(kept: np.ndarray, weights: np.ndarray, alpha: float, detailed: bool) -> Fold:
     """Weighted least squares with intercept, plus alpha times the squared coefficients.
 
     The solution is linear in the scores: its matrix is worked out once.
@@ -119,12 +119,14 @@ def ridge_fold(kept: np.ndarray, weights: np.ndarray, alpha: float) -> Fold:
     def fold(y: np.ndarray, full: float) -> dict[str, Any]:
         average = weights @ y / weights.sum()
         values = solve @ (y - average)
-        return _fitted(kept, weights, y, values, average - mean @ values)
+        if not detailed:
+            return {"values": values}
+        return _details(kept, weights, y, values, average - mean @ values)
 
     return fold
 
 
-def lasso_fold(kept: np.ndarray, weights: np.ndarray, alpha: float) -> Fold:
+def lasso_fold(kept: np.ndarray, weights: np.ndarray, alpha: float, detailed: bool) -> Fold:
     """Weighted least squares plus alpha times the absolute coefficients, by scikit-learn."""
     try:
         from sklearn.linear_model import Lasso
@@ -135,12 +137,14 @@ def lasso_fold(kept: np.ndarray, weights: np.ndarray, alpha: float) -> Fold:
 
     def fold(y: np.ndarray, full: float) -> dict[str, Any]:
         fitted = Lasso(alpha=alpha).fit(kept, y, sample_weight=weights)
-        return _fitted(kept, weights, y, fitted.coef_, fitted.intercept_)
+        if not detailed:
+            return {"values": fitted.coef_}
+        return _details(kept, weights, y, fitted.coef_, fitted.intercept_)
 
     return fold
 
 
-def _fitted(
+def _details(
     kept: np.ndarray, weights: np.ndarray, y: np.ndarray, values: np.ndarray, intercept: float
 ) -> dict[str, Any]:
     residual = y - kept @ values - intercept

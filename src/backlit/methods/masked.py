@@ -276,7 +276,7 @@ def _run_single(
     # what is left over repeats the last mask
     dealt = np.concatenate([masks, np.repeat(masks[-1:], rows * steps - len(masks), axis=0)])
     more[MASKS - BASELINE] = dealt
-    probe = replace(probe, steps=steps, lanes_are_masks=True)
+    probe = replace(probe, steps=steps, baseline_per_sample=0, lanes_are_masks=True)
     scores = np.empty((1, rows * steps), np.float32)
     full = np.empty(rows, np.float32)
     call.run(probe, scores, [full, *more], repeats=steps, copies=rows)
