@@ -1,0 +1,148 @@
+"""The commands, run as a user runs them (in this process, for speed)."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import backlit as bl
+from backlit.by_name import METHODS
+from backlit.cli import main
+from backlit.cli.demo import MODELS
+
+
+def run(capsys, *words):
+    """A command's exit status, and what it wrote to standard output and error."""
+    with pytest.raises(SystemExit) as leaving:
+        main([str(word) for word in words])
+    captured = capsys.readouterr()
+    return leaving.value.code, captured.out, captured.err
+
+
+def test_saliency(tmp_path, capsys, models, mnist):
+    expected = bl.saliency(models["mnist_cnn"], mnist[0][:7])
+    status, out, _ = run(
+        capsys, "saliency", "mnist_cnn", "mnist", "-o", tmp_path / "m.npy", "--limit", 7
+    )
+    assert status == 0
+    assert "7 maps of shape (1, 28, 28) written to" in out
+    np.testing.assert_array_equal(np.load(tmp_path / "m.npy"), expected)
+
+
+def test_own_model_and_data(tmp_path, capsys, rng):
+    model = bl.Model([bl.Dense(rng.normal(size=(6, 3)))], (6,))
+    X = rng.normal(size=(5, 6))
+    bl.save(model, tmp_path / "model.npz")
+    np.save(tmp_path / "x.npy", X)
+    where = tmp_path / "model.npz", tmp_path / "x.npy", "-o", tmp_path / "g.npz"
+    status, _, _ = run(capsys, "saliency", *where, "--signed", "--target", 2, "--score", "loss")
+    assert status == 0
+    with np.load(tmp_path / "g.npz") as file:
+        expected = bl.gradient(model, X, 2, score="loss")
+        np.testing.assert_array_equal(file["attributions"], expected)
+
+
+def test_attribute(tmp_path, capsys, models, mnist):
+    baseline = np.full((1, 28, 28), 0.5, np.float32)
+    np.save(tmp_path / "b.npy", baseline)
+    status, _, _ = run(
+        capsys, "attribute", "mnist_fc", "mnist", "-o", tmp_path / "m.npy", "--limit", 3,
+        "--method", "IG", "--steps", 5, "--rule=riemann_middle", "--baseline", tmp_path / "b.npy",
+    )  # fmt: skip
+    assert status == 0
+    expected = bl.integrated_gradients(
+        models["mnist_fc"], mnist[0][:3], steps=5, rule="riemann_middle", baseline=baseline
+    )
+    np.testing.assert_array_equal(np.load(tmp_path / "m.npy"), expected)
+
+
+def test_methods(capsys):
+    status, out, _ = run(capsys, "methods")
+    assert status == 0
+    for name in METHODS:
+        assert name in out
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["saliency", "mnist_cnn", "none.npy", "-o", "x.npy"], 1, "no data set and no file"),
+        (["saliency", "none.npz", "mnist", "-o", "x.npy"], 1, "none.npz"),
+        (["saliency", "mnist_cnn", "mnist", "-o", "x.txt"], 2, "--out must end in .npy or .npz"),
+        (["saliency", "mnist_cnn", "mnist"], 2, "Missing option '-o'"),
+        (["saliency", "mnist_cnn", "mnist", "-o", "no/x.npy"], 1, "there is no folder"),
+        (
+            ["saliency", "mnist_cnn", "mnist", "-o", "x.npy", "--target", "10"],
+            1,
+            "target must be in",
+        ),
+        (
+            ["attribute", "mnist_cnn", "mnist", "-o", "x.npy", "--stepz", "1"],
+            2,
+            "no option '--stepz'",
+        ),
+        (["attribute", "mnist_cnn", "mnist", "-o", "x.npy", "--steps"], 2, "--steps needs a value"),
+        (
+            ["attribute", "mnist_cnn", "mnist", "-o", "x.npy", "--method", "magic"],
+            1,
+            "method must be",
+        ),
+        (["explain"], 2, "No such command 'explain'"),
+    ],
+)
+def test_errors_are_one_line(tmp_path, monkeypatch, capsys, words, status, message):
+    monkeypatch.chdir(tmp_path)
+    found, out, err = run(capsys, *words)
+    assert found == status
+    assert message in err
+    assert len(err.splitlines()) == 1
+    assert out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_demo(tmp_path, capsys):
+    status, out, _ = run(capsys, "demo", "--out", tmp_path / "d", "--limit", 200)
+    assert status == 0
+    for words in ("accuracy", "images per second", "concentration", "mnist_cnn puts"):
+        assert words in " ".join(out.split())
+    names = {path.name for path in (tmp_path / "d").iterdir()}
+    pictures = {f"{kind}_{model}.png" for kind in ("saliency", "wrong") for model in MODELS}
+    assert names == pictures | {
+        "comparison.png", "filters.png", "index.html",
+        "mnist_fc_saliency.npz", "mnist_cnn_saliency.npz",
+    }  # fmt: skip
+    page = (tmp_path / "d" / "index.html").read_text()
+    for picture in pictures:
+        assert picture in page
+    with np.load(tmp_path / "d" / "mnist_cnn_saliency.npz") as file:
+        assert file["attributions"].shape == (200, 1, 28, 28)
+
+
+def test_help_and_version():
+    code = "import sys; from backlit.cli import main; main(sys.argv[1:])"
+
+    def said(*words):
+        return subprocess.run(
+            [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+        ).stdout
+
+    text = said("--help")
+    for command in ("demo", "saliency", "attribute", "methods"):
+        assert command in text
+    assert "--signed" in said("saliency", "--help")
+    assert said("--version") == f"backlit, version {bl.__version__}\n"
+
+
+def test_help_is_quick():
+    """It imports neither the engine nor matplotlib."""
+    code = """
+import sys
+from backlit.cli import main
+from backlit.cli.demo import MODELS
+try: main(["--help"])
+except SystemExit: pass
+print("loaded", *sorted({"matplotlib", "rich"} & set(sys.modules)))
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.splitlines()[-1].strip() == "loaded"

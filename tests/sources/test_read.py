@@ -1,0 +1,65 @@
+"""Samples from files."""
+
+import gzip
+import struct
+
+import numpy as np
+import pytest
+
+from backlit.sources import read
+
+
+def idx(array):
+    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+@pytest.fixture
+def images(rng):
+    return rng.integers(0, 256, (4, 5, 6), dtype=np.uint8)
+
+
+def test_kinds(tmp_path, images):
+    expected = images[:, None].astype(np.float32) / 255
+    np.save(tmp_path / "a.npy", images)
+    np.savez(tmp_path / "b.npz", images=images, labels=np.arange(4))
+    np.savez(tmp_path / "c.npz", only=images)
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(idx(images))
+    (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(images)))
+    for path in tmp_path.iterdir():
+        np.testing.assert_allclose(read(str(path)).X, expected, rtol=1e-6)
+    np.testing.assert_array_equal(read(str(tmp_path / "b.npz")).y, np.arange(4))
+    assert read(str(tmp_path / "c.npz")).y is None
+
+
+def test_numbers_are_left_as_they_are(tmp_path, rng):
+    X = rng.normal(size=(3, 7))
+    np.save(tmp_path / "x.npy", X)
+    np.testing.assert_array_equal(read(str(tmp_path / "x.npy")).X, X)
+
+
+def test_name():
+    X, y = read("mnist")
+    assert X.shape == (10000, 1, 28, 28)
+    assert len(y) == 10000
+
+
+def test_refused(tmp_path, images):
+    with pytest.raises(FileNotFoundError, match="no data set and no file is named 'cifar'"):
+        read("cifar")
+    good = idx(images)
+    bad = {
+        "short-idx": (good[:-1], "truncated idx file: shape .4, 5, 6. takes 120 bytes, got 119"),
+        "sizes-idx": (good[:6], "its sizes are missing"),
+        "magic-idx": (b"abcdefgh", "not an idx file"),
+        "cut-idx.gz": (gzip.compress(good)[:-9], "truncated gzip file"),
+        "cut.npy": (b"\x93NUMPY", "cannot read samples"),
+        "cut.npz": (b"PK", "cannot read samples"),
+        "x.txt": (b"1 2 3", "its ending is not .npy, .npz, or that of an idx file"),
+    }
+    for name, (content, words) in bad.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=words):
+            read(str(tmp_path / name))
+    np.savez(tmp_path / "two.npz", a=images, b=images)
+    with pytest.raises(ValueError, match=r"none of its arrays \['a', 'b'\] is named X or images"):
+        read(str(tmp_path / "two.npz"))
