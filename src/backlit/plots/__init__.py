@@ -2,8 +2,8 @@
 
 from backlit.plots.comparison import compare
 from backlit.plots.filters import show_filters
+from backlit.plots.mistakes import wrong
 from backlit.plots.saliency import show_saliency
 from backlit.plots.scaling import display_limit, scale
-from backlit.plots.mistakes import wrong
 
 __all__ = ["compare", "display_limit", "scale", "show_filters", "show_saliency", "wrong"]

@@ -14,6 +14,7 @@ from backlit.metrics import focus, gini
 from backlit.plots.saliency import map_colors
 from backlit.plots.scaling import PERCENTILE, pictures, scale, strongest_channel
 from backlit.plots.style import (
+    ALARM,
     CAPTION,
     FAINT,
     GAP,
@@ -23,13 +24,13 @@ from backlit.plots.style import (
     PER_ROW,
     Sheet,
     cell_size,
-    said,
 )
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LEFT = 1.25  # the models' names
+LEFT = 1.85  # the models' names, and what the numbers are
+LINE = 0.18  # from one line of numbers to the next
 
 
 def compare(
@@ -44,9 +45,10 @@ def compare(
 ) -> Figure:
     """The saliency of the same samples, a row for each model, with its focus beneath.
 
-    Beneath each map stands its focus: the share of its mass on the stroke (pixels above a
-    threshold, widened by one), against the share expected of a map spread evenly; and its
-    concentration (Gini). At each row's left are the means.
+    Beneath each map stands its focus, the share of its mass on the stroke (pixels above a
+    threshold, widened by one), and its concentration (Gini); beneath each image the share that a
+    map spread evenly would have on the stroke. The left column has the means over all samples.
+    Each map is scaled by a high percentile of its own, whatever the model.
 
     Parameters
     ----------
@@ -68,56 +70,69 @@ def compare(
     matplotlib.figure.Figure
     """
     named = name_models(models)
-    images = as_images(X, next(iter(named.values())).input_shape)
+    samples = np.asarray(X)
+    images = as_images(samples, next(iter(named.values())).input_shape)
     if len(images) == 0:
-        raise ValueError("X must hold at least one sample")
+        raise ValueError(f"X must hold at least one sample, got shape {samples.shape}")
     labels = as_labels(y, len(images))
-    seen = pictures(images)
     width, height = cell_size(*images.shape[2:])
     columns = min(len(images), PER_ROW)
     blocks = -(-len(images) // PER_ROW)
-    line = height + 2 * CAPTION + 2 * GAP
-    block = CAPTION + height + GAP + len(named) * line
+    line = height + 2 * LINE + 3 * GAP  # a map and its two lines of numbers
+    block = CAPTION + len(named) * line + line - LINE
     sheet = Sheet(
-        LEFT + columns * (width + GAP) + MARGIN,
+        LEFT + columns * (width + GAP) + MARGIN - GAP,
         HEADER + blocks * block + MARGIN,
         show=show,
     )
-    sheet.header(
-        title,
-        "beneath each map: its share on the stroke, of a map spread evenly, and its Gini",
-    )
+    sheet.header(title, "which share of each map lies on the stroke, and how concentrated it is")
+
+    def numbers(left: float, top: float, *lines: str, color: str = INK) -> None:
+        """Lines beneath a picture, or (at the left) what they are."""
+        named_here = left == 0
+        for place, words in enumerate(lines):
+            sheet.text(
+                LEFT - 0.1 if named_here else left + width / 2,
+                top + height + GAP + (place + 0.5) * LINE,
+                words,
+                align="right" if named_here else "center",
+                color=FAINT if named_here or place else color,
+                size=8,
+            )
+
+    def place_of(index: int, row: int) -> tuple[float, float]:
+        """Where the picture of a sample is: row 0 has the images, the next ones the maps."""
+        above, column = divmod(index, PER_ROW)
+        below = CAPTION + row * line - (LINE if row else 0)
+        return LEFT + column * (width + GAP), HEADER + above * block + below
+
+    seen = pictures(images)
+    expected = focus(images, images, threshold).expected
     for index, label in enumerate(labels):
-        row, column = divmod(index, PER_ROW)
-        left, top = LEFT + column * (width + GAP), HEADER + row * block
-        sheet.text(left + width / 2, top + CAPTION / 2, f"{label}", align="center")
-        sheet.picture(left, top + CAPTION, (width, height), seen[index])
-    for place, (name, model) in enumerate(named.items()):
-        maps = bl.saliency(model, np.asarray(X)).reshape(images.shape)
-        shades = [scale(one, percentile) for one in strongest_channel(maps)]
-        found, spread = focus(maps, images, threshold), gini(maps)
-        predicted = model.predict(np.asarray(X))
-        for index in range(len(images)):
-            row, column = divmod(index, PER_ROW)
-            left = LEFT + column * (width + GAP)
-            top = HEADER + row * block + CAPTION + height + GAP + place * line
+        left, top = place_of(index, 0)
+        sheet.text(left + width / 2, top - CAPTION / 2, f"{label}", align="center")
+        sheet.picture(left, top, (width, height), seen[index])
+        numbers(left, top, f"{expected[index]:.0%}")
+        if index % PER_ROW == 0:
+            numbers(0, top, f"if spread evenly, mean {expected.mean():.0%}")
+    for row, (name, model) in enumerate(named.items(), 1):
+        maps = bl.saliency(model, samples).reshape(images.shape)
+        share, spread = focus(maps, images, threshold).share, gini(maps)
+        predicted = model.predict(samples)
+        for index, shades in enumerate(strongest_channel(maps)):
+            left, top = place_of(index, row)
             style = map_colors(signed=False)
-            sheet.picture(left, top + GAP, (width, height), shades[index], **style)
-            words, color = said(labels[index], predicted[index])
-            middle, below = left + width / 2, top + GAP + height + CAPTION / 2
-            share = f"{found.share[index]:.0%} / {found.expected[index]:.0%}"
-            sheet.text(middle, below, share, align="center", size=8.5)
-            note = f"Gini {spread[index]:.2f}" if color == INK else words.partition(", ")[2]
-            tone = FAINT if color == INK else color
-            sheet.text(middle, below + 0.17, note, align="center", color=tone, size=8)
-            if column == 0:
-                half = top + GAP + height / 2
-                sheet.text(LEFT - 0.1, half - 0.16, name, align="right", weight="bold")
-                means = f"{found.share.mean():.0%} / {found.expected.mean():.0%}"
-                sheet.text(LEFT - 0.1, half + 0.02, means, align="right", size=8.5)
-                concentration = f"Gini {spread.mean():.2f}"
-                sheet.text(
-                    LEFT - 0.1, half + 0.2, concentration, align="right", color=FAINT, size=8
+            sheet.picture(left, top, (width, height), scale(shades, percentile), **style)
+            right = predicted[index] == labels[index]
+            words = f"{share[index]:.0%}" + ("" if right else f", said {predicted[index]}")
+            numbers(left, top, words, f"{spread[index]:.2f}", color=INK if right else ALARM)
+            if index % PER_ROW == 0:
+                sheet.text(LEFT - 0.1, top + height / 2, name, align="right", weight="bold")
+                numbers(
+                    0,
+                    top,
+                    f"on the stroke, mean {share.mean():.0%}",
+                    f"Gini, mean {spread.mean():.2f}",
                 )
     return sheet.done()
 

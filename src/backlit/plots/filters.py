@@ -61,7 +61,7 @@ def show_filters(
         HEADER + lines * (height + CAPTION + GAP) + MARGIN,
         show=show,
     )
-    sheet.header(title, f"{count} of {rows}x{columns}; grey is 0, white positive, black negative")
+    sheet.header(title, f"{count} of {rows}×{columns}; grey is 0, white positive, black negative")
     limit = display_limit(filters, percentile)
     for number, pixels in enumerate(pictures):
         row, column = divmod(number, per_row)

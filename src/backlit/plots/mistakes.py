@@ -11,12 +11,23 @@ import backlit as bl
 from backlit.images import as_images, as_labels
 from backlit.plots.saliency import map_colors
 from backlit.plots.scaling import PERCENTILE, pictures, scale, strongest_channel
-from backlit.plots.style import ALARM, CAPTION, FAINT, GAP, HEADER, MARGIN, Sheet, cell_size
+from backlit.plots.style import (
+    ALARM,
+    CAPTION,
+    FAINT,
+    GAP,
+    HEADER,
+    MARGIN,
+    PER_ROW,
+    Sheet,
+    cell_size,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LEFT = 1.05
+LEFT = 1.05  # the rows' names
+ROWS = ("image", "map of what\nit said", "map of what\nit is")
 
 
 def wrong(
@@ -31,8 +42,8 @@ def wrong(
 ) -> Figure:
     """Misclassified samples, most confident first, with the maps of what was said and of what is.
 
-    Three rows: the sample, titled with what the model said and how surely; the saliency of the
-    predicted class; that of the true class.
+    Three rows for each ten: the image, titled with what the model said and how surely; the
+    saliency of the predicted class; that of the true class.
 
     Parameters
     ----------
@@ -40,7 +51,7 @@ def wrong(
     X : array of N samples
     y : array of N labels
     most : int
-        How many to show at most.
+        How many to show at most, 1 or more.
     percentile : float
         The percentile of each map that is shown at full strength.
     title : str
@@ -51,7 +62,14 @@ def wrong(
     -------
     matplotlib.figure.Figure
         Of a model without mistakes, one that says so.
+
+    Raises
+    ------
+    ValueError
+        If `most` is below 1, the labels are not as many as the samples, or samples are no pictures.
     """
+    if most < 1:
+        raise ValueError(f"most must be at least 1, got {most}")
     samples = np.asarray(X)
     images = as_images(samples, model.input_shape)
     labels = as_labels(y, len(images))
@@ -61,39 +79,50 @@ def wrong(
     mistakes = np.flatnonzero(predicted != labels)
     total = len(mistakes)
     mistakes = mistakes[np.argsort(-confidence[mistakes], kind="stable")][:most]
-    width, height = cell_size(*images.shape[2:])
-    width, height = width * 1.1, height * 1.1
     if total == 0:
         sheet = Sheet(0, HEADER + MARGIN, show=show)
         sheet.header(title, f"none among {len(labels)} samples")
         return sheet.done()
 
     chosen = samples[mistakes]
-    rows = [
-        bl.saliency(model, chosen, classes[mistakes]).reshape(-1, *images.shape[1:])
+    seen = pictures(images[mistakes])
+    maps = [
+        strongest_channel(
+            bl.saliency(model, chosen, classes[mistakes]).reshape(-1, *images.shape[1:])
+        )
         for classes in (predicted, labels)
     ]
+    width, height = (1.1 * inches for inches in cell_size(*images.shape[2:]))
+    columns = min(len(mistakes), PER_ROW)
+    blocks = -(-len(mistakes) // PER_ROW)
+    block = 2 * CAPTION + 3 * (height + GAP)
     sheet = Sheet(
-        LEFT + len(mistakes) * (width + GAP) + MARGIN,
-        HEADER + 2 * CAPTION + 3 * (height + GAP) + MARGIN,
+        LEFT + columns * (width + GAP) + MARGIN - GAP,
+        HEADER + blocks * (block + GAP) + MARGIN - GAP,
         show=show,
     )
     order = f"the {len(mistakes)} most confident of " if total > len(mistakes) else ""
     sheet.header(title, f"{order}{total} among {len(labels)} samples")
-    seen = pictures(images[mistakes])
-    for column, index in enumerate(mistakes):
-        left = LEFT + column * (width + GAP)
+    for number, index in enumerate(mistakes):
+        row, column = divmod(number, PER_ROW)
+        left, top = LEFT + column * (width + GAP), HEADER + row * (block + GAP)
         middle = left + width / 2
-        sheet.text(middle, HEADER + CAPTION / 2, f"is {labels[index]}", align="center")
-        words = f"said {predicted[index]} ({confidence[index]:.0%})"
-        sheet.text(middle, HEADER + 1.4 * CAPTION, words, align="center", color=ALARM, size=8)
-        top = HEADER + 2 * CAPTION
-        sheet.picture(left, top, (width, height), seen[column])
-        for place, maps in enumerate(rows, 1):
-            shade = scale(strongest_channel(maps[column : column + 1])[0], percentile)
-            below = top + place * (height + GAP)
-            sheet.picture(left, below, (width, height), shade, **map_colors(signed=False))
-    for place, name in enumerate(("sample", "map of what\nit said", "map of what\nit is")):
-        half = HEADER + 2 * CAPTION + place * (height + GAP) + height / 2
-        sheet.text(LEFT - 0.1, half, name, align="right", color=FAINT)
+        sheet.text(middle, top + 0.5 * CAPTION, f"is {labels[index]}", align="center")
+        words = f"said {predicted[index]} ({percentage(confidence[index])})"
+        sheet.text(middle, top + 1.4 * CAPTION, words, align="center", color=ALARM, size=8)
+        for place, name in enumerate(ROWS):
+            below = top + 2 * CAPTION + place * (height + GAP)
+            if place == 0:
+                sheet.picture(left, below, (width, height), seen[number])
+            else:
+                shades = scale(maps[place - 1][number], percentile)
+                sheet.picture(left, below, (width, height), shades, **map_colors(signed=False))
+            if column == 0:
+                half = below + height / 2
+                sheet.text(LEFT - 0.1, half, name, align="right", color=FAINT)
     return sheet.done()
+
+
+def percentage(probability: float) -> str:
+    """With one decimal place; never 100 % for what only rounds to it."""
+    return ">99.9%" if probability > 0.9995 else f"{probability:.1%}"

@@ -17,14 +17,13 @@ from matplotlib.figure import Figure
 SEQUENTIAL = "hot"
 DIVERGING = "RdBu_r"
 INK, FAINT, ALARM = "#1c1c1e", "#6e6e73", "#c5221f"
-OURS = ("#1a73a7", "#d9730d", "#3f8f4f", "#8e5ea2")  # one colour per model
 
 DOTS = 100  # per inch, on screen
 GAP = 0.06  # between neighbouring pictures
 MARGIN = 0.15
 HEADER = 0.62  # title and subtitle
 CAPTION = 0.24  # a line of text above or below a picture
-NARROWEST = 4.6  # room for title and subtitle above a single picture
+NARROWEST = 5.0  # room for title and subtitle above a single picture
 PER_ROW = 10
 
 
@@ -108,10 +107,14 @@ class Sheet:
         pixels: np.ndarray,
         **style: Any,
     ) -> Axes:
-        """One picture: pixels (H, W) with a colour map in `style`, or (H, W, 3 or 4) in [0, 1]."""
+        """One picture: pixels (H, W) with a colour map in `style`, or (H, W, 3 or 4) in [0, 1].
+
+        Pixels are shown as squares, unless there are more of them than dots.
+        """
         axes = self.axes(left, top, *size)
         axes.set_axis_off()
-        axes.imshow(pixels, aspect="auto", **style)
+        fits = pixels.shape[1] <= size[0] * DOTS
+        axes.imshow(pixels, aspect="auto", interpolation="nearest" if fits else "auto", **style)
         return axes
 
     def done(self) -> Figure:
