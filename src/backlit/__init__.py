@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from backlit.methods.integrated_gradients import integrated_gradients
     from backlit.methods.kernel_shap import kernel_shap
     from backlit.methods.lime import lime
+    from backlit.methods.lrp import lrp
     from backlit.methods.occlusion import occlusion
     from backlit.methods.rise import rise
     from backlit.methods.shapley import exact_shapley, shapley_sampling
@@ -103,6 +104,7 @@ __all__ = [
     "kernel_shap",
     "lime",
     "load",
+    "lrp",
     "metrics",
     "models",
     "occlusion",

@@ -128,17 +128,17 @@ def pool_first(graph: Graph) -> Graph:
     """
     result = Graph(list(graph.shapes[:1]))
     renamed = {0: 0}
+    waiting: dict[int, Node] = {}  # ReLUs put off, by their output
     for node in graph.nodes:
-        users = graph.consumers(node.output)
-        if isinstance(node.layer, ReLU) and len(users) == 1:
-            if isinstance(users[0].layer, MaxPool2D):
-                renamed[node.output] = renamed[node.inputs[0]]
-                continue
+        users = [type(user.layer) for user in graph.consumers(node.output)]
+        if isinstance(node.layer, ReLU) and users == [MaxPool2D]:
+            waiting[node.output] = node
+            renamed[node.output] = renamed[node.inputs[0]]
+            continue
         tensor = result.append(node.layer, tuple(renamed[t] for t in node.inputs), node.name)
-        source = graph.producer(node.inputs[0])
-        if isinstance(node.layer, MaxPool2D) and source is not None:
-            if isinstance(source.layer, ReLU) and len(graph.consumers(source.output)) == 1:
-                tensor = result.append(source.layer, (tensor,), source.name)
+        relu = waiting.get(node.inputs[0])
+        if relu is not None:
+            tensor = result.append(relu.layer, (tensor,), relu.name)
         renamed[node.output] = tensor
     result.output = renamed[graph.output]
     return result

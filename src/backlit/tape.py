@@ -4,6 +4,8 @@ Linking a tape plans the arena (buffers whose lives do not overlap share memory)
 constants, and writes the program that the machine runs.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +86,13 @@ class Tape:
     )
     _constants: list[np.ndarray] = field(default_factory=list)
     _constant_size: int = 0
+
+    @contextmanager
+    def in_section(self, section: str) -> Iterator[None]:
+        """Write to another section for a while."""
+        before, self.section = self.section, section
+        yield
+        self.section = before
 
     def buffer(self, size: int) -> Buffer:
         # slack: the last vector of a run of single floats may reach past the end

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from backlit_kernels import rescale
 from backlit_kernels.kernel import Kernel
-from backlit_kernels.scores import LOGIT, LOG_PROBABILITY, LOSS
+from backlit_kernels.scores import LOG_PROBABILITY, LOGIT, LOSS
 
 from backlit.graph import Node
 from backlit.layers import Clip, LeakyReLU, LogSoftmax, MaxPool2D, ReLU, Sigmoid, Softmax, Tanh

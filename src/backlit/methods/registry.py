@@ -12,6 +12,11 @@ class Entry(NamedTuple):
 
 
 METHODS: dict[str, Entry] = {
+    "blur_integrated_gradients": Entry(
+        "blur_integrated_gradients",
+        ("blur_ig",),
+        "gradients integrated along the path from a blurred input",
+    ),
     "deconvnet": Entry(
         "relu_rules", ("deconvolution", "deconv"), "gradient, rectified at every ReLU"
     ),
@@ -41,6 +46,11 @@ METHODS: dict[str, Entry] = {
         ("guided_backpropagation", "guided"),
         "gradient through active ReLUs, rectified at each",
     ),
+    "guided_integrated_gradients": Entry(
+        "guided_integrated_gradients",
+        ("guided_ig",),
+        "gradients integrated along a path that avoids large ones",
+    ),
     "input_x_gradient": Entry(
         "input_x_gradient", ("gradient_x_input", "ixg"), "input times gradient"
     ),
@@ -51,6 +61,11 @@ METHODS: dict[str, Entry] = {
         "kernel_shap", ("shap",), "Shapley values of segments, by regression on coalitions"
     ),
     "lime": Entry("lime", (), "coefficients of a linear model around the sample"),
+    "lrp": Entry(
+        "lrp",
+        ("layer_wise_relevance_propagation", "relevance"),
+        "relevance of the score, handed down layer by layer",
+    ),
     "occlusion": Entry(
         "occlusion", ("sliding_window",), "fall of the score when a window is covered"
     ),
