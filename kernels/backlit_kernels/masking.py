@@ -143,3 +143,53 @@ def load_chosen(
                 target = out + c * plane + y * row + lane
                 for x in range(width):
                     arena[target + x * lanes] = source[pixel + x]
+
+
+@kernel
+def move_region(
+    arena: Any,
+    frame: Any,
+    table: Any,
+    starts: int,
+    count: int,
+    starts_per_sample: int,
+    whole: int,
+    patch: int,
+    channels: int,
+    height: int,
+    width: int,
+    plane: int,
+    row: int,
+    patch_plane: int,
+    patch_row: int,
+    exchange: int,
+    lanes: int,
+) -> None:
+    """Copy the current region of a tensor to a patch; with `exchange` 1, swap the two.
+
+    `starts` is the table of `count` distances from the first pixel of the tensor to that of the
+    region. A lane takes entry ``sample * starts_per_sample + step``, or else the last.
+    """
+    if lanes > 1 and starts_per_sample == 0:
+        start = whole + table[starts + frame[STEP]]
+        for c in range(channels):
+            for y in range(height):
+                there, here = start + c * plane + y * row, patch + c * patch_plane + y * patch_row
+                for i in range(0, width * lanes, LANES):
+                    value = load(arena, there + i)
+                    if exchange != 0:
+                        store(arena, there + i, load(arena, here + i))
+                    store(arena, here + i, value)
+        return
+    for lane in range(lanes):
+        sample = frame[SAMPLE] + min(lane, frame[COUNT] - 1)
+        entry = min(frame[STEP] + sample * starts_per_sample, count - 1)
+        start = whole + table[starts + entry] + lane
+        for c in range(channels):
+            for y in range(height):
+                there, here = start + c * plane + y * row, patch + c * patch_plane + y * patch_row
+                for x in range(0, width * lanes, lanes):
+                    one = arena[there + x]
+                    if exchange != 0:
+                        arena[there + x] = arena[here + lane + x]
+                    arena[here + lane + x] = one

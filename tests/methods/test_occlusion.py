@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import backlit as bl
+from backlit.lowering import local
+from backlit.methods.masked import all_boxes
 from tests.helpers import assert_close
-from tests.methods.networks import NETWORKS, fully_connected, pooled, samples
+from tests.methods.networks import NETWORKS, conv, dense, fully_connected, norm, pooled, samples
 from tests.methods.peers import assert_maps_agree, tensor, twin
 from tests.reference import perturbation
 
@@ -74,6 +76,53 @@ def test_target_is_that_of_the_uncovered_input():
     np.testing.assert_array_equal(
         bl.occlusion(model, x, window=14), bl.occlusion(model, x, model.predict(x), window=14)
     )
+
+
+def wide(seed=0):
+    """Layers of every kind that regions are carried through, on images larger than the regions."""
+    rng = np.random.default_rng(seed)
+    layers = [
+        conv(rng, 2, 3, padding=(0, 2, 1, 1)),
+        bl.LeakyReLU(0.1),
+        conv(rng, 3, 4, dilation=2, padding=1),
+        norm(rng, 4),
+        bl.ReLU(),
+        bl.AvgPool2D(2),
+        norm(rng, 4),
+        bl.Tanh(),
+        conv(rng, 4, 4, stride=(2, 1), groups=1, padding=1),
+        bl.MaxPool2D((2, 3), stride=(1, 2)),
+        bl.Flatten(),
+    ]
+    features = (2, 30, 26)
+    for layer in layers:
+        features = layer.output_shape(features)
+    return bl.Model([*layers, dense(rng, features[0], 4)], (2, 30, 26))
+
+
+@pytest.mark.parametrize("make", [wide, pooled, bl.models.mnist_cnn])
+@pytest.mark.parametrize("window", [1, (3, 2), (1, 5, 4)])
+def test_passes_of_regions_have_the_bits_of_whole_passes(make, window, monkeypatch):
+    model = make()
+    if make is not bl.models.mnist_cnn and window == (1, 5, 4):
+        window = (2, 5, 4)
+    x = samples(model, 18)
+    options = {"window": window, "stride": 1}
+    found = [bl.occlusion(model, part, 1, **options) for part in (x, x[:1])]
+    monkeypatch.setattr(local, "LARGEST_SHARE", 0.0)
+    whole = make()
+    for part, ours in zip((x, x[:1]), found, strict=True):
+        np.testing.assert_array_equal(bl.occlusion(whole, part, 1, **options), ours)
+
+
+def test_regions_stay_small_through_most_of_the_network():
+    graph = wide()._programs.graph
+    boxes = all_boxes((((0, 2),), ((0, 3), (13, 16), (29, 30)), ((0, 3), (23, 26))))
+    stages = local.plan_stages(graph, boxes)
+    assert [len(stage.nodes) for stage, _ in stages] == [2, 2, 3, 1, 1]
+    # 3, two more for each convolution of 3, two more for the dilation
+    assert stages[0][1].size == (5, 5)
+    assert stages[1][1].size == (9, 9)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from backlit_kernels import masking
 
 from backlit.baselines import Baseline
 from backlit.graph import Graph
-from backlit.lowering import Lowering
+from backlit.lowering import Lowering, local
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.methods.call import Call
 from backlit.progress import progress_bar
@@ -22,6 +22,8 @@ from backlit.tape import Buffer
 
 FULL, BASELINE, MASKS, SEGMENTS = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 4)
 SCORE_BYTES = 4 << 20  # of the scores that are held at a time
+Span = tuple[tuple[int, int], ...]  # where boxes begin and end along an axis
+Spans = tuple[Span, ...]  # along channels, rows and columns
 FEWEST_STEPS = 8  # masks a lane for which its sample is worth loading
 
 
@@ -40,6 +42,7 @@ class MaskedScores:
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
         own = Lowering(graph, lanes)
+        own.kept |= self.kept(graph)
         own.tape.section = "prologue"
         x = own.load(per_sample=self.per_sample)
         own.forward()
@@ -50,9 +53,10 @@ class MaskedScores:
 
         own.tape.section = "body"
         point.activations[0], restore = change()
-        point.forward()
+        put_back = self.forward(own, point)
         values = point.score_values(self.score, targets)
         own.store_lane_values(values, per_sample=self.steps, per_step=1)
+        put_back()
         restore()
         return own
 
@@ -69,6 +73,15 @@ class MaskedScores:
         and what puts it back.
         """
         raise NotImplementedError
+
+    def kept(self, graph: Graph) -> set[int]:
+        """Tensors of the sample itself that `forward` makes use of."""
+        return set()
+
+    def forward(self, own: Lowering, point: Lowering) -> Callable[[], None]:
+        """The masked sample's pass; returns what undoes its changes to the sample's own."""
+        point.forward()
+        return nothing
 
     def pixels(self, own: Lowering) -> tuple[int, dict[str, int]]:
         """Where the first pixel lies, and the operands that say where the others are."""
@@ -152,6 +165,19 @@ class SegmentSwaps(SegmentMasks):
 class Boxes(MaskedScores):
     """The baseline in one box of pixels after another; `MASKS` holds the boxes."""
 
+    spans: Spans = ()
+
+    def stages(self, graph: Graph) -> list[tuple[local.Stage, local.Regions]]:
+        return local.plan_stages(graph, all_boxes(self.spans))
+
+    def kept(self, graph: Graph) -> set[int]:
+        return {stage.output for stage, _ in self.stages(graph)}
+
+    def forward(self, own: Lowering, point: Lowering) -> Callable[[], None]:
+        passes = local.LocalForward(own, self.stages(own.graph), self.masks_per_sample)
+        passes.forward(point)
+        return passes.restore
+
     def prepare(self, own: Lowering, x: Buffer) -> Callable[[], tuple[Buffer, Callable[[], None]]]:
         x0 = own.another_pass().load(BASELINE, per_sample=self.baseline_per_sample)
         out = own.another_pass().load(per_sample=self.per_sample)
@@ -208,13 +234,22 @@ def segment_scores(call: Call, baseline: Baseline, segments: Segments, masks: np
     return _scores(call, batch, masks)
 
 
-def box_scores(call: Call, baseline: Baseline, boxes: np.ndarray) -> Scores:
-    """Scores with one box replaced at a time: an int64 array (M, 6) of bounds along the axes."""
+def all_boxes(spans: Spans) -> np.ndarray:
+    """Where boxes begin and end by channel, row and column (M, 6), in order; the last fastest."""
+    axes = [np.array(span, np.int64) for span in spans]
+    order = np.indices([len(span) for span in spans]).reshape(3, -1)
+    return np.hstack([axis[n] for axis, n in zip(axes, order, strict=True)])
+
+
+def box_scores(call: Call, baseline: Baseline, spans: Spans) -> Scores:
+    """Scores with one box replaced at a time: each of the spans along an axis, with each other."""
+    boxes = np.ascontiguousarray(all_boxes(spans))
 
     def batch(part: Call, index: slice) -> tuple[MaskedScores, list[np.ndarray]]:
         base = baseline.chosen(index)
         shape = image_shape(part.samples.shape[1:])
-        return Boxes(part.score, shape, len(boxes), base.per_sample), [base.values, boxes]
+        probe = Boxes(part.score, shape, len(boxes), base.per_sample, spans=spans)
+        return probe, [base.values, boxes]
 
     return _scores(call, batch, boxes)
 

@@ -10,7 +10,7 @@ import numpy as np
 from backlit.baselines import check_baseline
 from backlit.layers.base import whole
 from backlit.methods.call import Call
-from backlit.methods.masked import box_scores
+from backlit.methods.masked import Span, box_scores
 from backlit.model import Model
 from backlit.segments import image_shape
 
@@ -74,12 +74,10 @@ def occlusion(
             raise ValueError(f"window must fit into a sample, {call.samples.shape[1:]}: {window}")
     baseline = check_baseline(fill, call.samples, model.input_shape, "fill")
     result = call.result()
-    spans = [_spans(*axis) for axis in zip(shape, windows, strides, strict=True)]
+    spans = tuple(_spans(*axis) for axis in zip(shape, windows, strides, strict=True))
     means = [_means(span, size) for span, size in zip(spans, shape, strict=True)]
     counts = [len(span) for span in spans]
-    order = np.indices(counts).reshape(3, -1)
-    boxes = np.hstack([span[n] for span, n in zip(spans, order, strict=True)])
-    for index, scores, full in box_scores(call, baseline, np.ascontiguousarray(boxes)):
+    for index, scores, full in box_scores(call, baseline, spans):
         # windows along one axis do not depend on the others: means may be taken axis by axis;
         # products are those of single samples, whose bits do not depend on how many there are
         falls = full[:, None].astype(np.float64) - scores
@@ -101,14 +99,15 @@ def _sizes(name: str, value: Any, axes: int, shape: tuple[int, ...]) -> tuple[in
     return first, second, third
 
 
-def _spans(length: int, window: int, stride: int) -> np.ndarray:
+def _spans(length: int, window: int, stride: int) -> Span:
     """Where windows along an axis begin and end, up to the first that reaches the axis' end."""
-    begins = np.arange(-(-(length - window) // stride) + 1) * stride
-    return np.stack([begins, np.minimum(begins + window, length)], axis=1).astype(np.int64)
+    begins = range(0, -(-(length - window) // stride) * stride + 1, stride)
+    return tuple((begin, min(begin + window, length)) for begin in begins)
 
 
-def _means(spans: np.ndarray, length: int) -> np.ndarray:
+def _means(spans: Span, length: int) -> np.ndarray:
     """The matrix that takes windows' values to pixels: the mean of those that cover each."""
     pixel = np.arange(length)[:, None]
-    covers = (spans[:, 0] <= pixel) & (pixel < spans[:, 1])
+    begins, ends = np.array(spans).T
+    covers = (begins <= pixel) & (pixel < ends)
     return np.asarray(covers / covers.sum(axis=1, keepdims=True))
