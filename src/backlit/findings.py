@@ -6,66 +6,104 @@ import numpy as np
 
 from backlit.metrics import Focus
 
+NORMAL = 1.96  # standard errors on each side of a mean hold it with 95 %
+
 
 class Summary(NamedTuple):
-    """One model over a data set."""
+    """One model over a data set of N samples."""
 
     name: str
-    accuracy: float
-    wrong: int
+    right: np.ndarray  # bool (N,): whether the prediction is the label
     rate: float  # images a second
     focus: Focus
-    concentration: np.ndarray
+    concentration: np.ndarray  # float64 (N,)
+
+    @property
+    def accuracy(self) -> float:
+        return float(self.right.mean())
+
+    @property
+    def wrong(self) -> int:
+        return int((~self.right).sum())
+
+
+class Interval(NamedTuple):
+    """A mean and the bounds that hold it with 95 %."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def tells(self) -> bool:
+        """Whether the data tell the mean from 0."""
+        return self.low > 0 or self.high < 0
+
+
+def interval(values: np.ndarray) -> Interval:
+    """The mean of independent values and its normal 95 % confidence interval."""
+    mean = float(values.mean())
+    if len(values) < 2:
+        return Interval(mean, -np.inf, np.inf)
+    margin = NORMAL * float(values.std(ddof=1)) / np.sqrt(len(values))
+    return Interval(mean, mean - margin, mean + margin)
 
 
 def describe(a: Summary, b: Summary, agreement: np.ndarray) -> list[str]:
-    """Sentences on where two models look; differences are told from chance by their error.
+    """Sentences on where two models look.
 
-    The samples are the same, so that differences are taken in pairs; a difference counts where
-    it exceeds twice its standard error.
+    Both saw the same samples, so differences are taken sample by sample, and one is claimed only
+    where the 95 % confidence interval of its mean leaves out 0.
     """
     return [
-        _accuracy(a, b),
+        _difference("is right on more of the images", a, b, a.right, b.right),
         *(_against_chance(summary) for summary in (a, b)),
-        _difference(a, b, "share of the map on the stroke", a.focus.share, b.focus.share),
-        _difference(a, b, "concentration (Gini)", a.concentration, b.concentration),
+        _difference(
+            "puts more of its maps' mass on the strokes", a, b, a.focus.share, b.focus.share
+        ),
+        _difference(
+            "has the more concentrated maps (Gini)",
+            a,
+            b,
+            a.concentration,
+            b.concentration,
+            percent=False,
+        ),
         f"The two models' maps of one image have a rank correlation of {agreement.mean():.2f} on "
         f"average: they {_closeness(float(agreement.mean()))}.",
     ]
 
 
-def _accuracy(a: Summary, b: Summary) -> str:
-    better, other = sorted((a, b), key=lambda s: -s.accuracy)
-    if better.wrong == other.wrong:
-        return f"Both models are right on {a.accuracy:.2%} of the images."
-    return (
-        f"{better.name} is right on {better.accuracy:.2%} of the images, {other.name} on "
-        f"{other.accuracy:.2%}."
-    )
-
-
 def _against_chance(summary: Summary) -> str:
     share, expected = summary.focus
-    gap, error = mean_and_error(share - expected)
+    gap = interval(share - expected)
     start = (
         f"{summary.name} puts {share.mean():.1%} of its maps' mass on the strokes; a map spread "
         f"evenly would put {expected.mean():.1%} there"
     )
-    if abs(gap) <= 2 * error:
-        return f"{start}: no more and no less than chance."
+    if not gap.tells:
+        return f"{start}: these images cannot tell that from chance."
     ratio = share.mean() / expected.mean()
-    return f"{start}: {ratio:.2f} times {'as much' if ratio >= 1 else 'that, less than chance'}."
+    return f"{start}: {ratio:.2f} times as much{', less than chance' if gap.mean < 0 else ''}."
 
 
-def _difference(a: Summary, b: Summary, what: str, x: np.ndarray, y: np.ndarray) -> str:
-    gap, error = mean_and_error(y - x)
-    if abs(gap) <= 2 * error:
-        return f"In {what} the two do not differ ({x.mean():.3f} and {y.mean():.3f})."
-    more, less = (b, a) if gap > 0 else (a, b)
+def _difference(
+    claim: str, a: Summary, b: Summary, x: np.ndarray, y: np.ndarray, *, percent: bool = True
+) -> str:
+    """Which model the claim holds for, or that the data do not tell."""
+    gap = interval(y.astype(np.float64) - x)
+    scale, form, unit = (100, ".1f", " points") if percent else (1, ".3f", "")
+    means = {
+        s.name: f"{v.mean():.1%}" if percent else f"{v.mean():.3f}" for s, v in ((a, x), (b, y))
+    }
+    if not gap.tells:
+        both = " or ".join(f"{name} ({mean})" for name, mean in means.items())
+        return f"These images do not tell which {claim}: {both}."
+    more, less = (b, a) if gap.mean > 0 else (a, b)
+    low, high = sorted(abs(scale * bound) for bound in (gap.low, gap.high))
     return (
-        f"{more.name} has the higher {what}: {max(x.mean(), y.mean()):.3f} against "
-        f"{min(x.mean(), y.mean()):.3f} of {less.name} "
-        f"(difference {abs(gap):.3f} with a standard error of {error:.4f})."
+        f"{more.name} {claim}: {means[more.name]} against {means[less.name]} of {less.name}, "
+        f"{abs(scale * gap.mean):{form}}{unit} more (95 % interval {low:{form}} to {high:{form}})."
     )
 
 
@@ -75,9 +113,3 @@ def _closeness(correlation: float) -> str:
     if correlation > 0.3:
         return "share some pixels and differ in others"
     return "look at largely different pixels"
-
-
-def mean_and_error(values: np.ndarray) -> tuple[float, float]:
-    """A mean and its standard error."""
-    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.inf
-    return float(values.mean()), float(error)

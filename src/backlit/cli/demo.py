@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MODELS = ("mnist_fc", "mnist_cnn")
-SHOWN = 10
+DOTS = 200  # per inch of the pictures
 
 
 @click.command("demo")
@@ -42,14 +42,12 @@ def command(out: str, threads: int | None, limit: int | None) -> None:
     maps, summaries = {}, []
     for name, model in models.items():
         maps[name], seconds = explained(model, X, threads)
-        found, right = metrics.focus(maps[name], X), model.predict(X, threads=threads) == y
         summaries.append(
             Summary(
                 name,
-                float(right.mean()),
-                int((~right).sum()),
+                model.predict(X, threads=threads) == y,
                 len(X) / seconds,
-                found,
+                metrics.focus(maps[name], X),
                 metrics.gini(maps[name]),
             )
         )
@@ -128,7 +126,8 @@ def draw(
     folder: Path, models: dict[str, bl.Model], X: np.ndarray, y: np.ndarray
 ) -> list[dict[str, str]]:
     """Draw and write the pictures; returns what the page says of each."""
-    shown, labels = X[:SHOWN], y[:SHOWN]
+    first = np.unique(y, return_index=True)[1]  # of each digit
+    shown, labels = X[first], y[first]
     figures: list[tuple[str, str, str, Figure]] = [
         (
             "comparison",
@@ -149,6 +148,6 @@ def draw(
     pictures = []
     for file_name, title, caption, figure in figures:
         with replacing(folder / f"{file_name}.png") as aside:
-            figure.savefig(aside)
+            figure.savefig(aside, dpi=DOTS)
         pictures.append({"title": title, "caption": caption, "file": f"{file_name}.png"})
     return pictures

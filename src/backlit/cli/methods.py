@@ -11,7 +11,10 @@ def command() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("method", "also", "what it is", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("method", no_wrap=True, min_width=max(map(len, METHODS)))
+    table.add_column("also")
+    table.add_column("what it is")
     for name, entry in sorted(METHODS.items()):
         table.add_row(name, ", ".join(entry.aliases), entry.summary)
     Console().print(table)
