@@ -68,7 +68,10 @@ def test_methods(capsys):
     ("words", "status", "message"),
     [
         (["saliency", "mnist_cnn", "none.npy", "-o", "x.npy"], 1, "no data set and no file"),
-        (["saliency", "none.npz", "mnist", "-o", "x.npy"], 1, "none.npz"),
+        (["saliency", "none.npz", "mnist", "-o", "x.npy"], 1, "no file is named 'none.npz'"),
+        (["saliency", ".", "mnist", "-o", "x.npy"], 1, "model saved by backlit, but '.' is not"),
+        (["demo", "--out", __file__], 1, "test_commands.py: File exists"),
+        (["demo", "--out", ".", "--threads", "0"], 1, "threads must be at least 1"),
         (["saliency", "mnist_cnn", "mnist", "-o", "x.txt"], 2, "--out must end in .npy or .npz"),
         (["saliency", "mnist_cnn", "mnist"], 2, "Missing option '-o'"),
         (["saliency", "mnist_cnn", "mnist", "-o", "no/x.npy"], 1, "there is no folder"),
@@ -101,6 +104,13 @@ def test_errors_are_one_line(tmp_path, monkeypatch, capsys, words, status, messa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_is_no_place_for_maps(tmp_path, capsys):
+    (tmp_path / "x.npy").mkdir()
+    status, _, err = run(capsys, "saliency", "mnist_cnn", "mnist", "-o", tmp_path / "x.npy")
+    assert status == 1
+    assert "is a folder" in err
+
+
 def test_demo(tmp_path, capsys):
     status, out, _ = run(capsys, "demo", "--out", tmp_path / "d", "--limit", 200)
     assert status == 0
@@ -128,6 +138,7 @@ def test_help_and_version():
         ).stdout
 
     text = said("--help")
+    assert said() == text
     for command in ("demo", "saliency", "attribute", "methods"):
         assert command in text
     assert "--signed" in said("saliency", "--help")

@@ -13,6 +13,11 @@ def idx(array):
     return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
 
 
+def flipped(content, place):
+    """Content with one byte turned over."""
+    return content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :]
+
+
 @pytest.fixture
 def images(rng):
     return rng.integers(0, 256, (4, 5, 6), dtype=np.uint8)
@@ -47,13 +52,20 @@ def test_refused(tmp_path, images):
     with pytest.raises(FileNotFoundError, match="no data set and no file is named 'cifar'"):
         read("cifar")
     good = idx(images)
+    np.savez(tmp_path / "whole.npz", X=images)
+    whole = (tmp_path / "whole.npz").read_bytes()
     bad = {
-        "short-idx": (good[:-1], "truncated idx file: shape .4, 5, 6. takes 120 bytes, got 119"),
+        "short-idx": (good[:-1], "damaged idx file: shape .4, 5, 6. takes 120 bytes, got 119"),
         "sizes-idx": (good[:6], "its sizes are missing"),
         "magic-idx": (b"abcdefgh", "not an idx file"),
         "cut-idx.gz": (gzip.compress(good)[:-9], "truncated gzip file"),
         "cut.npy": (b"\x93NUMPY", "cannot read samples"),
         "cut.npz": (b"PK", "cannot read samples"),
+        "half.npz": (whole[: len(whole) // 2], "File is not a zip file"),
+        "flipped.npz": (flipped(whole, 150), "Bad CRC-32"),
+        "long-idx": (good + b"x", "damaged idx file: shape .4, 5, 6. takes 120 bytes, got 121"),
+        "flipped.gz": (flipped(gzip.compress(good), 40), "cannot read samples"),
+        "labels-idx": (idx(images[:, 0, 0]), "samples must be .* got .4,."),
         "x.txt": (b"1 2 3", "its ending is not .npy, .npz, or that of an idx file"),
     }
     for name, (content, words) in bad.items():

@@ -33,10 +33,17 @@ class LazyCommands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.command(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=LazyCommands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(VERSION, prog_name="backlit")
-def group() -> None:
+@click.pass_context
+def group(context: click.Context) -> None:
     """Explain image classifiers on a CPU: which pixels carried the decision?"""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -52,6 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo(f"backlit: {' '.join(error.format_message().split())}", err=True)
         raise SystemExit(error.exit_code) from None
     except (OSError, ValueError, TypeError) as error:
-        click.echo(f"backlit: {' '.join(str(error).split())}", err=True)
+        click.echo(f"backlit: {' '.join(reason(error).split())}", err=True)
         raise SystemExit(1) from None
     raise SystemExit(status if isinstance(status, int) else 0)
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, without the system's error number."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)

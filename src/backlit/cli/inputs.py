@@ -38,13 +38,20 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def find_model(name: str) -> Model:
     """A carried model by its name, or one saved at a path."""
-    return carried(name) if name in NAMES else load(name)
+    if name in NAMES:
+        return carried(name)
+    if not Path(name).exists():
+        names = ", ".join(NAMES)
+        raise FileNotFoundError(f"no file is named {name!r}, and no carried model: {names}")
+    return load(name)
 
 
 def check_ending(out: str) -> None:
     """Before any work is done: can the result be written there?"""
     if not out.endswith((".npy", ".npz")):
         raise click.UsageError(f"--out must end in .npy or .npz, got {out!r}")
+    if Path(out).is_dir():
+        raise IsADirectoryError(f"--out must be a file, but {out!r} is a folder")
     if not Path(out).resolve().parent.is_dir():
         raise FileNotFoundError(f"there is no folder for --out {out!r}")
 

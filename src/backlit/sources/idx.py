@@ -36,7 +36,7 @@ def read_idx(path: Path) -> np.ndarray:
     shape = tuple(np.frombuffer(content, ">u4", dimensions, offset=4).tolist())
     if len(content) - start != prod(shape) * kind.itemsize:
         raise ValueError(
-            f"truncated idx file: shape {shape} takes {prod(shape) * kind.itemsize} bytes, "
+            f"damaged idx file: shape {shape} takes {prod(shape) * kind.itemsize} bytes, "
             f"got {len(content) - start}"
         )
     return np.frombuffer(content, kind, offset=start).reshape(shape).astype(kind.newbyteorder("="))

@@ -1,5 +1,7 @@
 """Reading samples by name or path; the file's ending says how."""
 
+import zipfile
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,9 +46,9 @@ def read(name: str) -> Source:
         raise FileNotFoundError(f"no data set and no file is named {name!r}")
     try:
         source = _read_file(path)
-    except (OSError, EOFError, KeyError, ValueError) as error:
+        return Source(as_samples(source.X), source.y)
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"cannot read samples from {name!r}: {error}") from error
-    return Source(as_samples(source.X), source.y)
 
 
 def _read_file(path: Path) -> Source:
@@ -69,6 +71,8 @@ def _read_file(path: Path) -> Source:
 
 def as_samples(array: np.ndarray) -> np.ndarray:
     """Pictures of bytes as numbers in [0, 1]; grey ones with their channel."""
+    if array.ndim < 2:
+        raise ValueError(f"samples must be (N, D), (N, H, W) or (N, C, H, W), got {array.shape}")
     if array.ndim == 3:
         array = array[:, None]
     if array.dtype == np.uint8:
