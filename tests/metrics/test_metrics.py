@@ -40,6 +40,7 @@ def test_gini():
     # mean absolute difference over twice the mean
     pairs = np.abs(maps[2][:, None] - maps[2]).mean() / (2 * maps[2].mean())
     np.testing.assert_allclose(gini(maps), [0, 0.9, pairs, 0], atol=1e-12)
+    assert gini(maps[:0]).shape == (0,)
 
 
 def test_agreement_is_spearmans(rng):
@@ -58,6 +59,9 @@ def test_agreement_is_spearmans(rng):
     for n in (4, 5):
         expected = np.corrcoef(ranks(a[n]), ranks(b[n]))[0, 1]
         np.testing.assert_allclose(found[n], expected)
+    many = np.tile(a, (100, 1)), np.tile(b, (100, 1))  # more than a block
+    np.testing.assert_array_equal(map_agreement(*many), np.tile(found, 100))
+    assert map_agreement(a[:0], b[:0]).shape == (0,)
     with pytest.raises(ValueError, match="a and b must hold as many maps"):
         map_agreement(a, b[:, :3])
 

@@ -1,8 +1,11 @@
 """Agreement: whether two maps of the same sample point to the same pixels."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
+
+BLOCK = 256  # maps whose ranks stay in the cache
 
 
 def map_agreement(a: Any, b: Any) -> np.ndarray:
@@ -25,28 +28,33 @@ def map_agreement(a: Any, b: Any) -> np.ndarray:
         If the maps do not fit together.
     """
     first, second = (np.abs(np.asarray(maps)) for maps in (a, b))
-    first, second = (maps.reshape(len(maps), -1) for maps in (first, second))
+    first, second = (maps.reshape(len(maps), prod(maps.shape[1:])) for maps in (first, second))
     if first.shape != second.shape:
         raise ValueError(
             f"a and b must hold as many maps of as many values, got {np.shape(a)}, {np.shape(b)}"
         )
-    x, y = centred_ranks(first), centred_ranks(second)
-    norm = np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1))
-    return (x * y).sum(axis=1) / np.where(norm > 0, norm, 1)
+    blocks = [
+        _correlation(centred_ranks(first[i : i + BLOCK]), centred_ranks(second[i : i + BLOCK]))
+        for i in range(0, len(first), BLOCK)
+    ]
+    return np.concatenate(blocks) if blocks else np.empty(0)
 
 
 def centred_ranks(values: np.ndarray) -> np.ndarray:
     """Mean ranks along the last axis, less their mean."""
-    order = values.argsort(axis=1, kind="stable")
-    ordered = np.take_along_axis(values, order, axis=1)
     n = values.shape[1]
-    position = np.broadcast_to(np.arange(n), values.shape)
-    changes = ordered[:, 1:] != ordered[:, :-1]
-    edge = np.ones((len(values), 1), bool)
-    begins = np.concatenate([edge, changes], axis=1)
-    ends = np.concatenate([changes, edge], axis=1)
-    first = np.maximum.accumulate(np.where(begins, position, 0), axis=1)
-    last = np.minimum.accumulate(np.where(ends, position, n)[:, ::-1], axis=1)[:, ::-1]
+    order = values.argsort(axis=1)
+    ordered = np.take_along_axis(values, order, axis=1)
+    begins = np.ones(values.shape, bool)  # each run of equal values
+    np.not_equal(ordered[:, 1:], ordered[:, :-1], out=begins[:, 1:])
+    first = np.flatnonzero(begins)
+    length = np.diff(first, append=begins.size)
+    middle = np.repeat(first % n + (length - 1) / 2, length)
     ranks = np.empty(values.shape)
-    np.put_along_axis(ranks, order, (first + last) / 2, axis=1)
+    np.put_along_axis(ranks, order, middle.reshape(values.shape), axis=1)
     return ranks - (n - 1) / 2
+
+
+def _correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    norm = np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1))
+    return (x * y).sum(axis=1) / np.where(norm > 0, norm, 1)
