@@ -219,23 +219,28 @@ class Propagation:
         self, lowering: Lowering, node: Node, part: Part, inputs: Mapping[str, Buffer]
     ) -> Buffer:
         """The sum of a part's terms; what is the same for all samples is computed once."""
-        total: Buffer | None = None
+        alike, own = [], []
         for term in part.terms:
             if term.layer is node.layer:
-                value = lowering.activations[node.output]
-            elif term.input in (ONES, LOW, HIGH):
+                own.append(lowering.activations[node.output])
+            elif term.input in (ONES, *PORTS):
                 with lowering.tape.in_section("setup"):
-                    value = forward(lowering, node, term.layer, inputs[term.input])
+                    alike.append(forward(lowering, node, term.layer, inputs[term.input]))
             else:
-                value = forward(lowering, node, term.layer, inputs[term.input])
-            if total is not None:
-                a, total = total, lowering.new_buffer(node.output)
-                size = lowering.layouts[node.output].size
-                lowering.tape.emit(add, a=a, b=value, out=total, size=size)
-            else:
-                total = value
-        assert total is not None
-        return total
+                own.append(forward(lowering, node, term.layer, inputs[term.input]))
+        if alike:
+            with lowering.tape.in_section("setup"):
+                own.append(total(lowering, node.output, alike))
+        return total(lowering, node.output, own)
+
+
+def total(lowering: Lowering, tensor: int, buffers: list[Buffer]) -> Buffer:
+    """The sum of buffers with a tensor's layout."""
+    result, *rest = buffers
+    for buffer in rest:
+        a, result = result, lowering.new_buffer(tensor)
+        lowering.tape.emit(add, a=a, b=buffer, out=result, size=lowering.layouts[tensor].size)
+    return result
 
 
 def without_negative(terms: tuple[Term, ...]) -> tuple[Term, ...]:

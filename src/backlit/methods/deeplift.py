@@ -86,6 +86,8 @@ def deeplift(
     Additions, convolutions, dense layers, average pooling and batch normalisation are linear.
     In max pooling a rise of a window's maximum is due to the input's maximum and a fall to the
     baseline's, as in Captum; where windows overlap, contributions add up (Captum keeps one).
+    Captum 0.9 loses this rule where a max pooling reads a ReLU's output directly: it takes the
+    gradient there, and its attributions do not add up.
     Where z = z' the multiplier is the derivative. Softmax, and a score other than the logit, is
     rescaled as exponentials over their sum: with L_j the logarithmic mean of p_j for input and
     baseline, the multiplier of p_k by z_j is L_k (1[j = k] - L_j / sum L). Captum divides
