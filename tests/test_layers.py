@@ -163,3 +163,17 @@ def test_lenet(rng):
     ]
     model = bl.Model(layers, (1, 28, 28))
     check(model, rng.normal(size=(9, 1, 28, 28)).astype(np.float32), 1e-5)
+
+
+@pytest.mark.parametrize("padding", [0, 1, 2, (1, 2, 0, 1)])
+@pytest.mark.parametrize("size", [(8, 8), (6, 34), (5, 6)])
+@pytest.mark.parametrize("channels", [(16, 16), (17, 20)])
+def test_wide_convolution(rng, channels, size, padding):
+    """The way back takes Winograd's method where the image has even sides."""
+    inputs, outputs = channels
+    conv = bl.Conv2D(grid(rng, outputs, inputs, 3, 3), grid(rng, outputs), padding=padding)
+    model = ending(rng, [bl.ReLU(), conv, bl.ReLU()], (inputs, *size))
+    X = grid(rng, 9, inputs, *size)
+    check(model, X, 2e-6)
+    alone = np.concatenate([bl.gradient(model, x[None], 0) for x in X])
+    np.testing.assert_array_equal(bl.gradient(model, X, 0), alone)

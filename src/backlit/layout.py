@@ -50,7 +50,7 @@ class Layout:
         _, height, width = self.image
         _, _, bottom, right = self.border
         end = self.origin + (height - 1 + bottom) * self.pitch + (width + right) * self.lanes
-        return end if self.lanes > 1 else round_up(end, CACHE_LINE) + CACHE_LINE
+        return end if self.lanes > 1 else round_up(end, CACHE_LINE) + 2 * CACHE_LINE
 
     @property
     def size(self) -> int:

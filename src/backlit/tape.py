@@ -7,6 +7,7 @@ constants, and writes the program that the machine runs.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,7 @@ class Tape:
     )
     _constants: list[np.ndarray] = field(default_factory=list)
     _constant_size: int = 0
+    _constant_places: dict[bytes, int] = field(default_factory=dict)
 
     @contextmanager
     def in_section(self, section: str) -> Iterator[None]:
@@ -99,8 +101,12 @@ class Tape:
         return Buffer(round_up(size, CACHE_LINE) + CACHE_LINE)
 
     def constant(self, values: Any) -> int:
-        """Keep float32 constants; returns where they lie."""
+        """Keep float32 constants, equal ones once; returns where they lie."""
         array = np.ascontiguousarray(values, dtype=np.float32).reshape(-1)
+        key = blake2b(array.tobytes(), digest_size=16).digest()
+        if key in self._constant_places:
+            return self._constant_places[key]
+        self._constant_places[key] = self._constant_size
         start = self._constant_size
         size = round_up(array.size, CACHE_LINE)
         self._constants += [array, np.zeros(size - array.size, np.float32)]

@@ -6,7 +6,6 @@ import numpy as np
 from backlit_kernels.product import (
     matrix_vector,
     matrix_vector_columns,
-    product,
     tile_cost,
     tiling,
 )
@@ -16,6 +15,8 @@ from backlit.graph import Graph, Node
 from backlit.layers import Conv2D, Dense
 from backlit.layout import Border, Layout, round_up
 from backlit.lowering.context import BACKWARD, BORDERS, FORWARD, Lowering
+from backlit.lowering.products import emit_product
+from backlit.lowering.winograd import emit_winograd_backward, takes_winograd
 from backlit.tape import Buffer
 
 
@@ -82,45 +83,6 @@ def emit_matrix(
     )
 
 
-def emit_product(
-    lowering: Lowering,
-    x: Any,
-    out: Buffer,
-    out_offset: int,
-    weights: np.ndarray,
-    bias: np.ndarray,
-    offsets: np.ndarray,
-    shortest: int,
-    steps: dict[str, int],
-    after: dict[str, Any],
-) -> None:
-    """Products of ``weights`` (groups, channels, depth): one instruction for each tile shape.
-
-    `shortest` is the number of positions that a tile may rely on.
-    """
-    groups, channels, depth = weights.shape
-    bias = bias.reshape(groups, channels)
-    first = 0
-    for rows, columns, blocks in tiling(channels, shortest):
-        part = slice(first, first + rows * blocks)
-        packed = weights[:, part].reshape(groups, blocks, rows, depth).transpose(0, 1, 3, 2)
-        lowering.tape.emit(
-            product(rows, columns, steps["x_step"] == steps["out_step"] == LANES),
-            out=out.at(out_offset + first * steps["out_channel"]),
-            x=x,
-            weights=lowering.tape.constant(packed),
-            bias=lowering.tape.constant(bias[:, part]),
-            offsets=offsets,
-            depth=depth,
-            blocks=blocks,
-            groups=groups,
-            initial=0,
-            **{"x_group": 0, "out_group": 0, **steps},
-            **after,
-        )
-        first += rows * blocks
-
-
 # --- convolution --------------------------------------------------------------------------------
 
 
@@ -134,9 +96,12 @@ def conv_forward(lowering: Lowering, node: Node) -> None:
     relu = lowering.fused_relu(node.output)
     out = lowering.new_buffer(node.output)
     channels = layer.weights.shape[0]
+    after = {"rectify": int(relu is not None), "mask": 0}
+    x = lowering.activations[node.inputs[0]]
+    lowering.activations[node.output if relu is None else relu.output] = out
     emit_convolution(
         lowering,
-        x=lowering.activations[node.inputs[0]].at(source.origin),
+        x=x.at(source.origin),
         source=source,
         out=out,
         target=target,
@@ -147,10 +112,9 @@ def conv_forward(lowering: Lowering, node: Node) -> None:
         x_stride=layer.stride,
         out_stride=(1, 1),
         out_start=(0, 0),
-        after={"rectify": int(relu is not None), "mask": 0},
+        after=after,
     )
     lowering.clear_border(node.output, out)
-    lowering.activations[node.output if relu is None else relu.output] = out
 
 
 def conv_backward(lowering: Lowering, node: Node) -> None:
@@ -168,6 +132,10 @@ def conv_backward(lowering: Lowering, node: Node) -> None:
     destination, applies = lowering.through_relu(x)
 
     def emit(out: Buffer) -> None:
+        if takes_winograd(layer, target.image):
+            emit_winograd_backward(lowering, node, out, lowering.relu_operands(x, out, applies))
+            lowering.clear_border(x, out)
+            return
         for row in range(min(layer.stride[0], height)):
             for column in range(min(layer.stride[1], width)):
                 i, y = phase_taps(layer, 0, row)
