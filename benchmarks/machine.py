@@ -30,6 +30,7 @@ def describe() -> dict:
         "python": platform.python_version(),
         "versions": {"backlit": backlit.__version__}
         | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "load": os.getloadavg()[0],  # of other programs, as the suite starts
         "date": datetime.date.today().isoformat(),
     }
 

@@ -25,7 +25,8 @@ def _machine(machine: dict) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     return (
         f"{machine['processor']} with {machine['vector_extension']}, {machine['cores']} cores, "
-        f"{machine['system']}, Python {machine['python']}, {versions}; {machine['date']}.\n"
+        f"{machine['system']}, Python {machine['python']}, {versions}; {machine['date']}; "
+        f"load by other programs at the start {machine['load']:.1f}.\n"
         "Contenders are timed in turns in one process; medians. "
         "× is how many times faster backlit is; in brackets what it must reach, and the aim.\n"
     )
