@@ -1,0 +1,58 @@
+"""Functions of vectors, against NumPy in float64."""
+
+import numpy as np
+import pytest
+from backlit_kernels import functions
+
+from tests.kernels.compiled import run
+
+COUNT = 1 << 14
+RANGES = {
+    "exp": (-87, 88.7),
+    "sine": (-np.pi / 4, np.pi / 4),
+    "cosine": (-np.pi / 4, np.pi / 4),
+    "sigmoid": (-87, 100),
+    "tanh": (-20, 20),
+}
+EXACT = {
+    "exp": np.exp,
+    "log": np.log,
+    "sine": np.sin,
+    "cosine": np.cos,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "tanh": np.tanh,
+}
+
+
+def inputs(name):
+    """Evenly over the range, and ever closer to 0; for the logarithm, over all positive floats."""
+    if name == "log":
+        return np.geomspace(1.2e-38, 3.4e38, COUNT).astype(np.float32)
+    low, high = RANGES[name]
+    near = np.geomspace(1e-30, 1, COUNT // 4)
+    x = np.concatenate([np.linspace(low, high, COUNT // 2), near * low, near * high])
+    return x.astype(np.float32)
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_within_two_units_in_the_last_place(name):
+    x = inputs(name)
+    found = run(getattr(functions, name), x).astype(np.float64)
+    exact = EXACT[name](x.astype(np.float64))
+    units = np.abs(found - exact) / np.spacing(np.abs(exact).astype(np.float32))
+    assert units.max() <= 2, f"{units.max():.3g} units at {x[units.argmax()]}"
+
+
+LIMITS = {
+    "exp": [(-np.inf, 0), (-1e30, 0), (-104, 0), (89, np.inf), (1e30, np.inf), (np.inf, np.inf)],
+    "sigmoid": [(-np.inf, 0), (-1e30, 0), (100, 1), (np.inf, 1), (0, 0.5)],
+    "tanh": [(-np.inf, -1), (-1e30, -1), (0, 0), (1e30, 1), (np.inf, 1)],
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_limits(name):
+    x, expected = np.array(
+        LIMITS[name] + [(np.nan, np.nan)] * (16 - len(LIMITS[name])), np.float32
+    ).T
+    np.testing.assert_array_equal(run(getattr(functions, name), x), expected)
