@@ -13,7 +13,10 @@ from backlit_kernels.vector import LANES, fma, load, load_one, store
 
 @helper
 def lane_value(arena: Any, values: int, i: int, lanes: int) -> Any:
-    """The lane values that belong to the vector at distance `i` from a buffer's beginning."""
+    """The lane values that belong to the vector at distance `i` from a buffer's beginning.
+
+    The remainder takes longer than the arithmetic: kernels ask once for each vector of lanes.
+    """
     if lanes == 1:
         return load_one(arena, values)
     return load(arena, values + i % lanes)
@@ -44,18 +47,20 @@ def store_lane_values(
 @kernel
 def interpolate(arena: Any, a: int, b: int, position: int, out: int, size: int, lanes: int) -> None:
     """out = a + position * (b - a), `position` being lane values."""
-    for i in range(0, size, LANES):
-        t = lane_value(arena, position, i, lanes)
-        start = load(arena, a + i)
-        store(arena, out + i, fma(t, load(arena, b + i) - start, start))
+    for lane in range(0, lanes, LANES):
+        t = lane_value(arena, position, lane, lanes)
+        for i in range(lane, size, max(lanes, LANES)):
+            start = load(arena, a + i)
+            store(arena, out + i, fma(t, load(arena, b + i) - start, start))
 
 
 @kernel
 def accumulate(arena: Any, x: int, weight: int, total: int, size: int, lanes: int) -> None:
     """total += weight * x, `weight` being lane values."""
-    for i in range(0, size, LANES):
-        w = lane_value(arena, weight, i, lanes)
-        store(arena, total + i, fma(w, load(arena, x + i), load(arena, total + i)))
+    for lane in range(0, lanes, LANES):
+        w = lane_value(arena, weight, lane, lanes)
+        for i in range(lane, size, max(lanes, LANES)):
+            store(arena, total + i, fma(w, load(arena, x + i), load(arena, total + i)))
 
 
 @kernel
