@@ -189,7 +189,7 @@ def lrp(
     if (bounds[0] > bounds[1]).any():
         raise ValueError("low must not exceed high")
     rules = tuple(choose_rules(model._programs.graph, rule).items())
-    nonnegative = bool((call.samples >= 0).all())
+    nonnegative = bool(call.samples.min(initial=0.0) >= 0)
     result = call.result()
     probe = Relevance(call.score, rules, float(epsilon), float(gamma), nonnegative)
     call.run(probe, result, bounds, label="LRP")
