@@ -40,12 +40,13 @@ class Node:
 class Graph:
     """Nodes in the order of computation; ``shapes[t]`` is tensor t's shape for one sample.
 
-    Tensor 0 is the input.
+    Tensor 0 is the input; ``names`` says which tensor the layer of a name computes.
     """
 
     shapes: list[Shape]
     nodes: list[Node] = field(default_factory=list)
     output: int = 0
+    names: dict[str, int] = field(default_factory=dict)
 
     def append(self, layer: Layer, inputs: tuple[int, ...], name: str) -> int:
         """Add a node; returns its output tensor."""
@@ -55,6 +56,7 @@ class Graph:
             raise ValueError(f"layer {name}: {error}") from None
         self.shapes.append(shape)
         self.nodes.append(Node(layer, inputs, len(self.shapes) - 1, name))
+        self.names[name] = len(self.shapes) - 1
         return len(self.shapes) - 1
 
     def consumers(self, tensor: int) -> list[Node]:
@@ -87,8 +89,11 @@ def _append_chain(graph: Graph, layers: Sequence[Layer], tensor: int, prefix: st
     return tensor
 
 
-def simplify(graph: Graph) -> Graph:
-    """The same logits from fewer nodes: no final softmax, batch normalisation folded."""
+def simplify(graph: Graph, fold: bool = True) -> Graph:
+    """The same logits from fewer nodes: no final softmax, batch normalisation folded.
+
+    A layer that a normalisation is folded into loses its name: its own output is not computed.
+    """
     result = Graph([graph.shapes[0]])
     nodes = list(graph.nodes)
     output = graph.output
@@ -99,7 +104,8 @@ def simplify(graph: Graph) -> Graph:
         source = graph.producer(node.inputs[0])
         layer = node.layer
         if (
-            isinstance(layer, BatchNorm)
+            fold
+            and isinstance(layer, BatchNorm)
             and source is not None
             and isinstance(source.layer, Conv2D | Dense)
             and len(graph.consumers(node.inputs[0])) == 1
@@ -110,7 +116,8 @@ def simplify(graph: Graph) -> Graph:
             result.nodes[place] = Node(
                 fold_batch_norm(before.layer, layer), before.inputs, before.output, before.name
             )
-            renamed[node.output] = at
+            del result.names[before.name]
+            result.names[node.name] = renamed[node.output] = at
             continue
         inputs = tuple(renamed[t] for t in node.inputs)
         renamed[node.output] = result.append(layer, inputs, node.name)

@@ -74,6 +74,11 @@ class Model:
         """Whether the model has a convolution, and so sees images rather than features."""
         return any(isinstance(node.layer, Conv2D) for node in self._programs.graph.nodes)
 
+    @cached_property
+    def _unfolded(self) -> ProgramStore:
+        """Programs for the outputs of layers that normalisations are folded into."""
+        return ProgramStore(simplify(build_graph(self.layers, self.input_shape), fold=False))
+
     def __repr__(self) -> str:
         lines = [f"    {layer!r}," for layer in self.layers]
         return "\n".join(["Model([", *lines, f"], input_shape={self.input_shape})"])

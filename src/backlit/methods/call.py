@@ -9,7 +9,7 @@ import numpy as np
 from backlit.arguments import check_memory, check_out, check_score, check_targets, check_threads
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.model import Model
-from backlit.probes import Probe
+from backlit.probes import Probe, ProgramStore
 from backlit.progress import progress_bar
 
 
@@ -67,18 +67,20 @@ class Call:
         repeats: int = 1,
         label: str = "explaining",
         copies: int = 1,
+        programs: ProgramStore | None = None,
     ) -> None:
         """Run a probe over the samples.
 
         Ports are `INPUT` (the samples), `OUTPUT` (the result) and `TARGETS`; the arrays in `more`
         follow from `FIRST_FREE_PORT` on, and must be contiguous. With `copies`, a lone sample takes
-        so many lanes; the probe must load it into all of them.
+        so many lanes; the probe must load it into all of them. `programs` are the model's, unless
+        those of another form of its graph are given.
         """
         targets = None if self.targets is None else np.repeat(self.targets, copies)
         ports = [self.samples, result, targets]
         assert len(ports) == FIRST_FREE_PORT
         count = len(self.samples) * copies
         with progress_bar(count, label, self.progress) as bar:
-            self.model._programs.run(
+            (programs or self.model._programs).run(
                 probe, [*ports, *more], count, self.threads, bar, repeats, self.memory
             )

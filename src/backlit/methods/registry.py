@@ -12,6 +12,9 @@ class Entry(NamedTuple):
 
 
 METHODS: dict[str, Entry] = {
+    "ablation_cam": Entry(
+        "channel_cam", (), "a layer's channels, weighted by the score's fall without each"
+    ),
     "blur_integrated_gradients": Entry(
         "blur_integrated_gradients",
         ("blur_ig",),
@@ -26,6 +29,7 @@ METHODS: dict[str, Entry] = {
     "deeplift_shap": Entry(
         "deeplift", ("deep_lift_shap", "deepshap"), "DeepLIFT averaged over a background set"
     ),
+    "eigen_cam": Entry("eigen_cam", (), "first principal component of a layer's activations"),
     "exact_shapley": Entry(
         "shapley", ("shapley", "shapley_values"), "Shapley values of up to 16 segments, exactly"
     ),
@@ -40,6 +44,15 @@ METHODS: dict[str, Entry] = {
     "feature_permutation": Entry(
         "ablation", ("permutation",), "fall of the score when a segment comes from another sample"
     ),
+    "full_grad": Entry(
+        "full_grad", ("full_gradient",), "input times gradient and all bias gradients, as one map"
+    ),
+    "grad_cam": Entry(
+        "cam", ("gradient_cam",), "a layer's channels, weighted by their mean gradient"
+    ),
+    "grad_cam_plus_plus": Entry(
+        "cam", ("grad_cam_pp",), "Grad-CAM with positive gradients weighted pixel by pixel"
+    ),
     "gradient": Entry("gradients", ("grad",), "signed gradient of the score"),
     "guided_backprop": Entry(
         "relu_rules",
@@ -51,6 +64,9 @@ METHODS: dict[str, Entry] = {
         ("guided_ig",),
         "gradients integrated along a path that avoids large ones",
     ),
+    "hires_cam": Entry(
+        "cam", ("high_resolution_cam",), "a layer's gradient times activation, over channels"
+    ),
     "input_x_gradient": Entry(
         "input_x_gradient", ("gradient_x_input", "ixg"), "input times gradient"
     ),
@@ -60,6 +76,7 @@ METHODS: dict[str, Entry] = {
     "kernel_shap": Entry(
         "kernel_shap", ("shap",), "Shapley values of segments, by regression on coalitions"
     ),
+    "layer_cam": Entry("cam", (), "a layer's positive gradient times activation, over channels"),
     "lime": Entry("lime", (), "coefficients of a linear model around the sample"),
     "lrp": Entry(
         "lrp",
@@ -71,6 +88,9 @@ METHODS: dict[str, Entry] = {
     ),
     "rise": Entry("rise", (), "mean of random masks, weighted by the scores under them"),
     "saliency": Entry("gradients", ("vanilla",), "magnitude of the gradient"),
+    "score_cam": Entry(
+        "channel_cam", (), "a layer's channels, weighted by the score each lets through"
+    ),
     "shapley_sampling": Entry(
         "shapley",
         ("shapley_value_sampling", "permutation_shap"),
@@ -78,5 +98,10 @@ METHODS: dict[str, Entry] = {
     ),
     "smoothgrad": Entry(
         "smoothgrad", ("smooth_grad", "noise_tunnel"), "gradients at noisy copies, averaged"
+    ),
+    "xgrad_cam": Entry(
+        "cam",
+        ("axiom_based_grad_cam",),
+        "a layer's channels, weighted by gradient times activation",
     ),
 }

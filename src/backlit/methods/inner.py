@@ -1,0 +1,60 @@
+"""Layers inside a model, found by name or index."""
+
+from typing import Any
+
+import numpy as np
+
+from backlit.graph import build_graph
+from backlit.model import Model
+from backlit.probes import ProgramStore
+
+
+def find_layer(model: Model, layer: Any) -> tuple[ProgramStore, int]:
+    """The tensor that a layer computes, and programs that compute it.
+
+    A batch normalisation that is folded into the layer before it stays apart where the output of
+    that layer is wanted.
+    """
+    name = _name(model, layer)
+    for programs in (model._programs, model._unfolded):
+        if name in programs.graph.names:
+            return programs, programs.graph.names[name]
+    raise ValueError(f"layer must not come after the logits, got {layer!r}: a final softmax")
+
+
+def find_image_layer(model: Model, layer: Any) -> tuple[ProgramStore, int]:
+    """The same for a layer whose output is an image; None stands for the last of these."""
+    if layer is None:
+        full = build_graph(model.layers, model.input_shape)
+        images = [n.name for n in full.nodes if _is_image(full.shapes[n.output])]
+        if not images:
+            raise ValueError(
+                "model must have a layer whose output has rows and columns, but none has"
+            )
+        layer = images[-1]
+    programs, tensor = find_layer(model, layer)
+    shape = programs.graph.shapes[tensor]
+    if len(shape) != 3:
+        raise ValueError(
+            f"layer must be one whose output has shape (channels, height, width), but that of "
+            f"{layer!r} has shape {shape}"
+        )
+    return programs, tensor
+
+
+def _is_image(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 3 and shape[1] * shape[2] > 1
+
+
+def _name(model: Model, layer: Any) -> str:
+    count = len(model.layers)
+    if isinstance(layer, int | np.integer) and not isinstance(layer, bool):
+        if not -count <= layer < count:
+            raise ValueError(f"layer must be in {-count} ... {count - 1}, got {layer}")
+        return str(layer % count)
+    if not isinstance(layer, str):
+        raise TypeError(f"layer must be an index or a name, not {type(layer).__name__}")
+    names = build_graph(model.layers, model.input_shape).names
+    if layer not in names:
+        raise ValueError(f"layer must be one of {', '.join(sorted(names))}, got {layer!r}")
+    return layer
