@@ -8,7 +8,7 @@ from typing import Any
 
 from backlit_kernels.frame import COUNT, PORTS, SAMPLE, STEP, floats_at
 from backlit_kernels.kernel import helper, kernel
-from backlit_kernels.vector import LANES, fma, load, load_one, store
+from backlit_kernels.vector import LANES, fma, load, load_one, maximum, splat, store
 
 
 @helper
@@ -45,13 +45,19 @@ def store_lane_values(
 
 
 @kernel
-def interpolate(arena: Any, a: int, b: int, position: int, out: int, size: int, lanes: int) -> None:
-    """out = a + position * (b - a), `position` being lane values."""
+def interpolate(
+    arena: Any, a: int, b: int, position: int, out: int, size: int, rectify: int, lanes: int
+) -> None:
+    """out = a + position * (b - a), `position` being lane values; with `rectify`, its ReLU."""
+    zero = splat(0.0)
     for lane in range(0, lanes, LANES):
         t = lane_value(arena, position, lane, lanes)
         for i in range(lane, size, max(lanes, LANES)):
             start = load(arena, a + i)
-            store(arena, out + i, fma(t, load(arena, b + i) - start, start))
+            value = fma(t, load(arena, b + i) - start, start)
+            if rectify != 0:
+                value = maximum(zero, value)
+            store(arena, out + i, value)
 
 
 @kernel

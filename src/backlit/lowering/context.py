@@ -219,14 +219,27 @@ class Lowering:
             lanes=self.lanes,
         )
 
-    def interpolate(self, tensor: int, a: Buffer, b: Buffer, position: Buffer) -> Buffer:
-        """A new tensor, ``a + position * (b - a)``."""
+    def interpolate(
+        self, tensor: int, a: Buffer, b: Buffer, position: Buffer, *, rectify: bool = False
+    ) -> Buffer:
+        """A new tensor, ``a + position * (b - a)``, or its ReLU."""
         out = self.new_buffer(tensor)
+        operands = {"a": a, "b": b, "position": position, "out": out}
         size = self.layouts[tensor].size
         self.tape.emit(
-            fold.interpolate, a=a, b=b, position=position, out=out, size=size, lanes=self.lanes
+            fold.interpolate, size=size, rectify=int(rectify), lanes=self.lanes, **operands
         )
         return out
+
+    def place(self, tensor: int, a: Buffer, b: Buffer, position: Buffer) -> None:
+        """Let this pass go on from ``a + position * (b - a)`` in place of a tensor.
+
+        If a ReLU alone uses the tensor, its output is made at once.
+        """
+        users = self.graph.consumers(tensor)
+        rectify = len(users) == 1 and isinstance(users[0].layer, ReLU)
+        at = users[0].output if rectify else tensor
+        self.activations[at] = self.interpolate(at, a, b, position, rectify=rectify)
 
     def zeros(self, tensor: int) -> Buffer:
         """A new tensor of zeros."""

@@ -64,7 +64,7 @@ class BlurPath:
             size=size,
         )
         same = {"a": after, "b": after, "position": half}  # a copy
-        tape.emit(interpolate, out=before, size=size, lanes=lanes, **same)
+        tape.emit(interpolate, out=before, size=size, rectify=0, lanes=lanes, **same)
 
         tape.section = "epilogue"
         end.store(total, 0)

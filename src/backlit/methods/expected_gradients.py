@@ -79,9 +79,7 @@ class BackgroundPaths:
                 lanes=lanes,
             )
             point = end.another_pass()
-            point.activations[start] = point.interpolate(
-                start, begin.activations[start], end.activations[start], position
-            )
+            point.place(start, begin.activations[start], end.activations[start], position)
             point.forward()
             point.seed(self.score, targets)
             point.backward(until=start)

@@ -56,9 +56,7 @@ class PathIntegral:
 
         end.tape.section = "body"
         path = begin.activations[start], end.activations[start]
-        point.activations[start] = point.interpolate(
-            start, *path, point.load_lane_values(POSITIONS)
-        )
+        point.place(start, *path, point.load_lane_values(POSITIONS))
         point.forward()
         point.seed(self.score, targets)
         point.backward(until=start)
