@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from backlit.methods.lime import lime
     from backlit.methods.lrp import lrp
     from backlit.methods.occlusion import occlusion
+    from backlit.methods.partition_shap import partition_shap
     from backlit.methods.rise import rise
     from backlit.methods.shapley import exact_shapley, shapley_sampling
     from backlit.plots import compare, show_filters, show_saliency, wrong
@@ -111,6 +112,7 @@ __all__ = [
     "metrics",
     "models",
     "occlusion",
+    "partition_shap",
     "plots",
     "rise",
     "saliency",

@@ -14,6 +14,7 @@ METHODS = {
     "kernel_shap": {"segments": 3, "samples": 140},
     "shapley_sampling": {"segments": 3, "samples": 20},
     "exact_shapley": {"segments": 3},
+    "partition_shap": {"segments": 3},
 }
 
 

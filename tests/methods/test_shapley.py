@@ -14,6 +14,7 @@ METHODS = {
     "exact_shapley": {},
     "kernel_shap": {"samples": 60},
     "shapley_sampling": {"samples": 8},
+    "partition_shap": {},
 }
 
 
@@ -172,6 +173,38 @@ def test_samples_with_different_numbers_of_segments():
         np.testing.assert_array_equal(maps[one], painted)
 
 
+@pytest.mark.parametrize("network", NETWORKS)
+def test_owen_values_are_means_over_orders_that_respect_the_hierarchy(network):
+    model = NETWORKS[network]()
+    x = samples(model, 2)
+    x = x.reshape(2, 3, 7) if x.ndim == 2 else x
+    segments = np.arange(x.shape[-1]) * 5 // x.shape[-1] + np.zeros((x.shape[-2], 1), int)
+    tree = ((0, 1), (2, (3, 4)))
+
+    def orders(node):
+        if isinstance(node, int):
+            return [(node,)]
+        one, other = map(orders, node)
+        return [a + b for a in one for b in other] + [b + a for a in one for b in other]
+
+    found = bl.partition_shap(model, x, 1, segments=segments, baseline=0.2, per_segment=True)
+    for sample in range(2):
+        game = perturbation.Game(model, x[sample], 1, segments, 0.2)
+        expected = np.zeros(5)
+        for order in orders(tree):
+            for n, segment in enumerate(order):
+                expected[segment] += game(order[: n + 1]) - game(order[:n])
+        assert_close(found[sample], expected / len(orders(tree)))
+
+
+def test_owen_values_of_the_default_grid_add_up():
+    model = bl.models.mnist_cnn()
+    x = bl.datasets.mnist()[0][:2]
+    values = bl.partition_shap(model, x, 3, per_segment=True)
+    blank = model.logits(np.zeros_like(x[:1]))[:, 3]
+    assert_close(values.sum(axis=1, dtype=float), model.logits(x)[:, 3] - blank)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "error", "words"),
     [
@@ -188,6 +221,7 @@ def test_samples_with_different_numbers_of_segments():
         ("kernel_shap", {"seed": 0.5}, TypeError, "seed must be an int"),
         ("exact_shapley", {"segments": 5}, ValueError, "segments must be at most 16"),
         ("shapley_sampling", {"samples": 3}, ValueError, "samples must be even"),
+        ("partition_shap", {"segments": 9}, ValueError, "segments must be at most 64"),
     ],
 )
 def test_bad_arguments(name, options, error, words):

@@ -86,6 +86,9 @@ METHODS: dict[str, Entry] = {
     "occlusion": Entry(
         "occlusion", ("sliding_window",), "fall of the score when a window is covered"
     ),
+    "partition_shap": Entry(
+        "partition_shap", ("owen", "owen_values"), "Owen values: Shapley values in a hierarchy"
+    ),
     "rise": Entry("rise", (), "mean of random masks, weighted by the scores under them"),
     "saliency": Entry("gradients", ("vanilla",), "magnitude of the gradient"),
     "score_cam": Entry(
