@@ -52,6 +52,16 @@ def test_rules_are_textbook(rule):
         np.testing.assert_allclose(weights @ positions, 0.5)  # exact for straight lines
 
 
+def test_gauss_legendre():
+    for steps in (1, 2, 3, 20, 101):
+        nodes, weights = np.polynomial.legendre.leggauss(steps)
+        positions, found = quadrature("gauss_legendre", steps)
+        np.testing.assert_allclose(positions, (nodes + 1) / 2, atol=1e-14)
+        np.testing.assert_allclose(found, weights / 2, rtol=1e-10)
+    positions, weights = quadrature("gauss_legendre", 4096)
+    np.testing.assert_allclose(weights @ positions**9, 0.1)
+
+
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("score", ["logit", "probability"])
 def test_definition(model, X, rule, score):
@@ -118,6 +128,33 @@ def test_paper_example():
         model = bl.Model(layers, (2,))
         found = bl.integrated_gradients(model, [[3.0, 1.0]], 0, steps=3000, rule="riemann_middle")
         np.testing.assert_allclose(found, [[1.5, -0.5]], atol=2e-3)
+
+
+def test_exact_is_complete(models, mnist):
+    """No discretisation error: the attributions add up to the last digits."""
+    for name in ("mnist_fc", "mnist_cnn"):
+        model = models[name]
+        X = mnist[0][:3].reshape(3, *model.input_shape)
+        found, delta = bl.integrated_gradients(model, X, steps="exact", return_delta=True)
+        size = np.abs(model.logits(X)).max()
+        np.testing.assert_allclose(delta, 0, atol=2e-5 * size)
+        many = bl.integrated_gradients(model, X, steps=3000, rule="riemann_middle")
+        assert_close(found, many, 5e-3)
+        alone = bl.integrated_gradients(model, X[1:2], steps="exact")
+        np.testing.assert_array_equal(alone, found[1:2])
+
+
+def test_exact_on_the_papers_example():
+    f = [bl.ReLU(), bl.Dense([[1.0], [-1.0]], [-1.0]), bl.ReLU()]
+    found = bl.integrated_gradients(bl.Model(f, (2,)), [[3.0, 1.0]], 0, steps="exact")
+    np.testing.assert_allclose(found, [[1.5, -0.5]], rtol=1e-6)
+
+
+def test_exact_is_refused(model, X, models, mnist):
+    with pytest.raises(ValueError, match="piecewise-linear networks, but layer 1 is Tanh"):
+        bl.integrated_gradients(model, X, steps="exact")
+    with pytest.raises(ValueError, match="score must be 'logit' with steps='exact'"):
+        bl.integrated_gradients(models["mnist_cnn"], mnist[0][:1], steps="exact", score="loss")
 
 
 def test_same_bits(models, mnist):

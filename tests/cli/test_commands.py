@@ -119,7 +119,7 @@ def test_demo(tmp_path, capsys):
     names = {path.name for path in (tmp_path / "d").iterdir()}
     pictures = {f"{kind}_{model}.png" for kind in ("saliency", "wrong") for model in MODELS}
     assert names == pictures | {
-        "comparison.png", "filters.png", "index.html",
+        "comparison.png", "filters.png", "methods.png", "index.html",
         "mnist_fc_saliency.npz", "mnist_cnn_saliency.npz",
     }  # fmt: skip
     page = (tmp_path / "d" / "index.html").read_text()
@@ -146,7 +146,7 @@ def test_help_and_version():
 
 
 def test_help_is_quick():
-    """It imports neither the engine nor matplotlib."""
+    """It loads neither matplotlib nor rich."""
     code = """
 import sys
 from backlit.cli import main

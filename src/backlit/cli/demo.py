@@ -10,8 +10,10 @@ import numpy as np
 
 import backlit as bl
 from backlit import metrics
+from backlit.cli.all_methods import explain_by_all, in_words
 from backlit.files import replacing
 from backlit.findings import Summary, describe
+from backlit.plots.contact_sheet import contact_sheet
 from backlit.report import write_page
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 MODELS = ("mnist_fc", "mnist_cnn")
 DOTS = 200  # per inch of the pictures
+EIGHT = 8  # digits that every method explains
+BACKGROUND = 10  # images that some methods compare with
 
 
 @click.command("demo")
@@ -60,7 +64,7 @@ def command(out: str, threads: int | None, limit: int | None) -> None:
     for sentence in findings:
         console.print(sentence)
 
-    with console.status("drawing"):
+    with console.status("explaining eight digits by every method, and drawing"):
         arrays = [write_array(folder, name, array) for name, array in maps.items()]
         pictures = draw(folder, models, X, y)
     write_page(
@@ -115,6 +119,15 @@ def print_table(console: Any, columns: list[str], rows: list[list[str]]) -> None
     console.print()
 
 
+def every_method(models: dict[str, bl.Model], X: np.ndarray, background: np.ndarray) -> "Figure":
+    """The contact sheet of all methods."""
+    maps, notes = {}, {}
+    for name, model in models.items():
+        maps[name], seconds = explain_by_all(model, X, background[-BACKGROUND:])
+        notes[name] = {method: in_words(value) for method, value in seconds.items()}
+    return contact_sheet(X, maps, notes, title="Every method, on eight digits", show=False)
+
+
 def write_array(folder: Path, name: str, maps: np.ndarray) -> str:
     file_name = f"{name}_saliency.npz"
     with replacing(folder / file_name) as aside, open(aside, "wb") as file:
@@ -145,6 +158,9 @@ def draw(
         ]
     filters = bl.show_filters(models["mnist_cnn"], show=False)
     figures.append(("filters", "First-layer filters of mnist_cnn", "All on one scale.", filters))
+    sheet = every_method(models, shown[:EIGHT], X)
+    caption = "Eight digits; at the right the time for each, in a batch of eight."
+    figures.append(("methods", "Every method", caption, sheet))
     pictures = []
     for file_name, title, caption, figure in figures:
         with replacing(folder / f"{file_name}.png") as aside:

@@ -19,6 +19,7 @@ from backlit.layers.base import number, whole
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.methods.call import Call
+from backlit.methods.exact_path import check_piecewise_linear, integrate_exactly
 from backlit.model import Model
 
 BASELINE, POSITIONS, WEIGHTS, SCORES = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 4)
@@ -76,8 +77,7 @@ def quadrature(rule: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
     grid = np.arange(steps)
     even = np.full(steps, 1 / steps)
     if rule == "gauss_legendre":
-        nodes, weights = np.polynomial.legendre.leggauss(steps)
-        return (nodes + 1) / 2, weights / 2
+        return gauss_legendre(steps)
     if rule == "riemann_left":
         return grid / steps, even
     if rule == "riemann_right":
@@ -95,13 +95,28 @@ def quadrature(rule: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
+def gauss_legendre(steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Legendre positions and weights on [0, 1], by Newton's method on the recurrence.
+
+    Quadratic in the number of steps, where an eigenvalue problem would be cubic.
+    """
+    x = np.cos(np.pi * (np.arange(steps, 0, -1) - 0.25) / (steps + 0.5))
+    for _ in range(6):
+        before, value = np.ones(steps), x.copy()
+        for n in range(2, steps + 1):
+            before, value = value, ((2 * n - 1) * x * value - (n - 1) * before) / n
+        slope = steps * (x * value - before) / (x * x - 1)
+        x = x - value / slope
+    return (x + 1) / 2, 1 / ((1 - x * x) * slope * slope)
+
+
 def integrated_gradients(
     model: Model,
     X: Any,
     target: Any = None,
     *,
     baseline: Any = 0.0,
-    steps: int = 50,
+    steps: int | str = 50,
     rule: str = "gauss_legendre",
     tolerance: float | None = None,
     return_delta: bool = False,
@@ -120,8 +135,10 @@ def integrated_gradients(
         input, all along the path.
     baseline : number, array of a sample's shape, array of the shape of `X`, or list of these
         The reference input; the attributions of several are averaged.
-    steps : int
-        Points on the path.
+    steps : int or "exact"
+        Points on the path. "exact", for piecewise-linear networks and the logit, finds the
+        breakpoints along the path instead and integrates without discretisation error (see
+        `backlit.methods.exact_path`); `rule` and `tolerance` have no part in it then.
     rule : {"gauss_legendre", "trapezoid", "riemann_left", "riemann_right", "riemann_middle"}
         The quadrature. All are the textbook rules, with weights that add up to 1 (Captum's
         trapezoid differs). Along a path the gradient of a ReLU network jumps; Gauss-Legendre is
@@ -146,40 +163,50 @@ def integrated_gradients(
         For arguments of wrong shape, kind or range.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
-    steps = whole("steps", steps, 1)
+    exact = steps == "exact"
+    if exact:
+        check_piecewise_linear(model._programs.graph)
+        if score != "logit":
+            raise ValueError(f"score must be 'logit' with steps='exact', got {score!r}")
+    count = 1 if exact else whole("steps", steps, 1)
     if tolerance is not None and number("tolerance", tolerance) <= 0:
         raise ValueError(f"tolerance must be positive, got {tolerance}")
-    quadrature(rule, steps)
+    quadrature(rule, 2 if exact else count)
     several = baseline if isinstance(baseline, list | tuple) else [baseline]
     if not several:
         raise ValueError("baseline must not be an empty list")
     baselines = [check_baseline(b, call.samples, model.input_shape) for b in several]
 
     result = call.result()
-    delta = _integrate(call, baselines, rule, steps, result)
-    while tolerance is not None:
+    delta = _integrate(call, baselines, rule, count, result, exact)
+    while tolerance is not None and not exact:
         open_ = np.flatnonzero(np.abs(delta) > tolerance)
         if not open_.size:
             break
-        if steps >= MOST_STEPS:
+        if count >= MOST_STEPS:
             warnings.warn(
-                f"integrated gradients did not converge to {tolerance} within {steps} steps for "
+                f"integrated gradients did not converge to {tolerance} within {count} steps for "
                 f"{open_.size} of {len(delta)} samples; the largest delta is "
                 f"{np.abs(delta).max():.3g}",
                 RuntimeWarning,
                 stacklevel=2,
             )
             break
-        steps = min(2 * steps, MOST_STEPS)
+        count = min(2 * count, MOST_STEPS)
         part = np.empty((open_.size, *result.shape[1:]), np.float32)
         chosen = [b.chosen(open_) for b in baselines]
-        delta[open_] = _integrate(call.chosen(open_), chosen, rule, steps, part)
+        delta[open_] = _integrate(call.chosen(open_), chosen, rule, count, part)
         result[open_] = part
     return (result, delta) if return_delta else result
 
 
 def _integrate(
-    call: Call, baselines: list[Baseline], rule: str, steps: int, result: np.ndarray
+    call: Call,
+    baselines: list[Baseline],
+    rule: str,
+    steps: int,
+    result: np.ndarray,
+    exact: bool = False,
 ) -> np.ndarray:
     """Write the attributions, averaged over baselines; returns the convergence deltas."""
     points = [np.ascontiguousarray(a, dtype=np.float32) for a in quadrature(rule, steps)]
@@ -194,6 +221,8 @@ def _integrate(
             repeats=steps,
             label="integrated gradients",
         )
+        if exact:
+            integrate_exactly(call, baseline, part)
         if n:
             result += part
         delta -= scores[1].astype(np.float64) - scores[0]

@@ -1,0 +1,56 @@
+"""Every method on a few samples, timed: the demo's contact sheet."""
+
+import inspect
+import time
+from typing import Any
+
+import numpy as np
+
+import backlit as bl
+from backlit.by_name import METHODS, find_method
+
+# What some methods need to be told, or can be told to finish sooner.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "exact_shapley": {"segments": (3, 4)},
+    "feature_ablation": {"segments": 7},
+    "feature_permutation": {"segments": 7},
+    "rise": {"samples": 1000},
+}
+NOT_MAPS = {"jacobian", "layer_activation", "layer_gradient", "layer_attribution"}
+
+
+def explain_by_all(
+    model: bl.Model, X: np.ndarray, background: np.ndarray, threads: int | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """The maps of each method that applies to a model, and seconds a sample, compiling apart.
+
+    A method that needs a convolution, or a package that is not installed, is left out.
+    """
+    maps, seconds = {}, {}
+    for name in METHODS:
+        if name in NOT_MAPS:
+            continue
+        function = find_method(name)
+        options = dict(OPTIONS.get(name, {}), threads=threads)
+        if "background" in inspect.signature(function).parameters:
+            options["background"] = background
+        try:
+            maps[name] = np.asarray(function(model, X, **options))
+        except (ImportError, ValueError):
+            continue
+        seconds[name] = min(_seconds(function, model, X, options) for _ in range(3)) / len(X)
+    return maps, seconds
+
+
+def _seconds(function: Any, model: bl.Model, X: np.ndarray, options: dict[str, Any]) -> float:
+    begin = time.perf_counter()
+    function(model, X, **options)
+    return time.perf_counter() - begin
+
+
+def in_words(seconds: float) -> str:
+    """A time in two digits."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size:
+            return f"{seconds / size:.2g} {unit}"
+    return f"{seconds * 1e6:.0f} µs"
