@@ -68,6 +68,14 @@ def explain_segments(
     return result, details
 
 
+def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """``a @ b`` for a matrix and a matrix or vector, in one thread and a fixed order.
+
+    Those of BLAS may differ with its threads, which cost more than they save at these sizes.
+    """
+    return np.asarray(np.einsum("sm,mt->st" if b.ndim == 2 else "sm,m->s", a, b))
+
+
 def seeded(seed: Any) -> Callable[[int], np.random.Generator]:
     """A stream of random numbers for each number of segments, whatever the other samples."""
     if isinstance(seed, np.random.Generator):

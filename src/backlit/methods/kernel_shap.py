@@ -18,7 +18,7 @@ import numpy as np
 
 from backlit.baselines import check_baseline
 from backlit.layers.base import whole
-from backlit.methods.by_segment import Fold, explain_segments, seeded
+from backlit.methods.by_segment import Fold, explain_segments, product, seeded
 from backlit.methods.call import Call
 from backlit.methods.shapley import MOST_EXACT, exact_plan
 from backlit.model import Model
@@ -155,24 +155,21 @@ def regression_fold(chosen: Coalitions, count: int, errors: bool = True) -> Fold
     kept, weights, pairs = chosen
     weighted = (kept * weights[:, None]).T
     system = np.ones((count + 1, count + 1))
-    system[:count, :count] = weighted @ kept
+    system[:count, :count] = product(weighted, kept)
     system[count, count] = 0
-    right = np.zeros((count + 1, len(kept) + 1))
-    right[:count, :-1] = weighted
-    right[count, -1] = 1
-    solution = np.linalg.solve(system, right)[:count]
-    by_score, by_total = np.ascontiguousarray(solution[:, :-1]), solution[:, -1]
+    inverse = np.linalg.inv(system)[:count]
+    by_score, by_total = product(inverse[:, :count], weighted), inverse[:, count]
     drawn = slice(len(kept) - 2 * pairs, None)
 
     def fold(y: np.ndarray, full: float) -> dict[str, Any]:
         gain = y[1:] - y[0]
-        values = by_score @ gain + by_total * (full - y[0])
+        values = product(by_score, gain) + by_total * (full - y[0])
         if not errors:
             return {"values": values}
         # each pair's pull on the values; they are independent and alike
         error = np.zeros(count)
         if pairs > 1:
-            residual = (gain - kept @ values)[drawn]
+            residual = (gain - product(kept, values))[drawn]
             pull = (by_score[:, drawn] * residual).reshape(count, pairs, 2).sum(axis=2)
             error = np.sqrt(pairs * pull.var(axis=1, ddof=1))
         return {"values": values, "standard_error": error}

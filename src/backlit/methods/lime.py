@@ -11,7 +11,7 @@ import numpy as np
 
 from backlit.baselines import check_baseline
 from backlit.layers.base import number, whole
-from backlit.methods.by_segment import Fold, explain_segments, seeded
+from backlit.methods.by_segment import Fold, explain_segments, product, seeded
 from backlit.methods.call import Call
 from backlit.model import Model
 from backlit.segments import check_segments
@@ -113,12 +113,14 @@ def ridge_fold(kept: np.ndarray, weights: np.ndarray, alpha: float, detailed: bo
     mean = weights @ kept / weights.sum()
     centred = kept - mean
     weighted = (centred * weights[:, None]).T
-    gram = weighted @ centred + alpha * np.eye(kept.shape[1])
-    solve = np.linalg.pinv(gram, hermitian=True) @ weighted
+    gram = product(weighted, centred) + alpha * np.eye(kept.shape[1])
+    # without a penalty, too few coalitions leave the matrix singular
+    inverse = np.linalg.inv(gram) if alpha > 0 else np.linalg.pinv(gram, hermitian=True)
+    solve = product(inverse, weighted)
 
     def fold(y: np.ndarray, full: float) -> dict[str, Any]:
         average = weights @ y / weights.sum()
-        values = solve @ (y - average)
+        values = product(solve, y - average)
         if not detailed:
             return {"values": values}
         return _details(kept, weights, y, values, average - mean @ values)
@@ -147,7 +149,7 @@ def lasso_fold(kept: np.ndarray, weights: np.ndarray, alpha: float, detailed: bo
 def _details(
     kept: np.ndarray, weights: np.ndarray, y: np.ndarray, values: np.ndarray, intercept: float
 ) -> dict[str, Any]:
-    residual = y - kept @ values - intercept
+    residual = y - product(kept, values) - intercept
     spread = y - weights @ y / weights.sum()
     total = weights @ spread**2
     r2 = 1 - weights @ residual**2 / total if total > 0 else 1.0

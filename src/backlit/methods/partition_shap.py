@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from backlit.baselines import check_baseline
-from backlit.methods.by_segment import Fold, explain_segments
+from backlit.methods.by_segment import Fold, explain_segments, product
 from backlit.methods.call import Call
 from backlit.model import Model
 from backlit.segments import check_segments
@@ -120,4 +120,4 @@ def owen_plan(places: np.ndarray) -> tuple[np.ndarray, Fold]:
     weights = np.zeros((count, len(masks)))
     np.add.at(weights, (np.concatenate(owners), place.reshape(-1)), np.concatenate(signs))
     # the empty coalition sorts first; taking it away changes nothing but keeps digits
-    return masks, lambda y, full: {"values": weights @ (y - y[0])}
+    return masks, lambda y, full: {"values": product(weights, y - y[0])}

@@ -11,7 +11,7 @@ import numpy as np
 
 from backlit.baselines import check_baseline
 from backlit.layers.base import number, whole
-from backlit.methods.by_segment import seeded
+from backlit.methods.by_segment import product, seeded
 from backlit.methods.call import Call
 from backlit.methods.masked import segment_scores
 from backlit.model import Model
@@ -91,10 +91,12 @@ def rise(
         part, own = call.chosen(np.arange(len(result))[batch]), base.chosen(batch)
         total = np.zeros((len(part.samples), height * width))
         for masks in random_masks((height, width), cells, keep, samples, stream(0)):
-            weights = masks.astype(np.float64)
+            weights = masks.T.astype(np.float64)
             for index, scores, _ in segment_scores(part, own, pixels, masks):
                 for row, y in zip(total[index], scores.astype(np.float64), strict=True):
-                    row += y @ weights  # one by one: bits do not depend on the other samples
+                    row += product(
+                        weights, y
+                    )  # one by one: bits do not depend on the other samples
         maps = total.reshape(-1, height, width) / (samples * keep)
         leading = (1,) * (result.ndim - 3)
         result[batch] = maps.reshape(len(maps), *leading, height, width)

@@ -14,7 +14,7 @@ import numpy as np
 
 from backlit.baselines import check_baseline
 from backlit.layers.base import whole
-from backlit.methods.by_segment import Fold, explain_segments, seeded
+from backlit.methods.by_segment import Fold, explain_segments, product, seeded
 from backlit.methods.call import Call
 from backlit.model import Model
 from backlit.segments import check_segments
@@ -69,7 +69,7 @@ def exact_plan(count: int) -> tuple[np.ndarray, Fold]:
 
     def fold(y: np.ndarray, full: float) -> dict[str, Any]:
         # v is taken from v(empty), which changes nothing but keeps digits
-        return {"values": weights @ (y - y[0]), "standard_error": np.zeros(count)}
+        return {"values": product(weights, y - y[0]), "standard_error": np.zeros(count)}
 
     return kept, fold
 
