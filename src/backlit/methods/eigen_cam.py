@@ -15,7 +15,7 @@ from backlit.methods.inner import find_image_layer
 from backlit.methods.layer_attribution import Activation
 from backlit.model import Model
 
-CHUNK_BYTES = 8 << 20  # of activations that are held at a time
+CHUNK_BYTES = 2 << 20  # of activations that are held at a time
 
 
 def eigen_cam(
@@ -51,23 +51,21 @@ def eigen_cam(
         part = call.chosen(index)
         activations = np.empty((len(part.samples), *shape), np.float32)
         part.run(Activation(tensor), activations, programs=programs)
-        for place, sample in enumerate(activations, first):
-            small = _component(sample)
-            if relu:
-                small = np.maximum(small, 0)
-            result[place, 0] = small if enlarge is None else enlarge[0] @ small @ enlarge[1].T
+        maps = _components(activations)
+        if relu:
+            maps = np.maximum(maps, 0)
+        result[index, 0] = maps if enlarge is None else enlarge[0] @ maps @ enlarge[1].T
     return result
 
 
-def _component(activations: np.ndarray) -> np.ndarray:
-    """The projection of each pixel's channels on the first principal axis, in float64."""
-    channels, height, width = activations.shape
-    values = activations.reshape(channels, -1).astype(np.float64)
-    values -= values.mean(axis=1, keepdims=True)
-    axis = np.linalg.eigh(values @ values.T)[1][:, -1]
-    if axis.sum() < 0:
-        axis = -axis
-    return (axis @ values).reshape(height, width)
+def _components(activations: np.ndarray) -> np.ndarray:
+    """Projections of each pixel's channels on the first principal axis, in float64."""
+    samples, channels, height, width = activations.shape
+    values = activations.reshape(samples, channels, -1).astype(np.float64)
+    values -= values.mean(axis=2, keepdims=True)
+    axes = np.linalg.eigh(values @ values.transpose(0, 2, 1))[1][:, :, -1]
+    axes = np.where(axes.sum(axis=1, keepdims=True) < 0, -axes, axes)
+    return (axes[:, None] @ values).reshape(samples, height, width)
 
 
 def _enlargement(graph: Graph, tensor: int) -> tuple[np.ndarray, np.ndarray]:

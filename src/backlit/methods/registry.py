@@ -107,4 +107,5 @@ METHODS: dict[str, Entry] = {
         ("axiom_based_grad_cam",),
         "a layer's channels, weighted by gradient times activation",
     ),
+    "xrai": Entry("xrai", (), "regions of the image, ranked by the attribution they hold"),
 }
