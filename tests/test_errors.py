@@ -5,7 +5,9 @@ import pytest
 
 import backlit as bl
 
-MODEL = bl.Model([bl.Conv2D(np.ones((2, 1, 3, 3))), bl.Flatten(), bl.Dense(np.ones((8, 3)))], (1, 4, 4))
+MODEL = bl.Model(
+    [bl.Conv2D(np.ones((2, 1, 3, 3))), bl.Flatten(), bl.Dense(np.ones((8, 3)))], (1, 4, 4)
+)
 DENSE = bl.Model([bl.Dense(np.ones((4, 3)))], (4,))
 X = np.ones((2, 1, 4, 4))
 

@@ -115,7 +115,13 @@ def test_nan_survives_relu(rng):
     """An overflow inside the network is seen, not turned into a number."""
     huge = np.full((2, 2), 1e38, np.float32)
     model = bl.Model(
-        [bl.Dense(huge), bl.Dense(huge * [1, -1]), bl.Dense([[1], [1]]), bl.ReLU(), bl.Dense([[1]])],
+        [
+            bl.Dense(huge),
+            bl.Dense(huge * [1, -1]),
+            bl.Dense([[1], [1]]),
+            bl.ReLU(),
+            bl.Dense([[1]]),
+        ],
         (2,),
     )
     assert np.isnan(model.logits(np.ones((3, 2)))).all()

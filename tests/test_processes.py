@@ -57,7 +57,9 @@ def test_other_processors(tmp_path, here, name):
     if not sys.platform.startswith("linux"):
         pytest.skip("x86 names")
     cache = str(tmp_path / "cache")
-    for a, b in zip(results(tmp_path, NUMBA_CPU_NAME=name, NUMBA_CACHE_DIR=cache), here, strict=True):
+    for a, b in zip(
+        results(tmp_path, NUMBA_CPU_NAME=name, NUMBA_CACHE_DIR=cache), here, strict=True
+    ):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 

@@ -74,7 +74,9 @@ def windows(layer, shape):
 def max_pooling(layer, x):
     out = np.empty((len(x), *layer.output_shape(x.shape[1:])))
     for (oy, ox), _, rows, columns in windows(layer, x.shape[1:]):
-        out[:, :, oy, ox] = x[:, :, rows.start : rows.stop, columns.start : columns.stop].max((2, 3))
+        out[:, :, oy, ox] = x[:, :, rows.start : rows.stop, columns.start : columns.stop].max(
+            (2, 3)
+        )
     return out
 
 
