@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Every refusal names the argument, what was given and what was expected."""
 
 import numpy as np

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.methods.integrated_gradients import quadrature
+from backlit.attribution.integrated_gradients import quadrature
 from tests.helpers import assert_close
 from tests.reference import network
 

@@ -123,7 +123,7 @@ class _KernelLocator(_CacheLocator):
 
 
 class _KernelCacheImpl(CompileResultCacheImpl):
-    _locator_classes = [_KernelLocator]
+    _locator_classes = [_KernelLocator]  # noqa: RUF012 (Numba's way)
 
 
 class KernelCache(FunctionCache):

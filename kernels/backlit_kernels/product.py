@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from backlit_kernels.kernel import Kernel
+from backlit_kernels.target import target
 from backlit_kernels.tile import (
     add_tile,
     broadcast_rows,
@@ -22,7 +23,6 @@ from backlit_kernels.tile import (
     rectify_tile,
     store_tile,
 )
-from backlit_kernels.target import target
 from backlit_kernels.vector import LANES
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from backlit_kernels.frame import COUNT, PORTS, SAMPLE, integers_at
 from backlit_kernels.functions import exp, log
 from backlit_kernels.lanes import for_lanes
-from backlit_kernels.vector import fma, load_one, maximum, select, splat
+from backlit_kernels.vector import fma, maximum, select, splat
 
 LOGIT, LOG_PROBABILITY, PROBABILITY, LOSS = range(4)
 

@@ -67,7 +67,7 @@ def compiles_to(function: Any, emit: Emit, result: types.Type, *kinds: type[type
         def typer(*args: Any) -> types.Type | None:
             return result if all(map(isinstance, args, kinds)) else None
 
-        typer.__signature__ = _positional(len(kinds))  # type: ignore[attr-defined]
+        typer.__signature__ = _positional(len(kinds))
         return typer
 
     @lower_builtin(function, *kinds)

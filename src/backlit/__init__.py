@@ -7,6 +7,7 @@ their weights; a method takes arrays and returns an array of the input's shape.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from backlit.attribution.registry import METHODS
 from backlit.layers import (
     AvgPool2D,
     BatchNorm,
@@ -24,25 +25,47 @@ from backlit.layers import (
     Softmax,
     Tanh,
 )
-from backlit.methods.registry import METHODS
 from backlit.model import Model
 from backlit.storage import load, save
 from backlit.version import VERSION
 
 if TYPE_CHECKING:
     from backlit import datasets, metrics, models, plots
+    from backlit.attribution.ablation import feature_ablation, feature_permutation
+    from backlit.attribution.blur_integrated_gradients import blur_integrated_gradients
+    from backlit.attribution.cam import (
+        grad_cam,
+        grad_cam_plus_plus,
+        hires_cam,
+        layer_cam,
+        xgrad_cam,
+    )
+    from backlit.attribution.channel_cam import ablation_cam, score_cam
+    from backlit.attribution.deeplift import deeplift, deeplift_shap
+    from backlit.attribution.eigen_cam import eigen_cam
+    from backlit.attribution.expected_gradients import expected_gradients
+    from backlit.attribution.full_grad import full_grad
+    from backlit.attribution.gradients import gradient, saliency
+    from backlit.attribution.guided_integrated_gradients import guided_integrated_gradients
+    from backlit.attribution.input_x_gradient import input_x_gradient
+    from backlit.attribution.integrated_gradients import integrated_gradients
+    from backlit.attribution.jacobian import jacobian
+    from backlit.attribution.kernel_shap import kernel_shap
+    from backlit.attribution.layer_attribution import (
+        layer_activation,
+        layer_attribution,
+        layer_gradient,
+    )
+    from backlit.attribution.lime import lime
+    from backlit.attribution.lrp import lrp
+    from backlit.attribution.occlusion import occlusion
+    from backlit.attribution.partition_shap import partition_shap
+    from backlit.attribution.relu_rules import deconvnet, guided_backprop
+    from backlit.attribution.rise import rise
+    from backlit.attribution.shapley import exact_shapley, shapley_sampling
+    from backlit.attribution.smoothgrad import smoothgrad
+    from backlit.attribution.xrai import xrai
     from backlit.by_name import attribute, completeness_gap, methods
-    from backlit.methods.ablation import feature_ablation, feature_permutation
-    from backlit.methods.deeplift import deeplift, deeplift_shap
-    from backlit.methods.gradients import gradient, saliency
-    from backlit.methods.integrated_gradients import integrated_gradients
-    from backlit.methods.kernel_shap import kernel_shap
-    from backlit.methods.lime import lime
-    from backlit.methods.lrp import lrp
-    from backlit.methods.occlusion import occlusion
-    from backlit.methods.partition_shap import partition_shap
-    from backlit.methods.rise import rise
-    from backlit.methods.shapley import exact_shapley, shapley_sampling
     from backlit.plots import compare, show_filters, show_saliency, wrong
 
 __version__ = VERSION
@@ -53,10 +76,10 @@ _LATER = {
     "compare": "backlit.plots",
     "completeness_gap": "backlit.by_name",
     "datasets": "backlit.datasets",
-    "jacobian": "backlit.methods.jacobian",
-    "layer_activation": "backlit.methods.layer_attribution",
-    "layer_attribution": "backlit.methods.layer_attribution",
-    "layer_gradient": "backlit.methods.layer_attribution",
+    "jacobian": "backlit.attribution.jacobian",
+    "layer_activation": "backlit.attribution.layer_attribution",
+    "layer_attribution": "backlit.attribution.layer_attribution",
+    "layer_gradient": "backlit.attribution.layer_attribution",
     "methods": "backlit.by_name",
     "metrics": "backlit.metrics",
     "models": "backlit.models",
@@ -64,7 +87,7 @@ _LATER = {
     "show_filters": "backlit.plots",
     "show_saliency": "backlit.plots",
     "wrong": "backlit.plots",
-} | {name: f"backlit.methods.{entry.module}" for name, entry in METHODS.items()}
+} | {name: f"backlit.attribution.{entry.module}" for name, entry in METHODS.items()}
 
 
 def __getattr__(name: str) -> Any:
@@ -97,18 +120,39 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "Tanh",
+    "ablation_cam",
+    "attribute",
+    "blur_integrated_gradients",
     "compare",
+    "completeness_gap",
     "datasets",
+    "deconvnet",
     "deeplift",
     "deeplift_shap",
+    "eigen_cam",
     "exact_shapley",
+    "expected_gradients",
     "feature_ablation",
     "feature_permutation",
+    "full_grad",
+    "grad_cam",
+    "grad_cam_plus_plus",
     "gradient",
+    "guided_backprop",
+    "guided_integrated_gradients",
+    "hires_cam",
+    "input_x_gradient",
+    "integrated_gradients",
+    "jacobian",
     "kernel_shap",
+    "layer_activation",
+    "layer_attribution",
+    "layer_cam",
+    "layer_gradient",
     "lime",
     "load",
     "lrp",
+    "methods",
     "metrics",
     "models",
     "occlusion",
@@ -117,8 +161,12 @@ __all__ = [
     "rise",
     "saliency",
     "save",
+    "score_cam",
     "shapley_sampling",
     "show_filters",
     "show_saliency",
+    "smoothgrad",
     "wrong",
+    "xgrad_cam",
+    "xrai",
 ]

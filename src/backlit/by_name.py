@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from backlit.attribution.registry import METHODS
 from backlit.baselines import check_baseline
-from backlit.methods.registry import METHODS
 from backlit.model import Model
 
 
@@ -30,7 +30,7 @@ def find_method(name: str) -> Callable[..., Any]:
     for own, entry in METHODS.items():
         if wanted in map(_plain, (own, *entry.aliases)):
             found: Callable[..., Any] = getattr(
-                import_module(f"backlit.methods.{entry.module}"), own
+                import_module(f"backlit.attribution.{entry.module}"), own
             )
             return found
     raise ValueError(f"method must be one of {', '.join(methods())}, got {name!r}")
@@ -86,7 +86,7 @@ def completeness_gap(
     -------
     float64 array of shape (N,)
     """
-    from backlit.methods.call import Call
+    from backlit.attribution.call import Call
 
     call = Call(model, X, target, score, threads, False, None, None)
     values = np.asarray(attributions, dtype=np.float64)
@@ -101,7 +101,7 @@ def completeness_gap(
     difference = _score(logits, targets, score) - _score(
         np.broadcast_to(reference, logits.shape), targets, score
     )
-    return values.reshape(len(values), -1).sum(axis=1) - difference
+    return values.sum(axis=tuple(range(1, values.ndim))) - difference
 
 
 def _score(logits: np.ndarray, targets: np.ndarray, score: str) -> np.ndarray:

@@ -138,7 +138,7 @@ class Model:
         -------
         float32 array of the shape of `X`
         """
-        from backlit.methods.gradients import saliency
+        from backlit.attribution.gradients import saliency
 
         return saliency(self, X, target_class, score=score)
 

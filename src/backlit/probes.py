@@ -120,7 +120,8 @@ class ProgramStore:
                 pieces = 1 if serial else threads * PIECES_PER_THREAD
                 parts += split(job, first, stop, pieces)
         if not run_parts(parts, min(threads, len(parts)), progress):
-            finite = np.isfinite(np.asarray(ports[0])).reshape(len(ports[0]), -1).all(axis=1)
+            given = np.asarray(ports[0])
+            finite = np.isfinite(given).reshape(len(given), -1).all(axis=1)
             raise ValueError(
                 f"X must be finite, but sample {finite.argmin()} holds NaN or infinity"
             )

@@ -19,7 +19,6 @@ from backlit.lowering.products import emit_product
 from backlit.lowering.winograd import emit_winograd_backward, takes_winograd
 from backlit.tape import Buffer
 
-
 # --- dense ------------------------------------------------------------------------------------
 
 

@@ -84,7 +84,7 @@ def max_backward(lowering: Lowering, node: Node) -> None:
     destination, applies = lowering.through_relu(x)
 
     def write(out: Buffer) -> None:
-        operands = image_operands(lowering, node) | {
+        operands: dict[str, Any] = image_operands(lowering, node) | {
             "x": lowering.activations[x].at(source.origin),
             "y": lowering.activations[node.output].at(target.origin),
             "g": lowering.gradients[node.output].at(target.origin),

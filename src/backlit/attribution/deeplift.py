@@ -1,0 +1,163 @@
+"""DeepLIFT.
+
+Shrikumar, Greenside and Kundaje, "Learning important features through propagating activation
+differences", 2017. An attribution is (x - x') m, with the multipliers m of the score by the
+input. Multipliers follow the chain rule; by the rescale rule, that of a non-linearity is
+
+    m = (f(z) - f(z')) / (z - z')
+
+for the values z that it takes for the input and z' for the baseline. The attributions add up to
+score(x) - score(x').
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from backlit_kernels.rescale import add_contribution
+
+from backlit.attribution.call import Call
+from backlit.baselines import check_background, check_baseline
+from backlit.graph import Graph, pool_first
+from backlit.lowering import Lowering
+from backlit.lowering.context import FIRST_FREE_PORT
+from backlit.lowering.rescale import rescale_rule, seed_multipliers
+from backlit.model import Model
+
+BASELINE = FIRST_FREE_PORT
+
+
+@dataclass(frozen=True)
+class DifferenceRule:
+    """Differences from `baselines` baselines, one a step, times their multipliers, averaged."""
+
+    score: int
+    per_sample: int  # 1 where each sample has a baseline of its own
+    baselines: int
+
+    def lower(self, graph: Graph, lanes: int) -> Lowering:
+        point = Lowering(pool_first(graph), lanes)
+        point.keep_all()
+        reference = point.another_pass()
+        tape = point.tape
+        shared = not self.per_sample and self.baselines == 1
+        tape.section = "setup" if shared else "body"
+        x0 = reference.load(BASELINE, per_sample=self.per_sample, per_step=int(not self.per_sample))
+        reference.forward()
+
+        tape.section = "prologue"
+        x = point.load()
+        point.forward()
+        targets = point.choose_targets()
+        total = point.zeros(0)
+
+        tape.section = "body"
+        seed_multipliers(point, reference, self.score, targets)
+        point.backward(rule=rescale_rule(reference))
+        tape.emit(
+            add_contribution,
+            x=x,
+            x0=x0,
+            g=point.gradients[0],
+            weight=tape.constant([1 / self.baselines]),
+            total=total,
+            size=point.layouts[0].size,
+        )
+
+        tape.section = "epilogue"
+        point.store(total, 0)
+        return point
+
+
+def deeplift(
+    model: Model,
+    X: Any,
+    target: Any = None,
+    *,
+    baseline: Any = 0.0,
+    score: str = "logit",
+    threads: int | None = None,
+    progress: bool = False,
+    out: np.ndarray | None = None,
+    memory: int | None = None,
+) -> np.ndarray:
+    """DeepLIFT with the rescale rule: how differences from a baseline make that of the score.
+
+    Additions, convolutions, dense layers, average pooling and batch normalisation are linear.
+    In max pooling a rise of a window's maximum is due to the input's maximum and a fall to the
+    baseline's, as in Captum; where windows overlap, contributions add up (Captum keeps one).
+    Captum 0.9 loses this rule where a max pooling reads a ReLU's output directly: it takes the
+    gradient there, and its attributions do not add up.
+    Where z = z' the multiplier is the derivative. Softmax, and a score other than the logit, is
+    rescaled as exponentials over their sum: with L_j the logarithmic mean of p_j for input and
+    baseline, the multiplier of p_k by z_j is L_k (1[j = k] - L_j / sum L). Captum divides
+    elementwise there, which does not add up.
+
+    Parameters
+    ----------
+    model, X, target
+        As for `backlit.saliency`.
+    baseline : number, array of a sample's shape, or array of the shape of `X`
+        The reference input.
+    score, threads, progress, out, memory
+        As for `backlit.saliency`.
+
+    Returns
+    -------
+    float32 array of the shape of `X`
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments of wrong shape, kind or range.
+    """
+    call = Call(model, X, target, score, threads, progress, out, memory)
+    base = check_baseline(baseline, call.samples, model.input_shape)
+    result = call.result()
+    call.run(
+        DifferenceRule(call.score, base.per_sample, 1), result, [base.values], label="DeepLIFT"
+    )
+    return result
+
+
+def deeplift_shap(
+    model: Model,
+    X: Any,
+    target: Any = None,
+    *,
+    background: Any,
+    score: str = "logit",
+    threads: int | None = None,
+    progress: bool = False,
+    out: np.ndarray | None = None,
+    memory: int | None = None,
+) -> np.ndarray:
+    """DeepLIFT averaged over the baselines of a background set: approximate Shapley values.
+
+    Lundberg and Lee, "A unified approach to interpreting model predictions", 2017. The
+    attributions add up to score(x) less the mean score of the background.
+
+    Parameters
+    ----------
+    model, X, target
+        As for `backlit.saliency`.
+    background : array of shape (B, *shape of a sample)
+        The baselines; every one counts the same.
+    score, threads, progress, out, memory
+        As for `backlit.saliency`.
+
+    Returns
+    -------
+    float32 array of the shape of `X`
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments of wrong shape, kind or range.
+    """
+    call = Call(model, X, target, score, threads, progress, out, memory)
+    entries = check_background(background, call.samples, model.input_shape)
+    result = call.result()
+    probe = DifferenceRule(call.score, 0, len(entries))
+    call.run(probe, result, [entries], repeats=len(entries), label="DeepLIFT SHAP")
+    return result

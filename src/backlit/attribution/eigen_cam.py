@@ -1,0 +1,81 @@
+"""Eigen-CAM: the first principal component of a layer's activations.
+
+Muhammad and Yeasin, "Eigen-CAM: Class activation map using principal components", 2020.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from backlit.attribution.call import Call
+from backlit.attribution.cam import map_shape
+from backlit.attribution.inner import find_image_layer
+from backlit.attribution.layer_attribution import Activation
+from backlit.graph import Graph
+from backlit.lowering.maps import neighbours
+from backlit.model import Model
+
+CHUNK_BYTES = 2 << 20  # of activations that are held at a time
+
+
+def eigen_cam(
+    model: Model,
+    X: Any,
+    target: Any = None,
+    *,
+    layer: int | str | None = None,
+    upsample: bool = True,
+    relu: bool = True,
+    score: str = "logit",
+    threads: int | None = None,
+    progress: bool = False,
+    out: np.ndarray | None = None,
+    memory: int | None = None,
+) -> np.ndarray:
+    """Eigen-CAM: a layer's activations along their first principal component.
+
+    Muhammad and Yeasin, 2020. As in pytorch-grad-cam each channel is centred first. A component
+    has no sign of its own: it is given the one with which its entries add up to 0 or more, so that
+    the map is large where activations are. `target` and `score` make no difference.
+
+    Arguments and result are those of `backlit.grad_cam`.
+    """
+    call = Call(model, X, target, score, threads, progress, out, memory)
+    programs, tensor = find_image_layer(model, layer)
+    shape = programs.graph.shapes[tensor]
+    result = call.result(*map_shape(call, shape, upsample))
+    chunk = max(1, CHUNK_BYTES // (4 * int(np.prod(shape))))
+    enlarge = _enlargement(programs.graph, tensor) if upsample else None
+    for first in range(0, len(call.samples), chunk):
+        index = slice(first, first + chunk)
+        part = call.chosen(index)
+        activations = np.empty((len(part.samples), *shape), np.float32)
+        part.run(Activation(tensor), activations, programs=programs)
+        maps = _components(activations)
+        if relu:
+            maps = np.maximum(maps, 0)
+        result[index, 0] = maps if enlarge is None else enlarge[0] @ maps @ enlarge[1].T
+    return result
+
+
+def _components(activations: np.ndarray) -> np.ndarray:
+    """Projections of each pixel's channels on the first principal axis, in float64."""
+    samples, channels, height, width = activations.shape
+    values = activations.reshape(samples, channels, -1).astype(np.float64)
+    values -= values.mean(axis=2, keepdims=True)
+    axes = np.linalg.eigh(values @ values.transpose(0, 2, 1))[1][:, :, -1]
+    axes = np.where(axes.sum(axis=1, keepdims=True) < 0, -axes, axes)
+    return (axes[:, None] @ values).reshape(samples, height, width)
+
+
+def _enlargement(graph: Graph, tensor: int) -> tuple[np.ndarray, np.ndarray]:
+    """The matrices that enlarge rows and columns."""
+    matrices = []
+    for size, wanted in zip(graph.shapes[tensor][1:], graph.shapes[0][1:], strict=True):
+        between, share = neighbours(size, wanted)
+        matrix = np.zeros((wanted, size))
+        for number, (first, second) in enumerate(between):
+            matrix[number, first] += 1 - share[number]
+            matrix[number, second] += share[number]
+        matrices.append(matrix)
+    return matrices[0], matrices[1]

@@ -1,0 +1,91 @@
+"""The gradient of a class score by the input, signed or as a magnitude."""
+
+from typing import Any
+
+import numpy as np
+
+from backlit.attribution.call import Call
+from backlit.model import Model
+from backlit.probes import InputGradient
+
+
+def saliency(
+    model: Model,
+    X: Any,
+    target: Any = None,
+    *,
+    score: str = "logit",
+    threads: int | None = None,
+    progress: bool = False,
+    out: np.ndarray | None = None,
+    memory: int | None = None,
+) -> np.ndarray:
+    """The magnitude of the gradient, |d score / d input|.
+
+    Simonyan, Vedaldi and Zisserman, "Deep inside convolutional networks", 2013.
+
+    Parameters
+    ----------
+    model : Model
+    X : array of shape (N, *model.input_shape)
+        Any real dtype; NaN and infinite values are refused.
+    target : None, int, or array of N ints
+        The class whose score is differentiated; None stands for the predicted one.
+    score : {"logit", "log_probability", "probability", "loss"}
+        The quantity that is differentiated; "loss" is the cross-entropy of the target.
+    threads : int, optional
+        Default: the cores this process may use. Results do not depend on it.
+    progress : bool
+        Whether to show a progress bar.
+    out : float32 array of the shape of `X`, optional
+        Where to write the result.
+    memory : int, optional
+        A budget for working memory in bytes.
+
+    Returns
+    -------
+    float32 array of the shape of `X`, not negative
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments of wrong shape, kind or range.
+    """
+    return _input_gradient(model, X, target, score, threads, progress, out, memory, True)
+
+
+def gradient(
+    model: Model,
+    X: Any,
+    target: Any = None,
+    *,
+    score: str = "logit",
+    threads: int | None = None,
+    progress: bool = False,
+    out: np.ndarray | None = None,
+    memory: int | None = None,
+) -> np.ndarray:
+    """The signed gradient, d score / d input. Arguments as for `saliency`.
+
+    Returns
+    -------
+    float32 array of the shape of `X`
+    """
+    return _input_gradient(model, X, target, score, threads, progress, out, memory, False)
+
+
+def _input_gradient(
+    model: Model,
+    X: Any,
+    target: Any,
+    score: str,
+    threads: int | None,
+    progress: bool,
+    out: np.ndarray | None,
+    memory: int | None,
+    magnitude: bool,
+) -> np.ndarray:
+    call = Call(model, X, target, score, threads, progress, out, memory)
+    result = call.result()
+    call.run(InputGradient(call.score, magnitude), result)
+    return result

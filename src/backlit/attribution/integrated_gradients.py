@@ -1,0 +1,232 @@
+"""Integrated gradients.
+
+Sundararajan, Taly and Yan, "Axiomatic attribution for deep networks", 2017:
+
+    attribution = (x - x') * integral over a in [0, 1] of d score(x' + a (x - x')) / dx
+
+with the baseline x'. The attributions add up to score(x) - score(x').
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from backlit.attribution.call import Call
+from backlit.attribution.exact_path import check_piecewise_linear, integrate_exactly
+from backlit.baselines import Baseline, check_baseline
+from backlit.graph import Graph, affine_prefix
+from backlit.layers.base import number, whole
+from backlit.lowering import Lowering
+from backlit.lowering.context import FIRST_FREE_PORT
+from backlit.model import Model
+
+BASELINE, POSITIONS, WEIGHTS, SCORES = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 4)
+MOST_STEPS = 4096  # where `tolerance` gives up
+
+
+@dataclass(frozen=True)
+class PathIntegral:
+    """Gradients along the straight path from a baseline, weighted and added up.
+
+    Before the first non-linearity the network is affine: its pre-activations are interpolated
+    between those of baseline and input, and the way back through it is taken once, by the sum.
+    The scores at both ends go to a port.
+    """
+
+    score: int
+    baseline_per_sample: int
+
+    def lower(self, graph: Graph, lanes: int) -> Lowering:
+        start = affine_prefix(graph)
+        end = Lowering(graph, lanes)
+        end.kept.add(start)
+        begin, point = end.another_pass(), end.another_pass()
+
+        end.tape.section = "prologue"
+        x = end.load()
+        x0 = begin.load(BASELINE, per_sample=self.baseline_per_sample)
+        end.forward()
+        begin.forward()
+        targets = end.choose_targets()  # what is predicted for the input itself, if not given
+        for place, ends in enumerate((begin, end)):
+            values = ends.score_values(self.score, targets)
+            ends.store_lane_values(values, SCORES + place)
+        total = end.zeros(start)
+
+        end.tape.section = "body"
+        path = begin.activations[start], end.activations[start]
+        point.place(start, *path, point.load_lane_values(POSITIONS))
+        point.forward()
+        point.seed(self.score, targets)
+        point.backward(until=start)
+        weight = point.load_lane_values(WEIGHTS)
+        point.accumulate(start, point.gradients[start], weight, total)
+
+        end.tape.section = "epilogue"
+        end.gradients = {start: total}
+        end.backward()
+        difference = end.subtract(0, x, x0)
+        end.store(end.multiply(0, difference, end.gradients[0]), 0)
+        return end
+
+
+def quadrature(rule: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions in [0, 1] and weights, which add up to 1, of a textbook rule."""
+    grid = np.arange(steps)
+    even = np.full(steps, 1 / steps)
+    if rule == "gauss_legendre":
+        return gauss_legendre(steps)
+    if rule == "riemann_left":
+        return grid / steps, even
+    if rule == "riemann_right":
+        return (grid + 1) / steps, even
+    if rule == "riemann_middle":
+        return (grid + 0.5) / steps, even
+    if rule == "trapezoid":
+        if steps < 2:
+            raise ValueError(f"steps must be at least 2 for the trapezoid rule, got {steps}")
+        ends = (grid == 0) | (grid == steps - 1)
+        return grid / (steps - 1), np.where(ends, 0.5, 1.0) / (steps - 1)
+    raise ValueError(
+        "rule must be 'gauss_legendre', 'trapezoid', 'riemann_left', 'riemann_right' or "
+        f"'riemann_middle', got {rule!r}"
+    )
+
+
+def gauss_legendre(steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Legendre positions and weights on [0, 1], by Newton's method on the recurrence.
+
+    Quadratic in the number of steps, where an eigenvalue problem would be cubic.
+    """
+    x = np.cos(np.pi * (np.arange(steps, 0, -1) - 0.25) / (steps + 0.5))
+    for _ in range(6):
+        before, value = np.ones(steps), x.copy()
+        for n in range(2, steps + 1):
+            before, value = value, ((2 * n - 1) * x * value - (n - 1) * before) / n
+        slope = steps * (x * value - before) / (x * x - 1)
+        x = x - value / slope
+    return (x + 1) / 2, 1 / ((1 - x * x) * slope * slope)
+
+
+def integrated_gradients(
+    model: Model,
+    X: Any,
+    target: Any = None,
+    *,
+    baseline: Any = 0.0,
+    steps: int | str = 50,
+    rule: str = "gauss_legendre",
+    tolerance: float | None = None,
+    return_delta: bool = False,
+    score: str = "logit",
+    threads: int | None = None,
+    progress: bool = False,
+    out: np.ndarray | None = None,
+    memory: int | None = None,
+) -> Any:
+    """Gradients integrated along the straight path from a baseline, times the difference.
+
+    Parameters
+    ----------
+    model, X, target
+        As for `backlit.saliency`. With `target` None the class is the one predicted for the
+        input, all along the path.
+    baseline : number, array of a sample's shape, array of the shape of `X`, or list of these
+        The reference input; the attributions of several are averaged.
+    steps : int or "exact"
+        Points on the path. "exact", for piecewise-linear networks and the logit, finds the
+        breakpoints along the path instead and integrates without discretisation error (see
+        `backlit.attribution.exact_path`); `rule` and `tolerance` have no part in it then.
+    rule : {"gauss_legendre", "trapezoid", "riemann_left", "riemann_right", "riemann_middle"}
+        The quadrature. All are the textbook rules, with weights that add up to 1 (Captum's
+        trapezoid differs). Along a path the gradient of a ReLU network jumps; Gauss-Legendre is
+        then no better than the midpoint rule.
+    tolerance : float, optional
+        Double the points, from `steps` on, for each sample whose convergence delta exceeds this,
+        up to 4096; a warning reports what has not converged then.
+    return_delta : bool
+        Whether to return the convergence deltas as well.
+    score, threads, progress, out, memory
+        As for `backlit.saliency`.
+
+    Returns
+    -------
+    attributions : float32 array of the shape of `X`
+    delta : float64 array of shape (N,), if asked for
+        Sum of the attributions minus (score(x) - score(baseline)).
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments of wrong shape, kind or range.
+    """
+    call = Call(model, X, target, score, threads, progress, out, memory)
+    exact = steps == "exact"
+    if exact:
+        check_piecewise_linear(model._programs.graph)
+        if score != "logit":
+            raise ValueError(f"score must be 'logit' with steps='exact', got {score!r}")
+    count = 1 if exact else whole("steps", steps, 1)
+    if tolerance is not None and number("tolerance", tolerance) <= 0:
+        raise ValueError(f"tolerance must be positive, got {tolerance}")
+    quadrature(rule, 2 if exact else count)
+    several = baseline if isinstance(baseline, list | tuple) else [baseline]
+    if not several:
+        raise ValueError("baseline must not be an empty list")
+    baselines = [check_baseline(b, call.samples, model.input_shape) for b in several]
+
+    result = call.result()
+    delta = _integrate(call, baselines, rule, count, result, exact)
+    while tolerance is not None and not exact:
+        open_ = np.flatnonzero(np.abs(delta) > tolerance)
+        if not open_.size:
+            break
+        if count >= MOST_STEPS:
+            warnings.warn(
+                f"integrated gradients did not converge to {tolerance} within {count} steps for "
+                f"{open_.size} of {len(delta)} samples; the largest delta is "
+                f"{np.abs(delta).max():.3g}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            break
+        count = min(2 * count, MOST_STEPS)
+        part = np.empty((open_.size, *result.shape[1:]), np.float32)
+        chosen = [b.chosen(open_) for b in baselines]
+        delta[open_] = _integrate(call.chosen(open_), chosen, rule, count, part)
+        result[open_] = part
+    return (result, delta) if return_delta else result
+
+
+def _integrate(
+    call: Call,
+    baselines: list[Baseline],
+    rule: str,
+    steps: int,
+    result: np.ndarray,
+    exact: bool = False,
+) -> np.ndarray:
+    """Write the attributions, averaged over baselines; returns the convergence deltas."""
+    points = [np.ascontiguousarray(a, dtype=np.float32) for a in quadrature(rule, steps)]
+    delta = np.zeros(len(result))
+    for n, baseline in enumerate(baselines):
+        part = result if n == 0 else np.empty_like(result)
+        scores = np.empty((2, len(result)), np.float32)
+        call.run(
+            PathIntegral(call.score, baseline.per_sample),
+            part,
+            [baseline.values, *points, *scores],
+            repeats=steps,
+            label="integrated gradients",
+        )
+        if exact:
+            integrate_exactly(call, baseline, part)
+        if n:
+            result += part
+        delta -= scores[1].astype(np.float64) - scores[0]
+    if len(baselines) > 1:
+        result /= len(baselines)
+    sums = result.sum(axis=tuple(range(1, result.ndim)), dtype=np.float64)
+    return sums + delta / len(baselines)

@@ -1,0 +1,255 @@
+"""Layer-wise relevance propagation.
+
+Bach, Binder, Montavon, Klauschen, Müller and Samek, "On pixel-wise explanations for non-linear
+classifier decisions by layer-wise relevance propagation", 2015. The score of the target is its
+neuron's relevance R, and each layer hands the relevance of its outputs down to its inputs in
+proportion to what they contributed. With z_ij = x_i w_ij, + and - for positive and negative
+parts, and the stabilised denominator z' = z + epsilon sign(z), where sign(0) = 1:
+
+    epsilon      R_i = sum_j z_ij / (sum_i z_ij + b_j)' R_j                        Bach et al. 2015
+    alpha, beta  R_i = sum_j (alpha z_ij+ / (sum_i z_ij+ + b_j+)'
+                              - beta z_ij- / (sum_i z_ij- + b_j-)') R_j            Bach et al. 2015
+    z_plus       alpha 1, beta 0                                             Montavon et al. 2017
+    gamma        z_ij + gamma z_ij+ (z_ij- where z_j < 0) for z_ij, b alike, in epsilon
+                                                    Montavon et al. 2019, Andéol et al. 2021
+    w_square     w_ij**2 for z_ij, b_j**2 for b_j                            Montavon et al. 2017
+    flat         1 for z_ij, 0 for b_j                                     Lapuschkin et al. 2019
+    z_box        x_i w_ij - low_i w_ij+ - high_i w_ij- for z_ij, and no b    Montavon et al. 2017
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from backlit_kernels.scores import LOGIT
+
+from backlit.attribution.call import Call
+from backlit.graph import Graph, Node, pool_first
+from backlit.layers import Conv2D, Dense
+from backlit.layers.base import number
+from backlit.lowering import Lowering
+from backlit.lowering.relevance import (
+    WITHOUT_RULE,
+    Propagation,
+    Rule,
+    alpha_beta_rule,
+    box_rule,
+    epsilon_rule,
+    flat_rule,
+    gamma_rule,
+    is_input,
+    square_rule,
+    weighs_by_input,
+)
+from backlit.model import Model
+
+
+class Composite(NamedTuple):
+    """Which rule goes where; `first` is for the first layer of the kinds `first_of`."""
+
+    convolution: str
+    dense: str
+    first: str | None = None
+    first_of: tuple[type, ...] = (Conv2D, Dense)
+
+
+NAMES = (
+    "epsilon",
+    "gamma",
+    "alpha1_beta0",
+    "alpha2_beta1",
+    "z_plus",
+    "w_square",
+    "flat",
+    "z_box",
+)
+COMPOSITES = {name: Composite(name, name) for name in NAMES} | {
+    "z_box": Composite("epsilon", "epsilon", "z_box"),
+    "epsilon_plus": Composite("z_plus", "epsilon"),
+    "epsilon_plus_flat": Composite("z_plus", "epsilon", "flat"),
+    "epsilon_alpha2_beta1": Composite("alpha2_beta1", "epsilon"),
+    "epsilon_alpha2_beta1_flat": Composite("alpha2_beta1", "epsilon", "flat"),
+    "epsilon_gamma_box": Composite("gamma", "epsilon", "z_box", (Conv2D,)),
+}
+
+
+@dataclass(frozen=True)
+class Relevance:
+    """The target's score, handed down to the input."""
+
+    score: int
+    rules: tuple[tuple[str, str], ...]  # names of nodes and of their rules
+    epsilon: float
+    gamma: float
+    nonnegative: bool  # whether no input is negative
+
+    def lower(self, graph: Graph, lanes: int) -> Lowering:
+        table: dict[str, Rule] = {
+            "epsilon": epsilon_rule(self.epsilon),
+            "gamma": gamma_rule(self.gamma),
+            "alpha1_beta0": alpha_beta_rule(1, 0),
+            "alpha2_beta1": alpha_beta_rule(2, 1),
+            "z_plus": alpha_beta_rule(1, 0),
+            "w_square": square_rule,
+            "flat": flat_rule,
+            "z_box": box_rule,
+        }
+        names = dict(self.rules)
+        nodes = linear_nodes(graph)
+        rules = {node.name: table[names[node.name]](node.layer) for node in nodes}
+        zeros_stay = all(
+            weighs_by_input(rules[node.name]) or is_input(graph, node.inputs[0]) for node in nodes
+        )
+        lowering = Lowering(pool_first(graph) if zeros_stay else graph, lanes)
+        lowering.keep_all()
+        lowering.load()
+        lowering.forward()
+        targets = lowering.choose_targets()
+        lowering.seed(LOGIT, targets)
+        output = lowering.graph.output
+        seed = lowering.zeros(output)
+        values = lowering.score_values(self.score, targets)
+        lowering.accumulate(output, lowering.gradients[output], values, seed)
+        lowering.gradients[output] = seed
+        lowering.backward(rule=Propagation(rules, self.nonnegative, zeros_stay))
+        lowering.store(lowering.gradients[0], 0)
+        return lowering
+
+
+def linear_nodes(graph: Graph) -> list[Node]:
+    return [node for node in graph.nodes if isinstance(node.layer, Conv2D | Dense)]
+
+
+def lrp(
+    model: Model,
+    X: Any,
+    target: Any = None,
+    *,
+    rule: Any = "epsilon",
+    epsilon: float = 1e-6,
+    gamma: float = 0.25,
+    low: Any = 0.0,
+    high: Any = 1.0,
+    score: str = "logit",
+    threads: int | None = None,
+    progress: bool = False,
+    out: np.ndarray | None = None,
+    memory: int | None = None,
+) -> np.ndarray:
+    """Layer-wise relevance propagation: the score, handed down layer by layer to the input.
+
+    Rules and composites are zennit's. Activations pass relevance on; max pooling hands it to the
+    maximum; average pooling, additions and batch normalisation that cannot be folded into a
+    layer before it share it in proportion (the epsilon rule with 1e-6; batch normalisation is
+    else part of the layer before it). Biases and stabilisers absorb relevance: with the epsilon
+    rule and no biases the map adds up to the score.
+
+    The use of LRP may be covered by patents in some countries.
+
+    Parameters
+    ----------
+    model, X, target
+        As for `backlit.saliency`.
+    rule : str or dict
+        A rule for all convolutions and dense layers: "epsilon", "gamma", "alpha1_beta0",
+        "alpha2_beta1", "z_plus", "w_square", "flat", or "z_box" (for the first one; epsilon for
+        the others). Or a composite: "epsilon_plus" (z_plus for convolutions, epsilon for dense
+        layers), "epsilon_alpha2_beta1", either with "_flat" added (flat for the first layer), or
+        "epsilon_gamma_box" (gamma for convolutions, z_box for the first one, epsilon for dense
+        layers). Zennit's spelling, EpsilonPlus, does as well. Or rules' names by the layer's
+        index in ``model.layers`` (for layers in a residual by name, as "3.body.0"); epsilon for
+        layers that are not listed.
+    epsilon : float
+        The stabiliser of the epsilon rule; that of the others is 1e-6.
+    gamma : float
+        How much more positive contributions count in the gamma rule.
+    low, high : number or array that broadcasts to a sample's shape
+        The least and greatest input values there can be, for z_box.
+    score : {"logit", "log_probability", "probability", "loss"}
+        What the target's relevance is at the output.
+    threads, progress, out, memory
+        As for `backlit.saliency`.
+
+    Returns
+    -------
+    float32 array of the shape of `X`
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments of wrong shape, kind or range; for a softmax inside of the model, which no
+        rule covers; for z_box on a layer that does not read the input.
+    """
+    call = Call(model, X, target, score, threads, progress, out, memory)
+    for name, value in (("epsilon", epsilon), ("gamma", gamma)):
+        if number(name, value) < 0:
+            raise ValueError(f"{name} must not be negative, got {value}")
+    bounds = [_bound(n, v, call.samples.shape[1:]) for n, v in (("low", low), ("high", high))]
+    if (bounds[0] > bounds[1]).any():
+        raise ValueError("low must not exceed high")
+    rules = tuple(choose_rules(model._programs.graph, rule).items())
+    nonnegative = bool(call.samples.min(initial=0.0) >= 0)
+    result = call.result()
+    probe = Relevance(call.score, rules, float(epsilon), float(gamma), nonnegative)
+    call.run(probe, result, bounds, label="LRP")
+    return result
+
+
+def choose_rules(graph: Graph, rule: Any) -> dict[str, str]:
+    """The name of the rule of each linear node, by the node's name."""
+    for node in graph.nodes:
+        if isinstance(node.layer, WITHOUT_RULE):
+            kind = type(node.layer).__name__
+            raise ValueError(f"lrp has no rule for {kind} inside of a model (layer {node.name})")
+    nodes = linear_nodes(graph)
+    if isinstance(rule, Mapping):
+        chosen = {node.name: "epsilon" for node in nodes}
+        for layer, name in rule.items():
+            if str(layer) not in chosen:
+                raise ValueError(
+                    f"rule names layer {layer!r}, which is none of the convolutions and dense "
+                    f"layers {', '.join(chosen)}"
+                )
+            chosen[str(layer)] = _find(name, NAMES)
+    else:
+        composite = COMPOSITES[_find(rule, COMPOSITES)]
+        chosen = {
+            node.name: composite.convolution if isinstance(node.layer, Conv2D) else composite.dense
+            for node in nodes
+        }
+        first = next((node for node in nodes if isinstance(node.layer, composite.first_of)), None)
+        if composite.first is not None and first is not None:
+            chosen[first.name] = composite.first
+    for node in nodes:
+        if chosen[node.name] == "z_box" and not is_input(graph, node.inputs[0]):
+            raise ValueError(
+                f"rule z_box is for layers that read the input, which layer {node.name} does not"
+            )
+    return chosen
+
+
+def _find(name: Any, names: Any) -> str:
+    """A rule or composite by its name, whatever its case and underscores."""
+    if not isinstance(name, str):
+        raise TypeError(f"rule must be a name or a dict of names, not {type(name).__name__}")
+    plain = name.replace("_", "").lower()
+    for known in names:
+        if known.replace("_", "") == plain:
+            return str(known)
+    raise ValueError(f"rule must be one of {', '.join(names)}, got {name!r}")
+
+
+def _bound(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
+    try:
+        array = np.broadcast_to(array, shape)
+    except ValueError:
+        raise ValueError(
+            f"{name} must broadcast to a sample's shape {shape}, got shape {array.shape}"
+        ) from None
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, but holds NaN or infinity")
+    return np.ascontiguousarray(array[None], dtype=np.float32)

@@ -1,0 +1,153 @@
+"""SmoothGrad and its relatives: gradients at noisy copies of the input.
+
+Smilkov, Thorat, Kim, Viegas and Wattenberg, "SmoothGrad: removing noise by adding noise", 2017:
+
+    mean        1/n * sum over i of g(x + e_i),    g = d score / d x,    e_i ~ N(0, sigma^2)
+
+Hooker, Erhan, Kindermans and Kim, "A benchmark for interpretability methods", 2019 (squared), and
+Adebayo, Gilmer, Goodfellow and Kim, "Local explanation methods for deep neural networks lack
+sensitivity to parameter values", 2018 (VarGrad):
+
+    squared     1/n * sum over i of g(x + e_i)^2
+    variance    1/n * sum over i of (g(x + e_i) - mean)^2
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from backlit_kernels.noise import running_variance
+
+from backlit.attribution.call import Call
+from backlit.graph import Graph, affine_prefix
+from backlit.layers.base import number, whole
+from backlit.lowering import Lowering
+from backlit.lowering.context import FIRST_FREE_PORT
+from backlit.lowering.noise import noisy_input
+from backlit.model import Model
+from backlit.streams import check_seed, stream_keys
+
+KEY, OTHER, SCALE, WEIGHT = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 4)
+STATISTICS = ("mean", "squared", "variance")
+
+
+@dataclass(frozen=True)
+class NoisyGradients:
+    """A statistic of the gradients at noisy copies of the input, one copy at each step.
+
+    Before the first non-linearity the network is affine: the way back through it is taken once,
+    by the mean. Squares and variances need each gradient at the input itself.
+    """
+
+    score: int
+    statistic: str
+    antithetic: bool
+
+    def lower(self, graph: Graph, lanes: int) -> Lowering:
+        clean = Lowering(graph, lanes)
+        start = affine_prefix(graph) if self.statistic == "mean" else 0
+
+        clean.tape.section = "prologue"
+        x = clean.load()
+        clean.forward()
+        targets = clean.choose_targets()  # what is predicted without noise, if not given
+        keys = [clean.load_lane_values(port, per_sample=1, per_step=0) for port in (KEY, OTHER)]
+        scale = clean.load_lane_values(SCALE, per_sample=1, per_step=0)
+        weight = clean.load_lane_values(WEIGHT, per_step=0)
+        total = clean.zeros(start)
+        mean = clean.zeros(start) if self.statistic == "variance" else total
+
+        clean.tape.section = "body"
+        noisy = clean.another_pass()
+        noisy.activations[0] = noisy_input(noisy, x, (keys[0], keys[1]), scale, self.antithetic)
+        noisy.forward()
+        noisy.seed(self.score, targets)
+        noisy.backward(until=start)
+        gradient = noisy.gradients[start]
+        if self.statistic == "variance":
+            size = noisy.layouts[start].size
+            noisy.tape.emit(running_variance, x=gradient, mean=mean, variance=total, size=size)
+        else:
+            if self.statistic == "squared":
+                gradient = noisy.multiply(start, gradient, gradient)
+            noisy.accumulate(start, gradient, weight, total)
+
+        clean.tape.section = "epilogue"
+        clean.gradients = {start: total}
+        clean.backward()
+        clean.store(clean.gradients[0], 0)
+        return clean
+
+
+def smoothgrad(
+    model: Model,
+    X: Any,
+    target: Any = None,
+    *,
+    samples: int = 50,
+    noise: float = 0.1,
+    relative: bool = True,
+    statistic: str = "mean",
+    antithetic: bool = False,
+    seed: int | np.random.Generator = 0,
+    score: str = "logit",
+    threads: int | None = None,
+    progress: bool = False,
+    out: np.ndarray | None = None,
+    memory: int | None = None,
+) -> np.ndarray:
+    """A statistic of the gradients at noisy copies of the input.
+
+    Parameters
+    ----------
+    model, X, target
+        As for `backlit.saliency`. With `target` None the class is the one predicted without
+        noise.
+    samples : int
+        Noisy copies of each input.
+    noise : float
+        The standard deviation of the normal noise.
+    relative : bool
+        Whether `noise` is a share of each input's range (maximum - minimum), as in the paper and
+        PAIR's implementation. Otherwise it is in units of the input, as Captum's.
+    statistic : {"mean", "squared", "variance"}
+        The mean (SmoothGrad), the mean square (SmoothGrad-Squared) or the variance (VarGrad) of
+        the signed gradients. The variance is divided by `samples`, as in Captum.
+    antithetic : bool
+        Whether every other copy has the noise of the copy before with its sign changed;
+        `samples` must then be even.
+    seed : int or numpy.random.Generator
+        The noise of a sample is a function of the seed and of the sample's values.
+    score, threads, progress, out, memory
+        As for `backlit.saliency`.
+
+    Returns
+    -------
+    float32 array of the shape of `X`
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments of wrong shape, kind or range.
+    """
+    call = Call(model, X, target, score, threads, progress, out, memory)
+    samples = whole("samples", samples, 1)
+    if number("noise", noise) < 0:
+        raise ValueError(f"noise must not be negative, got {noise}")
+    if statistic not in STATISTICS:
+        raise ValueError(f"statistic must be one of {STATISTICS}, got {statistic!r}")
+    if antithetic and samples % 2:
+        raise ValueError(f"samples must be even for antithetic pairs, got {samples}")
+    result = call.result()
+    scale = np.full(len(result), noise, np.float32)
+    if relative and len(result):
+        flat = call.samples.reshape(len(result), -1)
+        scale *= flat.max(axis=1) - flat.min(axis=1)
+    call.run(
+        NoisyGradients(call.score, statistic, bool(antithetic)),
+        result,
+        [*stream_keys(call.samples, check_seed(seed)), scale, np.full(1, 1 / samples, np.float32)],
+        repeats=samples,
+        label="smoothgrad",
+    )
+    return result

@@ -1,0 +1,105 @@
+"""LIME."""
+
+import numpy as np
+import pytest
+
+import backlit as bl
+from backlit.attribution.by_segment import seeded
+from backlit.attribution.lime import proximity
+from tests.attribution.networks import pooled, samples
+from tests.helpers import assert_close
+from tests.reference import perturbation
+
+SEGMENTS = (np.arange(9) * 2 // 9)[:, None] * 3 + np.arange(11) * 3 // 11
+
+
+def coalitions(count, samples):
+    kept = seeded(0)(count).integers(0, 2, (samples, count)).astype(float)
+    kept[0] = 1
+    return kept
+
+
+@pytest.mark.parametrize("alpha", [1.0, 0.01])
+def test_equals_a_slow_weighted_ridge(alpha):
+    model = pooled()
+    x = samples(model, 2)
+    values, details = bl.lime(
+        model, x, 1, segments=(2, 3), samples=40, alpha=alpha, per_segment=True, return_details=True
+    )
+    kept = coalitions(6, 40)
+    weights = proximity(kept, 0.25)
+    for one in range(2):
+        game = perturbation.Game(model, x[one], 1, SEGMENTS)
+        y = np.array([game(list(np.flatnonzero(row))) for row in kept])
+        expected, intercept = perturbation.weighted_ridge(kept, weights, y, alpha)
+        assert_close(values[one], expected)
+        assert details["intercept"][one] == pytest.approx(intercept, rel=1e-4, abs=1e-5)
+        fitted = kept @ expected + intercept
+        mean = np.average(y, weights=weights)
+        r2 = 1 - weights @ (y - fitted) ** 2 / (weights @ (y - mean) ** 2)
+        assert details["r2"][one] == pytest.approx(r2, abs=1e-5)
+
+
+def test_weights_are_those_of_the_lime_package():
+    kept = np.array([[1.0, 1, 1, 1], [1, 0, 0, 0], [0, 0, 0, 0]])
+    distance = np.array([0, 0.5, 1])  # cosine
+    np.testing.assert_allclose(
+        proximity(kept, 0.25), np.sqrt(np.exp(-(distance**2) / 0.25**2)), rtol=1e-12
+    )
+
+
+def test_a_linear_model_is_found():
+    rng = np.random.default_rng(0)
+    weights = rng.standard_normal((6, 2))
+    model = bl.Model([bl.Dense(weights, [0.5, -1])], (6,))
+    x = rng.standard_normal((3, 6))
+    options = {"segments": 6, "alpha": 0.0, "return_details": True}
+    values, details = bl.lime(model, x, 1, **options)
+    assert_close(values, (x * weights[:, 1]).astype(np.float32))
+    np.testing.assert_allclose(details["intercept"], -1, rtol=1e-5)
+    np.testing.assert_allclose(details["r2"], 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("regression", ["ridge", "lasso"])
+def test_equals_scikit_learn(regression):
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    model = pooled()
+    x = samples(model, 2)
+    options = {"segments": (2, 3), "samples": 50, "per_segment": True, "return_details": True}
+    values, details = bl.lime(model, x, 1, regression=regression, **options)
+    kept = coalitions(6, 50)
+    weights = proximity(kept, 0.25)
+    peer = {"ridge": linear_model.Ridge(1.0), "lasso": linear_model.Lasso(0.01)}[regression]
+    for one in range(2):
+        game = perturbation.Game(model, x[one], 1, SEGMENTS)
+        y = np.array([game(list(np.flatnonzero(row))) for row in kept])
+        peer.fit(kept, y, sample_weight=weights)
+        np.testing.assert_allclose(values[one], peer.coef_, atol=1e-4 * np.abs(y).max())
+        assert details["r2"][one] == pytest.approx(peer.score(kept, y, weights), abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["slic", "quickshift"])
+def test_segmentations(name):
+    pytest.importorskip("skimage")
+    model = bl.models.mnist_cnn()
+    x = bl.datasets.mnist()[0][:3]
+    maps = bl.lime(model, x, segments=name, samples=100)
+    alone = bl.lime(model, x[1:2], segments=name, samples=100)
+    np.testing.assert_array_equal(maps[1], alone[0])
+    assert all(1 < len(np.unique(one)) < 200 for one in maps)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"samples": 1}, ValueError, "samples must be at least 2"),
+        ({"kernel_width": 0}, ValueError, "kernel_width must be positive"),
+        ({"regression": "tree"}, ValueError, "regression must be"),
+        ({"alpha": -1}, ValueError, "alpha must not be negative"),
+        ({"baseline": "black"}, TypeError, "baseline must hold real numbers"),
+    ],
+)
+def test_bad_arguments(options, error, words):
+    model = pooled()
+    with pytest.raises(error, match=words):
+        bl.lime(model, samples(model, 2), **options)
