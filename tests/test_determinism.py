@@ -51,7 +51,10 @@ def test_threads_share_large_jobs(models, mnist):
 
 
 def test_first_of_equal_logits_is_predicted(rng):
-    model = bl.Model([bl.Dense(np.ones((3, 4)))], (3,))
-    X = grid(rng, 20, 3)
-    np.testing.assert_array_equal(model.predict(X), 0)
-    np.testing.assert_array_equal(bl.gradient(model, X), bl.gradient(model, X, 0))
+    """Classes 1 and 3 score 2 * (x0 + x1) each, from different weights where x0 = x1."""
+    weights = np.array([[1.0, 3, 0, 1], [1, 1, 0, 3]])
+    model = bl.Model([bl.Dense(weights)], (2,))
+    X = np.repeat(np.abs(grid(rng, 20, 1)) + 1, 2, axis=1)
+    np.testing.assert_array_equal(model.predict(X), 1)
+    for part in (X, X[:1]):
+        np.testing.assert_array_equal(bl.gradient(model, part), np.tile([3, 1], (len(part), 1)))

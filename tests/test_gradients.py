@@ -37,16 +37,20 @@ def test_scores_and_targets(model, X, score, target):
     assert_close(bl.saliency(model, X, target, score=score), np.abs(expected))
 
 
-def test_saturated_scores_keep_their_digits(rng):
-    """1 - p is computed from the other classes, not by subtraction."""
-    model = bl.Model([bl.Dense(np.diag([30.0, 1, -3]))], (3,))
-    X = np.array([[1, 0.5, 0.1]])
-    e = np.exp(np.array([0.5, -0.3]) - 30)  # the other classes' odds
-    by_logit = np.array([e.sum(), -e[0], -e[1]]) / (1 + e.sum())  # of the log-probability
-    by_input = by_logit * [30, 1, -3]
-    factors = {"log_probability": 1, "loss": -1, "probability": 1 / (1 + e.sum())}
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_saturated_scores_keep_their_digits(place):
+    """1 - p is computed from the other classes, not by subtraction, wherever the target stands."""
+    weights = np.insert([1.0, -3], place, 30)
+    X = np.insert([[0.5, 0.1]], place, 1, axis=1)
+    odds = np.exp(weights * X[0] - 30)
+    odds[place] = 0  # of the other classes
+    by_logit = -odds  # of the log-probability
+    by_logit[place] = odds.sum()
+    by_input = weights * by_logit / (1 + odds.sum())
+    factors = {"log_probability": 1, "loss": -1, "probability": 1 / (1 + odds.sum())}
+    model = bl.Model([bl.Dense(np.diag(weights))], (3,))
     for score, factor in factors.items():
-        found = bl.gradient(model, X.astype(np.float32), 0, score=score)
+        found = bl.gradient(model, X.astype(np.float32), place, score=score)
         assert_close(found, factor * by_input[None])
 
 

@@ -77,6 +77,17 @@ def test_pooling(seed, kind, image, size, stride, padding, ceil_mode, count, bat
     check(model, grid(rng, batch, 2, *image))
 
 
+@pytest.mark.parametrize("ceil_mode", [False, True])
+@pytest.mark.parametrize("image", [(2, 2), (3, 5), (4, 7), (7, 4), (9, 35), (6, 40)])
+def test_pooling_by_halves(rng, image, ceil_mode):
+    """2x2 windows have kernels of their own; many ties."""
+    layer = bl.MaxPool2D(2, ceil_mode=ceil_mode)
+    for layers in ([layer], [bl.ReLU(), layer]):
+        model = ending(rng, layers, (3, *image))
+        for batch in (1, 2, 17):
+            check(model, grid(rng, batch, 3, *image, most=1), 0)
+
+
 @pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize("shape", [(1, 1), (3, 17), (16, 16), (33, 7), (100, 31)])
 def test_dense(rng, batch, shape):
@@ -143,6 +154,8 @@ def test_batch_norm_is_folded_and_unfolded_alike(rng):
     X = grid(rng, 9, 1, 6, 5)
     check(ending(rng, [conv, norm, bl.ReLU()], (1, 6, 5)), X, 1e-5)
     check(ending(rng, [conv, bl.Residual([norm])], (1, 6, 5)), X, 1e-5)
+    padded = bl.Conv2D(grid(rng, 2, 3, 3, 3), padding=1)
+    check(ending(rng, [norm, padded], (3, 6, 5)), grid(rng, 9, 3, 6, 5), 1e-5)
     dense = bl.Dense(grid(rng, 30, 3))
     check(ending(rng, [bl.Flatten(), dense, norm], (1, 6, 5)), X, 1e-5)
 
