@@ -47,7 +47,6 @@ def test_copies(model, X):
     np.testing.assert_array_equal(bl.gradient(copy.deepcopy(model), X), expected)
 
 
-@pytest.mark.xfail(strict=True, reason="a model's programs are pickled with it")
 def test_another_process(tmp_path, model, X):
     """A program holds addresses of machine code, which mean nothing elsewhere."""
     expected = bl.gradient(model, X)

@@ -7,7 +7,7 @@ are frozen dataclasses: a model keeps the program of each probe it has run.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from backlit_kernels.vector import LANES
@@ -76,6 +76,10 @@ class ProgramStore:
         images = any(len(shape) > 1 for shape in graph.shapes)
         self.tile_lanes = LANES if images else FEATURE_LANES
         self._programs: dict[tuple[Probe, int], Program] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the programs: they hold addresses of this process."""
+        return {**vars(self), "_programs": {}}
 
     def program(self, probe: Probe, lanes: int) -> Program:
         key = probe, lanes

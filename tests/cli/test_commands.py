@@ -150,7 +150,6 @@ def test_help_is_quick():
     code = """
 import sys
 from backlit.cli import main
-from backlit.cli.demo import MODELS
 try: main(["--help"])
 except SystemExit: pass
 print("loaded", *sorted({"matplotlib", "rich"} & set(sys.modules)))
