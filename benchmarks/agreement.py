@@ -22,12 +22,12 @@ def check(ours: np.ndarray, theirs: np.ndarray, x: np.ndarray, module: nn.Module
     count = int(apart.sum())
     assert count <= SHARE * len(x), f"{count} of {len(x)} maps differ by more than {TOLERANCE}"
     if count:
-        clear = np.flatnonzero(apart)[_margin(module, x[apart]) > KINK]
+        clear = np.flatnonzero(apart)[margin(module, x[apart]) > KINK]
         assert not len(clear), f"maps of images {clear[:10]} differ, and not because of a kink"
     return count
 
 
-def _margin(module: nn.Module, x: np.ndarray) -> np.ndarray:
+def margin(module: nn.Module, x: np.ndarray) -> np.ndarray:
     """For each image, the distance of the closest kink, relative to that layer's largest value."""
     closest = np.full(len(x), np.inf)
     kinked = [m for m in module.modules() if isinstance(m, (nn.ReLU, nn.MaxPool2d))]

@@ -67,6 +67,52 @@ def _saliency(rows: list[dict]) -> list[str]:
     return parts
 
 
+def _methods(rows: list[dict]) -> list[str]:
+    body = [
+        [
+            r["method"],
+            r["model"],
+            r["images"],
+            _time(r["backlit"] / r["images"]),
+            r["peer"],
+            r["version"],
+            r["batch"],
+            _time(r["seconds"] / r["images"]),
+            f"**{r['ratio']:.1f}**{_goal(r['target'])}",
+            _sameness(r),
+        ]
+        for r in rows
+    ]
+    head = ["method", "model", "images", "backlit", "peer", "", "batch", "its time", "×", "same"]
+    return [
+        "## Attribution methods, time for an image, 2 threads, peers at their best batch size\n",
+        "Batch: images in a call, and perturbed copies of each in a pass. Same: maps that differ "
+        "by more than 1e-4 of the largest value because of the peer's float32 rounding or a kink; "
+        "for random methods how far ours is from the peer's, in distances between two of the "
+        "peer's own (1 is the same distribution, less a smaller error of ours).\n",
+        table(head, body),
+    ]
+
+
+def _sameness(row: dict) -> str:
+    if row["distance"] is not None:
+        return f"distance {row['distance']:.2f}"
+    found = [f"{row[why]} by {why}" for why in ("rounding", "kinks") if row[why]]
+    return "all but " + ", ".join(found) if found else "all"
+
+
+def _path_memory(rows: list[dict]) -> list[str]:
+    most, aim = EXTRA_MEMORY
+    body = [
+        [r["model"], f"{r['images']:,}", r["steps"], f"{r['bytes'] / 1e6:.1f} MB"] for r in rows
+    ]
+    title = (
+        "## Peak memory of integrated gradients beyond input and output, 2 threads "
+        f"(at most {most} MB, aim {aim} MB)\n"
+    )
+    return [title, table(["model", "images", "steps", "memory"], body)]
+
+
 def _reference(rows: list[dict]) -> list[str]:
     body = [
         [
@@ -171,6 +217,8 @@ def _goal(target) -> str:
 
 SECTIONS = {
     "saliency": _saliency,
+    "methods": _methods,
+    "path memory": _path_memory,
     "reference": _reference,
     "memory": _memory,
     "start": _start,
