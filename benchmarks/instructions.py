@@ -16,6 +16,7 @@ from interleave import time_of
 import backlit as bl
 from backlit.engine import Job, Worker
 from backlit.probes import InputGradient
+from backlit.tape import SECTIONS
 
 TURN = 0.002  # seconds that an instruction is repeated for in each round
 
@@ -76,7 +77,8 @@ def _bounds(program) -> Iterator[tuple[int, int]]:
 
 def _repeat(worker: Worker, first: int, end: int, rounds: int) -> list[float]:
     program = worker.job.program
-    sections = np.array([first, first, end, end])  # the body alone
+    before = SECTIONS.index("body") + 1
+    sections = np.array([first] * before + [end] * (len(SECTIONS) + 1 - before))  # a body alone
 
     def run(repeats: int) -> None:
         run_machine(
