@@ -42,7 +42,7 @@ class Peer:
     goal: tuple[float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MethodCase:
     """A method of ours and its peers, on the same `images`.
 
