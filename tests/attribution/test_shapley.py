@@ -228,3 +228,21 @@ def test_bad_arguments(name, options, error, words):
     model = pooled()
     with pytest.raises(error, match=words):
         getattr(bl, name)(model, samples(model, 2), **options)
+
+
+@pytest.mark.parametrize("name", ["kernel_shap", "lime", "shapley_sampling"])
+def test_masks_are_shared_or_each_images_own(models, mnist, name):
+    model, X = models["mnist_cnn"], np.repeat(mnist[0][:3], 2, axis=0)
+    method = getattr(bl, name)
+    options = {"segments": 5, "samples": 60, "per_segment": True}
+    shared = method(model, X, masks="shared", **options)
+    np.testing.assert_array_equal(method(model, X, **options), shared)
+    own = method(model, X, masks="per_image", **options)
+    np.testing.assert_array_equal(own[::2], own[1::2])  # of equal images the same
+    assert np.abs(own - shared).max() > 0
+    alone = method(model, X[2:3], masks="per_image", **options)
+    np.testing.assert_array_equal(alone, own[2:3])
+    if name == "kernel_shap":  # drawn anew, near the same values
+        assert np.corrcoef(own.ravel(), shared.ravel())[0, 1] > 0.8
+    with pytest.raises(ValueError, match="masks must be 'shared' or 'per_image', got 'x'"):
+        method(model, X, masks="x", **options)

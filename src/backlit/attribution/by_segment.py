@@ -5,6 +5,7 @@ its forward passes and what the method makes of their scores.
 """
 
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -28,17 +29,26 @@ def explain_segments(
     baseline: Baseline | None,
     per_segment: bool,
     scores: Callable[[Call, Segments, np.ndarray], Scores] | None = None,
+    apart: Callable[[np.ndarray], Plan] | None = None,
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The method's values, painted or by segment, and its details.
 
-    Where samples have different numbers of segments, rows are filled up with zeros.
+    Where samples have different numbers of segments, rows are filled up with zeros. `apart` makes
+    a plan for each sample, from its values, in place of one that all of them share.
     """
     samples = len(call.samples)
     most = int(segments.counts.max(initial=0))
     result = call.result(samples, most) if per_segment else call.result()
     details: dict[str, np.ndarray] = {}
-    for count, members in segments.groups(samples):
-        masks, fold = plan(count)
+    groups = [(count, members, plan) for count, members in segments.groups(samples)]
+    if apart is not None:
+        groups = [
+            (count, members[i : i + 1], apart(call.samples[members[i]]))
+            for count, members, _ in groups
+            for i in range(len(members))
+        ]
+    for count, members, chosen in groups:
+        masks, fold = chosen(count)
         alike = len(members) == samples
         group, own = (call, segments) if alike else (call.chosen(members), segments.chosen(members))
         if scores is not None:
@@ -76,9 +86,23 @@ def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.asarray(np.einsum("sm,mt->st" if b.ndim == 2 else "sm,m->s", a, b))
 
 
-def seeded(seed: Any) -> Callable[[int], np.random.Generator]:
-    """A stream of random numbers for each number of segments, whatever the other samples."""
+def seeded(seed: Any, sample: np.ndarray | None = None) -> Callable[[int], np.random.Generator]:
+    """A stream of random numbers for each number of segments, whatever the other samples.
+
+    With a sample, a stream of its own, that depends on its values.
+    """
     if isinstance(seed, np.random.Generator):
         seed = int(seed.integers(2**63))
-    key = whole("seed", seed, 0)
-    return lambda count: np.random.Generator(np.random.Philox(np.random.SeedSequence([key, count])))
+    words = [whole("seed", seed, 0)]
+    if sample is not None:
+        words.append(int.from_bytes(blake2b(sample.tobytes(), digest_size=8).digest(), "big"))
+    return lambda count: np.random.Generator(
+        np.random.Philox(np.random.SeedSequence([*words, count]))
+    )
+
+
+def masks_apart(masks: str | None, segments: Any) -> bool:
+    """Whether each image gets masks of its own: as asked, or if its segments are worked out."""
+    if masks not in (None, "shared", "per_image"):
+        raise ValueError(f"masks must be 'shared' or 'per_image', got {masks!r}")
+    return masks == "per_image" or (masks is None and isinstance(segments, str))

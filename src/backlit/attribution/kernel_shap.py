@@ -16,13 +16,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backlit.attribution.by_segment import Fold, explain_segments, product, seeded
+from backlit.attribution.by_segment import (
+    Fold,
+    Plan,
+    explain_segments,
+    masks_apart,
+    product,
+    seeded,
+)
 from backlit.attribution.call import Call
 from backlit.attribution.shapley import MOST_EXACT, exact_plan
 from backlit.baselines import check_baseline
 from backlit.layers.base import whole
 from backlit.model import Model
 from backlit.segments import check_segments
+from backlit.streams import check_seed
 
 
 def kernel_shap(
@@ -34,6 +42,7 @@ def kernel_shap(
     baseline: Any = 0.0,
     samples: int | str = 1000,
     seed: Any = 0,
+    masks: str | None = None,
     per_segment: bool = False,
     return_details: bool = False,
     score: str = "logit",
@@ -64,6 +73,10 @@ def kernel_shap(
         How many coalitions to evaluate besides the empty and the full one. If that covers all
         ``2**S - 2`` of them, or for "exact", values are exact.
     seed : int or numpy.random.Generator
+    masks : {"shared", "per_image"}, optional
+        Whether masks are drawn once for all images with as many segments, or for each image anew
+        (from the seed and the image's values). Default: shared, and per image where segments are
+        worked out for each image.
     per_segment : bool
         Whether to return an array (N, S) of the segments' values instead of maps, in which every
         pixel carries its segment's value.
@@ -88,17 +101,23 @@ def kernel_shap(
     base = check_baseline(baseline, call.samples, model.input_shape)
     if samples != "exact":
         samples = whole("samples", samples, 1)
-    draw = seeded(seed)
+    key = check_seed(seed)
 
-    def plan(count: int) -> tuple[np.ndarray, Fold]:
-        few = count <= MOST_EXACT
-        if samples == "exact" or (few and int(samples) >= 2**count - 2):
-            return exact_plan(count)
-        chosen = draw_coalitions(count, int(samples), draw(count))
-        fold = regression_fold(chosen, count, return_details)
-        return np.vstack([np.zeros(count), chosen.kept]), fold
+    def plan_for(sample: np.ndarray | None) -> Plan:
+        draw = seeded(key, sample)
 
-    values, details = explain_segments(call, parts, plan, base, per_segment)
+        def plan(count: int) -> tuple[np.ndarray, Fold]:
+            few = count <= MOST_EXACT
+            if samples == "exact" or (few and int(samples) >= 2**count - 2):
+                return exact_plan(count)
+            chosen = draw_coalitions(count, int(samples), draw(count))
+            fold = regression_fold(chosen, count, return_details)
+            return np.vstack([np.zeros(count), chosen.kept]), fold
+
+        return plan
+
+    apart = plan_for if masks_apart(masks, segments) else None
+    values, details = explain_segments(call, parts, plan_for(None), base, per_segment, apart=apart)
     return (values, details) if return_details else values
 
 

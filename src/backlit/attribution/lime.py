@@ -9,12 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.by_segment import Fold, explain_segments, product, seeded
+from backlit.attribution.by_segment import (
+    Fold,
+    Plan,
+    explain_segments,
+    masks_apart,
+    product,
+    seeded,
+)
 from backlit.attribution.call import Call
 from backlit.baselines import check_baseline
 from backlit.layers.base import number, whole
 from backlit.model import Model
 from backlit.segments import check_segments
+from backlit.streams import check_seed
 
 
 def lime(
@@ -29,6 +37,7 @@ def lime(
     regression: str = "ridge",
     alpha: float | None = None,
     seed: Any = 0,
+    masks: str | None = None,
     per_segment: bool = False,
     return_details: bool = False,
     score: str = "logit",
@@ -58,6 +67,10 @@ def lime(
     alpha : float, optional
         Strength of the penalty; by default 1 for ridge and 0.01 for lasso.
     seed : int or numpy.random.Generator
+    masks : {"shared", "per_image"}, optional
+        Whether masks are drawn once for all images with as many segments, or for each image anew
+        (from the seed and the image's values). Default: shared, and per image where segments are
+        worked out for each image.
     per_segment : bool
         Whether to return an array (N, S) of coefficients instead of maps.
     return_details : bool
@@ -87,15 +100,21 @@ def lime(
         alpha = 1.0 if regression == "ridge" else 0.01
     if number("alpha", alpha) < 0:
         raise ValueError(f"alpha must not be negative, got {alpha}")
-    draw = seeded(seed)
+    key = check_seed(seed)
 
-    def plan(count: int) -> tuple[np.ndarray, Fold]:
-        kept = draw(count).integers(0, 2, (samples, count)).astype(np.float64)
-        kept[0] = 1
-        fit = ridge_fold if regression == "ridge" else lasso_fold
-        return kept, fit(kept, proximity(kept, kernel_width), alpha, return_details)
+    def plan_for(sample: np.ndarray | None) -> Plan:
+        draw = seeded(key, sample)
 
-    values, details = explain_segments(call, parts, plan, base, per_segment)
+        def plan(count: int) -> tuple[np.ndarray, Fold]:
+            kept = draw(count).integers(0, 2, (samples, count)).astype(np.float64)
+            kept[0] = 1
+            fit = ridge_fold if regression == "ridge" else lasso_fold
+            return kept, fit(kept, proximity(kept, kernel_width), alpha, return_details)
+
+        return plan
+
+    apart = plan_for if masks_apart(masks, segments) else None
+    values, details = explain_segments(call, parts, plan_for(None), base, per_segment, apart=apart)
     return (values, details) if return_details else values
 
 

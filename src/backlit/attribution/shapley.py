@@ -12,12 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.by_segment import Fold, explain_segments, product, seeded
+from backlit.attribution.by_segment import (
+    Fold,
+    Plan,
+    explain_segments,
+    masks_apart,
+    product,
+    seeded,
+)
 from backlit.attribution.call import Call
 from backlit.baselines import check_baseline
 from backlit.layers.base import whole
 from backlit.model import Model
 from backlit.segments import check_segments
+from backlit.streams import check_seed
 
 MOST_EXACT = 16  # segments
 
@@ -84,6 +92,7 @@ def shapley_sampling(
     samples: int = 26,
     antithetic: bool = True,
     seed: Any = 0,
+    masks: str | None = None,
     per_segment: bool = False,
     return_details: bool = False,
     score: str = "logit",
@@ -111,6 +120,10 @@ def shapley_sampling(
     antithetic : bool
         Whether orders come in pairs with their reverses, which lowers the error.
     seed : int or numpy.random.Generator
+    masks : {"shared", "per_image"}, optional
+        Whether masks are drawn once for all images with as many segments, or for each image anew
+        (from the seed and the image's values). Default: shared, and per image where segments are
+        worked out for each image.
     return_details : bool
         Whether to return a dict as well: "standard_error" (N, S), of the segments' values.
     score, threads, progress, out, memory
@@ -126,17 +139,22 @@ def shapley_sampling(
     samples = whole("samples", samples, 1)
     if antithetic and samples % 2:
         raise ValueError(f"samples must be even for antithetic pairs, got {samples}")
-    draw = seeded(seed)
+    key = check_seed(seed)
 
-    def plan(count: int) -> tuple[np.ndarray, Fold]:
-        random = draw(count)
-        if not antithetic:
-            orders = random.random((samples, count)).argsort(axis=1)
-            return sampling_plan(orders, 1)
-        half = random.random((samples // 2, count)).argsort(axis=1)
-        return sampling_plan(np.stack([half, half[:, ::-1]], axis=1).reshape(-1, count), 2)
+    def plan_for(sample: np.ndarray | None) -> Plan:
+        draw = seeded(key, sample)
 
-    values, details = explain_segments(call, parts, plan, base, per_segment)
+        def plan(count: int) -> tuple[np.ndarray, Fold]:
+            random = draw(count)
+            if not antithetic:
+                return sampling_plan(random.random((samples, count)).argsort(axis=1), 1)
+            half = random.random((samples // 2, count)).argsort(axis=1)
+            return sampling_plan(np.stack([half, half[:, ::-1]], axis=1).reshape(-1, count), 2)
+
+        return plan
+
+    apart = plan_for if masks_apart(masks, segments) else None
+    values, details = explain_segments(call, parts, plan_for(None), base, per_segment, apart=apart)
     return (values, details) if return_details else values
 
 
