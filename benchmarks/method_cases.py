@@ -22,8 +22,8 @@ class Batch:
         return f"{self.images}" if self.per_eval == 1 else f"{self.images} × {self.per_eval}"
 
 
-GRADIENTS = tuple(Batch(n) for n in (8, 32, 64, 128, 256, 512))
-PATHS = tuple(Batch(n) for n in (4, 16, 64, 128))
+GRADIENTS = tuple(Batch(n) for n in (32, 128, 256, 512))
+PATHS = tuple(Batch(n) for n in (4, 16, 64))
 WINDOWS = tuple(Batch(n, m) for n, m in ((1, 49), (8, 8), (16, 16), (64, 1), (64, 4)))
 COALITIONS = tuple(Batch(16, m) for m in (50, 125, 250, 500))
 ONE = (Batch(16),)
@@ -95,28 +95,28 @@ def _cnn(method: str, images: int, ours: Callable, others: dict[str, Peer], **mo
 
 
 CASES = [
-    _integrated_gradients("mnist_fc", 128, (20, 40)),
-    _integrated_gradients("mnist_cnn", 128, (25, 60)),
+    _integrated_gradients("mnist_fc", 64, (20, 40)),
+    _integrated_gradients("mnist_cnn", 64, (25, 60)),
     _integrated_gradients("mnist_cnn_wide", 16, (3, 8)),
     _cnn(
         "SmoothGrad, 50 samples",
-        128,
+        64,
         _explain("smoothgrad", samples=50, noise=0.1, relative=False),
         _captum(peers.smoothgrad, PATHS, 64, (20, 40)),
         random=True,
     ),
     _cnn(
         "GradientSHAP, 50 samples, 10 baselines",
-        128,
+        64,
         _explain("expected_gradients", BACKGROUND, samples=50),
         _captum(peers.gradient_shap, PATHS, 64, (20, 60)),
         random=True,
     ),
     _cnn(
         "GradientSHAP, 200 samples, 10 baselines",
-        32,
+        16,
         _explain("expected_gradients", BACKGROUND, samples=200),
-        {"shap GradientExplainer": Peer(peers.shap_gradient, (Batch(32),), 32, (100, 500))},
+        {"shap GradientExplainer": Peer(peers.shap_gradient, (Batch(16),), 16, (100, 500))},
         random=True,
     ),
     _cnn(

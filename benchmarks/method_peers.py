@@ -5,6 +5,7 @@ A peer is made from the model's PyTorch twin, and explains a batch of inputs for
 """
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from captum import attr
 from captum._utils.models.linear_model import SkLearnRidge
 from captum.attr._utils.lrp_rules import EpsilonRule
 from torch import Tensor, nn
+
+import backlit as bl
 
 Explain = Callable[[Tensor, Tensor, int], Tensor]
 
@@ -21,10 +24,9 @@ KERNEL_WIDTH = 0.25  # of LIME
 EPSILON = 1e-6  # of LRP
 
 
+@cache  # its loading is not to be timed
 def background(shape: tuple[int, ...], count: int = 10) -> np.ndarray:
     """Baselines: the last images of the test set."""
-    import backlit as bl
-
     return np.ascontiguousarray(bl.datasets.mnist()[0][-count:]).reshape(count, *shape)
 
 
