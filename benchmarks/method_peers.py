@@ -155,7 +155,6 @@ def lime_package(module: nn.Module) -> Explain:
                 num_samples=SAMPLES,
                 batch_size=per_eval,
                 segmentation_fn=lambda _: parts,
-                progress_bar=False,
             )
             values = dict(found.local_exp[target])
             out[0] = torch.tensor([values[s] for s in range(SEGMENTS)])[parts]
