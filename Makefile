@@ -14,7 +14,7 @@ test: $(VENV)/.test
 	$(VENV)/bin/python -m pytest
 
 bench: $(VENV)/.bench
-	$(VENV)/bin/python -m pytest benchmarks -o addopts="" --benchmark-only
+	$(VENV)/bin/python -m pytest benchmarks -o addopts=""
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check .
