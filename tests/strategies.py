@@ -37,10 +37,10 @@ def cases(draw):
     for _ in range(draw(st.integers(1, 4))):
         layers.append(draw(exact_layers(rng, shape)))
         shape = layers[-1].output_shape(shape)
-    layers.append(scaled_to_one(layers, X))
     for _ in range(draw(st.integers(0, 3))):
-        layers.append(draw(smooth_layers(rng, shape)))
+        layers += [scaled_to_one(layers, X), draw(smooth_layers(rng, shape))]
         shape = layers[-1].output_shape(shape)
+    layers.append(scaled_to_one(layers, X))
     if len(shape) > 1:
         layers.append(bl.Flatten())
     size, classes = int(np.prod(shape)), draw(st.integers(1, 11))
@@ -52,7 +52,7 @@ def cases(draw):
 
 
 def scaled_to_one(layers, X):
-    """Batch normalisation by a power of two, so that what follows is not saturated."""
+    """Batch normalisation by a power of two, lest sigmoids saturate: 1 - y then has no digits."""
     values = np.abs(network.forward(layers, X.astype(np.float64)))
     exponent = np.ceil(np.log2(values.max() + 1))
     ones, zeros = np.ones(values.shape[1]), np.zeros(values.shape[1])
