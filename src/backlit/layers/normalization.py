@@ -29,7 +29,10 @@ class BatchNorm(Layer):
         variance = vector_array("variance", self.variance, len(gamma))
         if (variance < 0).any():
             raise ValueError(f"variance must not be negative, got {variance.min()}")
-        self._set(gamma=gamma, variance=variance, epsilon=number("epsilon", self.epsilon), **others)
+        epsilon = number("epsilon", self.epsilon)
+        if (variance + epsilon <= 0).any():
+            raise ValueError(f"variance + epsilon must be positive, got epsilon {epsilon}")
+        self._set(gamma=gamma, variance=variance, epsilon=epsilon, **others)
 
     def output_shape(self, shape: Shape) -> Shape:
         if shape[0] != len(self.gamma):

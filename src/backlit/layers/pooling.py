@@ -30,7 +30,8 @@ class _Pool2D(Layer):
         for axis, size in enumerate(sizes):
             before, after = self.padding[axis], self.padding[axis + 2]
             room = size + before + after - self.size[axis]
-            if room < 0:
+            # rounding up, a window may be larger than the image by less than a stride
+            if room < 0 and not (self.ceil_mode and room > -self.stride[axis]):
                 raise ValueError(
                     f"{type(self).__name__} of size {self.size} does not fit into its padded "
                     f"input of shape {shape}"
