@@ -7,6 +7,7 @@ import pytest
 import report
 from machine import describe
 
+FOLDER = Path(__file__).with_name("results")
 RESULTS = pytest.StashKey[dict]()
 
 
@@ -35,15 +36,6 @@ class ReplayClock:
 CLOCK = ReplayClock()
 
 
-def pytest_addoption(parser):
-    parser.addoption(
-        "--results",
-        type=Path,
-        metavar="FOLDER",
-        help="write the results here, as JSON and Markdown",
-    )
-
-
 @pytest.hookimpl(tryfirst=True)  # before pytest-benchmark reads its options
 def pytest_configure(config):
     config.option.benchmark_columns = ["min", "median", "iqr", "rounds"]
@@ -69,16 +61,16 @@ def record(request):
     return lambda section, row: results.setdefault(section, []).append(row)
 
 
-def pytest_terminal_summary(terminalreporter, config):
+def pytest_terminal_summary(terminalreporter, exitstatus, config):
     results = config.stash[RESULTS]
     text = report.render(results)
     terminalreporter.section("results")
     terminalreporter.write_line(text)
-    folder = config.getoption("results")
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+    whole = not config.option.keyword and not any(".py" in part for part in config.args)
+    if whole and exitstatus == 0:  # a run of a part leaves the files as they are
+        FOLDER.mkdir(exist_ok=True)
         machine = results["machine"]
-        name = f"{machine['date']}-{machine['vector_extension'].lower()}"
-        (folder / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
-        (folder / f"{name}.md").write_text(text)
-        terminalreporter.write_line(f"written to {folder / name}.json and .md")
+        stem = FOLDER / f"{machine['date']}-{machine['vector_extension'].lower()}"
+        stem.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n")
+        stem.with_suffix(".md").write_text(text)
+        terminalreporter.write_line(f"written to {stem}.json and .md")
