@@ -5,6 +5,8 @@ Polynomials after Cephes (Moshier, 1989), within two units in the last place of 
 
 from typing import Any
 
+import numpy as np
+
 from backlit_kernels.kernel import helper
 from backlit_kernels.vector import (
     absolute,
@@ -21,8 +23,8 @@ from backlit_kernels.vector import (
 
 
 @helper
-def exp(x: Any) -> Any:
-    """e**x; 0 far below, infinity far above, NaN for NaN."""
+def _reduced_exponential(x: Any) -> Any:
+    """n and p with e**x = (1 + p) 2**n."""
     x = minimum(splat(89.0), maximum(splat(-104.0), x))
     n = round_even(x * splat(1.4426950408889634))
     r = fma(n, splat(-0.693359375), x)  # x - n log 2, the logarithm in two parts
@@ -33,8 +35,22 @@ def exp(x: Any) -> Any:
     p = fma(p, r, splat(4.1665795894e-2))
     p = fma(p, r, splat(1.6666665459e-1))
     p = fma(p, r, splat(5.0000001201e-1))
-    p = fma(p, r * r, r) + splat(1.0)
-    return times_power_of_two(p, n)
+    return n, fma(p, r * r, r)
+
+
+@helper
+def exp(x: Any) -> Any:
+    """e**x; 0 far below, infinity far above, NaN for NaN."""
+    n, p = _reduced_exponential(x)
+    return times_power_of_two(p + splat(1.0), n)
+
+
+@helper
+def expm1(x: Any) -> Any:
+    """e**x - 1, with all its digits near 0."""
+    n, p = _reduced_exponential(x)
+    one = splat(1.0)
+    return times_power_of_two(p, n) + (times_power_of_two(one, n) - one)
 
 
 @helper
@@ -100,6 +116,77 @@ def tanh(x: Any) -> Any:
     far = one - splat(2.0) / (exp(size + size) + one)
     far = select(x < splat(0.0), -far, far)
     return select(size < splat(0.625), near, far)
+
+
+@helper
+def logarithm(x: Any) -> Any:
+    """The natural logarithm of any number: NaN below 0, minus infinity at 0."""
+    zero, tiny = splat(0.0), splat(1.1754944e-38)
+    scaled = select(x < tiny, x * splat(16777216.0), x)  # subnormal numbers, times 2**24
+    y = log(maximum(tiny, scaled)) - select(x < tiny, splat(16.635532333438686), zero)
+    y = select(x > splat(3.4028235e38), x, y)
+    y = select(x > zero, y, splat(-np.inf))
+    return select(x >= zero, y, splat(np.nan))
+
+
+@helper
+def log1p(x: Any) -> Any:
+    """log(1 + x) for x from 0 to 1, with all its digits near 0 (Kahan's correction)."""
+    one = splat(1.0)
+    u = one + x
+    return log(u) - ((u - one) - x) / u
+
+
+@helper
+def softplus(x: Any) -> Any:
+    """log(1 + e**x)."""
+    return maximum(splat(0.0), x) + log1p(exp(-absolute(x)))
+
+
+@helper
+def erf(x: Any) -> Any:
+    """The error function: near 0 a polynomial after Cephes, farther 1 - erfc by Chebyshev's fit.
+
+    The fit is that of Press et al., Numerical Recipes, 1992.
+    """
+    one = splat(1.0)
+    size = absolute(x)
+    square = x * x
+    p = splat(7.853861353153693e-5)
+    p = fma(p, square, splat(-8.010193625184903e-4))
+    p = fma(p, square, splat(5.188327685732524e-3))
+    p = fma(p, square, splat(-2.685381193529856e-2))
+    p = fma(p, square, splat(1.128358514861418e-1))
+    p = fma(p, square, splat(-3.761262582423300e-1))
+    p = fma(p, square, splat(1.128379165726710))
+    near = p * x
+    t = one / fma(size, splat(0.5), one)
+    q = splat(0.17087277)
+    q = fma(q, t, splat(-0.82215223))
+    q = fma(q, t, splat(1.48851587))
+    q = fma(q, t, splat(-1.13520398))
+    q = fma(q, t, splat(0.27886807))
+    q = fma(q, t, splat(-0.18628806))
+    q = fma(q, t, splat(0.09678418))
+    q = fma(q, t, splat(0.37409196))
+    q = fma(q, t, splat(1.00002368))
+    q = fma(q, t, splat(-1.26551223))
+    far = one - t * exp(q - square)
+    far = select(x < splat(0.0), -far, far)
+    return select(size < one, near, far)
+
+
+@helper
+def power(x: Any, exponent: Any) -> Any:
+    """x**exponent; of a negative x only for whole exponents, NaN otherwise; 0**0 is 1."""
+    zero, one, two = splat(0.0), splat(1.0), splat(2.0)
+    size = exp(exponent * logarithm(absolute(x)))
+    size = select(x == zero, select(exponent > zero, zero, splat(np.inf)), size)
+    size = select(exponent == zero, one, size)
+    odd = ~(round_even(exponent / two) * two == exponent)
+    signed = select(odd, -size, size)
+    signed = select(round_even(exponent) == exponent, signed, splat(np.nan))
+    return select(x < zero, signed, size)
 
 
 @helper

@@ -20,10 +20,7 @@ from backlit.layers import (
     Softmax,
 )
 from backlit.layers.base import Shape
-
-
-class Add(Layer):
-    """The sum of two tensors of one shape."""
+from backlit.operators import Add
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ class Graph:
     def append(self, layer: Layer, inputs: tuple[int, ...], name: str) -> int:
         """Add a node; returns its output tensor."""
         try:
-            shape = layer.output_shape(self.shapes[inputs[0]])
+            shape = layer.output_shape(*(self.shapes[tensor] for tensor in inputs))
         except ValueError as error:
             raise ValueError(f"layer {name}: {error}") from None
         self.shapes.append(shape)
@@ -61,6 +58,15 @@ class Graph:
 
     def consumers(self, tensor: int) -> list[Node]:
         return [node for node in self.nodes if tensor in node.inputs]
+
+    def leading_to(self, tensor: int) -> list[Node]:
+        """The nodes that a tensor is computed by."""
+        wanted, found = {tensor}, []
+        for node in reversed(self.nodes):
+            if node.output in wanted:
+                found.append(node)
+                wanted.update(node.inputs)
+        return found[::-1]
 
     def producer(self, tensor: int) -> Node | None:
         return next((node for node in self.nodes if node.output == tensor), None)
@@ -95,13 +101,12 @@ def simplify(graph: Graph, fold: bool = True) -> Graph:
     A layer that a normalisation is folded into loses its name: its own output is not computed.
     """
     result = Graph([graph.shapes[0]])
-    nodes = list(graph.nodes)
     output = graph.output
-    while nodes and isinstance(nodes[-1].layer, Softmax | LogSoftmax):
-        output = nodes.pop().inputs[0]
+    while (last := graph.producer(output)) and isinstance(last.layer, Softmax | LogSoftmax):
+        output = last.inputs[0]
     renamed = {0: 0}
-    for node in nodes:
-        source = graph.producer(node.inputs[0])
+    for node in graph.leading_to(output):
+        source = graph.producer(node.inputs[0]) if node.inputs else None
         layer = node.layer
         if (
             fold

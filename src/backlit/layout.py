@@ -63,8 +63,8 @@ class Layout:
 
     @property
     def feature_step(self) -> int:
-        """From a class or feature to the next: along features, or else along channels."""
-        return self.plane if len(self.shape) == 3 else self.lanes
+        """From a class or feature to the next, along the first axis."""
+        return self.plane if len(self.shape) == 3 else self.lanes * prod(self.shape[1:])
 
 
 def round_up(size: int, unit: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from backlit.arguments import check_samples, check_threads
-from backlit.graph import build_graph, simplify
+from backlit.graph import Graph, build_graph, simplify
 from backlit.layers import Conv2D, Layer
 from backlit.layers.base import whole
 from backlit.layers.structure import layer_sequence
@@ -53,8 +53,23 @@ class Model:
                 "input_shape must be (features,) or (channels, height, width), "
                 f"got {self.input_shape}"
             )
+        names = [str(number) for number in range(len(self.layers))]
+        self._take(build_graph(self.layers, self.input_shape), name, names)
+
+    @classmethod
+    def of_graph(cls, graph: Graph, name: str | None = None) -> "Model":
+        """A model of any graph whose last tensor is a row of scores; importers make such."""
+        model = cls.__new__(cls)
+        model.layers = tuple(node.layer for node in graph.nodes)
+        model.input_shape = graph.shapes[0]
+        model._take(graph, name, [node.name for node in graph.nodes])
+        return model
+
+    def _take(self, source: Graph, name: str | None, layer_names: list[str]) -> None:
         self.name = name
-        graph = simplify(build_graph(self.layers, self.input_shape))
+        self._source = source
+        self._layer_names = layer_names
+        graph = simplify(source)
         output = graph.shapes[graph.output]
         if len(output) != 1:
             raise ValueError(
@@ -77,7 +92,7 @@ class Model:
     @cached_property
     def _unfolded(self) -> ProgramStore:
         """Programs for the outputs of layers that normalisations are folded into."""
-        return ProgramStore(simplify(build_graph(self.layers, self.input_shape), fold=False))
+        return ProgramStore(simplify(self._source, fold=False))
 
     def __repr__(self) -> str:
         lines = [f"    {layer!r}," for layer in self.layers]

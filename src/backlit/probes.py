@@ -14,7 +14,6 @@ from backlit_kernels.vector import LANES
 
 from backlit.engine import PIECES_PER_THREAD, SERIAL_WORK, Job, run_parts, split
 from backlit.graph import Graph, multiply_adds
-from backlit.layers import Conv2D
 from backlit.lowering import Lowering
 from backlit.lowering.context import GRADIENT, ReluRule
 from backlit.tape import Program
@@ -69,10 +68,6 @@ class ProgramStore:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.work = multiply_adds(graph)
-        # one sample at a time needs convolutions that run over the flat image
-        self.takes_singles = all(
-            node.layer.stride == (1, 1) for node in graph.nodes if isinstance(node.layer, Conv2D)
-        )
         images = any(len(shape) > 1 for shape in graph.shapes)
         self.tile_lanes = LANES if images else FEATURE_LANES
         self._programs: dict[tuple[Probe, int], Program] = {}
@@ -108,7 +103,7 @@ class ProgramStore:
             If a sample of the first port holds NaN or infinite values.
         """
         rest = samples % self.tile_lanes
-        if not self.takes_singles or rest > FEW * self.tile_lanes:
+        if rest > FEW * self.tile_lanes:
             rest = 0
         whole = samples - rest
         if 3 * samples * self.work * repeats < SERIAL_WORK:

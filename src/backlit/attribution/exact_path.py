@@ -11,8 +11,9 @@ import numpy as np
 from backlit.attribution.call import Call
 from backlit.attribution.gradients import gradient
 from backlit.baselines import Baseline
-from backlit.graph import LINEAR, Add, Graph
+from backlit.graph import LINEAR, Graph
 from backlit.layers import Clip, LeakyReLU, MaxPool2D, ReLU
+from backlit.operators import Add
 
 PIECEWISE = (*LINEAR, Add, ReLU, LeakyReLU, Clip, MaxPool2D)
 FIRST_PIECES = 128  # a piece that lies within one of these, between equal ends, may be missed

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from backlit.graph import build_graph
 from backlit.model import Model
 from backlit.probes import ProgramStore
 
@@ -25,7 +24,7 @@ def find_layer(model: Model, layer: Any) -> tuple[ProgramStore, int]:
 def find_image_layer(model: Model, layer: Any) -> tuple[ProgramStore, int]:
     """The same for a layer whose output is an image; None stands for the last of these."""
     if layer is None:
-        full = build_graph(model.layers, model.input_shape)
+        full = model._source
         images = [n.name for n in full.nodes if _is_image(full.shapes[n.output])]
         if not images:
             raise ValueError(
@@ -47,14 +46,14 @@ def _is_image(shape: tuple[int, ...]) -> bool:
 
 
 def _name(model: Model, layer: Any) -> str:
-    count = len(model.layers)
+    count = len(model._layer_names)
     if isinstance(layer, int | np.integer) and not isinstance(layer, bool):
         if not -count <= layer < count:
             raise ValueError(f"layer must be in {-count} ... {count - 1}, got {layer}")
-        return str(layer % count)
+        return model._layer_names[layer]
     if not isinstance(layer, str):
         raise TypeError(f"layer must be an index or a name, not {type(layer).__name__}")
-    names = build_graph(model.layers, model.input_shape).names
+    names = model._source.names
     if layer not in names:
         raise ValueError(f"layer must be one of {', '.join(sorted(names))}, got {layer!r}")
     return layer

@@ -1,7 +1,9 @@
 """The layers a model is made of: what they hold, what they accept, what shape they return."""
 
 from backlit.layers.activations import (
+    Activation,
     Clip,
+    Elementwise,
     LeakyReLU,
     LogSoftmax,
     ReLU,
@@ -10,17 +12,20 @@ from backlit.layers.activations import (
     Tanh,
 )
 from backlit.layers.base import Layer
-from backlit.layers.linear import Conv2D, Dense
+from backlit.layers.linear import Conv2D, ConvTranspose2D, Dense
 from backlit.layers.normalization import BatchNorm
 from backlit.layers.pooling import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 from backlit.layers.structure import Flatten, Residual
 
 __all__ = [
+    "Activation",
     "AvgPool2D",
     "BatchNorm",
     "Clip",
     "Conv2D",
+    "ConvTranspose2D",
     "Dense",
+    "Elementwise",
     "Flatten",
     "GlobalAvgPool2D",
     "Layer",

@@ -1,8 +1,23 @@
 """Activation functions and softmax. Derivatives at kinks are PyTorch's."""
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from backlit.layers.base import Layer, number
+
+
+class Elementwise(Layer):
+    """A function of each value on its own.
+
+    Attributes
+    ----------
+    function : str
+        Its name among the kernels (`backlit_kernels.unary`).
+    parameters : tuple of floats
+    """
+
+    function: ClassVar[str]
+    parameters: ClassVar[tuple[float, ...]] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -11,36 +26,100 @@ class ReLU(Layer):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LeakyReLU(Layer):
+class LeakyReLU(Elementwise):
     """x where positive, slope * x elsewhere; the derivative at 0 is the slope."""
 
     slope: float = 0.01
+    function = "leaky_relu"
 
     def __post_init__(self) -> None:
         self._set(slope=number("slope", self.slope))
+        self._set(parameters=(self.slope,))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Clip(Layer):
+class Clip(Elementwise):
     """min(max(x, low), high); the derivative at the bounds is 0, so Clip(0, 6) is ReLU6."""
 
     low: float
     high: float
+    function = "clip"
 
     def __post_init__(self) -> None:
         self._set(low=number("low", self.low), high=number("high", self.high))
         if self.low > self.high:
             raise ValueError(f"low must not exceed high, got {self.low} and {self.high}")
+        self._set(parameters=(self.low, self.high))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Sigmoid(Layer):
+class Sigmoid(Elementwise):
     """1 / (1 + exp(-x))."""
 
+    function = "sigmoid"
+
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Tanh(Layer):
+class Tanh(Elementwise):
     """The hyperbolic tangent."""
+
+    function = "tanh"
+
+
+ACTIVATIONS: dict[str, tuple[str, tuple[tuple[str, float], ...]]] = {
+    "elu": ("elu", (("alpha", 1.0), ("scale", 1.0), ("input_scale", 1.0))),
+    "gelu": ("gelu", ()),
+    "gelu_tanh": ("gelu_tanh", ()),
+    "silu": ("silu", ()),
+    "mish": ("mish", ()),
+    "softplus": ("softplus", (("beta", 1.0),)),
+    "softsign": ("softsign", ()),
+    "hard_sigmoid": ("hard_sigmoid", (("alpha", 1 / 6), ("beta", 0.5))),
+    "hard_swish": ("hard_swish", ()),
+    "thresholded_relu": ("thresholded_relu", (("alpha", 1.0),)),
+    "clamp": ("clamp", (("low", -1.0), ("high", 1.0))),
+    "erf": ("error_function", ()),
+    "exp": ("exponential", ()),
+    "log": ("natural_logarithm", ()),
+    "sqrt": ("root", ()),
+    "abs": ("magnitude", ()),
+    "square": ("square", ()),
+    "reciprocal": ("reciprocal", ()),
+    "power": ("raised", (("exponent", 2.0),)),
+    "scale": ("scale", (("factor", 1.0), ("shift", 0.0))),
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False, init=False)
+class Activation(Elementwise):
+    """Any other function of each value, by name.
+
+    Parameters
+    ----------
+    name : str
+        ``"gelu"`` (exact), ``"gelu_tanh"``, ``"silu"``, ``"mish"``, ``"softplus"`` (beta 1),
+        ``"softsign"``, ``"hard_sigmoid"`` (alpha 1/6, beta 0.5), ``"hard_swish"``,
+        ``"thresholded_relu"`` (alpha 1), ``"clamp"`` (low -1, high 1; as `Clip`, but with
+        derivative 1 at the bounds), ``"elu"`` (alpha 1, scale 1, input_scale 1: ``scale * x`` where
+        positive, ``scale * alpha * (exp(input_scale * x) - 1)`` elsewhere, which SELU and CELU are
+        cases of), ``"erf"``, ``"exp"``, ``"log"``, ``"sqrt"``, ``"abs"``, ``"square"``,
+        ``"reciprocal"``, ``"power"`` (exponent 2), ``"scale"`` (factor 1, shift 0).
+    **parameters : float
+        The parameters in brackets above, with their defaults.
+    """
+
+    name: str
+    parameters: Any  # type: ignore[misc]
+
+    def __init__(self, name: str, parameters: Any = None, **named: float) -> None:
+        if name not in ACTIVATIONS:
+            raise ValueError(f"name must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
+        known = dict(ACTIVATIONS[name][1])
+        if wrong := set(named) - set(known):
+            raise TypeError(f"{name} takes the parameters {list(known)}, not {sorted(wrong)}")
+        values = [number(key, named.get(key, default)) for key, default in known.items()]
+        self._set(name=name, parameters=tuple(values) if parameters is None else tuple(parameters))
+        self._set(function=ACTIVATIONS[name][0])
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -1,6 +1,7 @@
 """What all layers share, and the checks of their arguments."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ class Layer:
             f"{name}=<{'x'.join(map(str, value.shape))}>"
             if isinstance(value, np.ndarray)
             else f"{name}={value!r}"
-            for name, value in vars(self).items()
+            for name, value in ((f.name, getattr(self, f.name)) for f in fields(self))  # type: ignore[arg-type]
         )
         return f"{type(self).__name__}({', '.join(parts)})"
 

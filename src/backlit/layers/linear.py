@@ -103,3 +103,66 @@ class Conv2D(Layer):
                 )
             sizes.append((padded[axis] - reach) // self.stride[axis] + 1)
         return (self.weights.shape[0], *sizes)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ConvTranspose2D(Layer):
+    """A transposed convolution: the linear map back from a convolution's output to its input.
+
+    Parameters
+    ----------
+    weights : array of shape (in, out / groups, height, width)
+    bias : array of shape (out,), default zeros
+    stride, padding, dilation, groups
+        Those of the convolution; padding is taken away from the output.
+    output_padding : int or pair (rows, columns)
+        Added to the output's end, of the sizes that the convolution could have started from.
+    """
+
+    weights: np.ndarray
+    bias: Any = None
+    stride: Any = 1
+    padding: Any = 0
+    dilation: Any = 1
+    groups: int = 1
+    output_padding: Any = 0
+
+    def __post_init__(self) -> None:
+        weights = weight_array("weights", self.weights, 4, "(in, out / groups, height, width)")
+        conv = Conv2D(weights, None, self.stride, self.padding, self.dilation, self.groups)
+        extra = pair("output_padding", self.output_padding, 0)
+        if any(n >= max(s, d) for n, s, d in zip(extra, conv.stride, conv.dilation, strict=True)):
+            raise ValueError(
+                f"output_padding must be less than stride or dilation, got {extra} with stride "
+                f"{conv.stride} and dilation {conv.dilation}"
+            )
+        self._set(
+            weights=weights,
+            bias=vector_array("bias", self.bias, weights.shape[1] * conv.groups),
+            stride=conv.stride,
+            padding=conv.padding,
+            dilation=conv.dilation,
+            groups=conv.groups,
+            output_padding=extra,
+        )
+
+    @property
+    def convolution(self) -> Conv2D:
+        """The convolution from the output to the input."""
+        return Conv2D(self.weights, None, self.stride, self.padding, self.dilation, self.groups)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        channels, *sizes = image_shape(self, shape)
+        if channels != self.weights.shape[0]:
+            raise ValueError(
+                f"ConvTranspose2D with weights of shape {self.weights.shape} takes "
+                f"{self.weights.shape[0]} channels, but its input has shape {shape}"
+            )
+        result = [self.weights.shape[1] * self.groups]
+        for axis, size in enumerate(sizes):
+            reach = (self.weights.shape[2 + axis] - 1) * self.dilation[axis] + 1
+            whole = (size - 1) * self.stride[axis] + reach + self.output_padding[axis]
+            result.append(whole - self.padding[axis] - self.padding[axis + 2])
+        if min(result) < 1:
+            raise ValueError(f"ConvTranspose2D leaves nothing of an input of shape {shape}")
+        return tuple(result)

@@ -1,6 +1,23 @@
 """Lowering: from a graph to a tape, one file for each kind of layer."""
 
-from backlit.lowering import activations, linear, normalization, pooling, structure
+from backlit.lowering import (
+    activations,
+    arrange,
+    entrywise,
+    linear,
+    matmul,
+    normalization,
+    pooling,
+)
 from backlit.lowering.context import Lowering
 
-__all__ = ["Lowering", "activations", "linear", "normalization", "pooling", "structure"]
+__all__ = [
+    "Lowering",
+    "activations",
+    "arrange",
+    "entrywise",
+    "linear",
+    "matmul",
+    "normalization",
+    "pooling",
+]

@@ -22,6 +22,19 @@ FIRST_FREE_PORT = 3
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What a window operation needs of the layouts of its input and its output.
+
+    For single samples, their rows are to be equally long (`in_line`), or else at least so many
+    pixels (`pitches`), so that products can run over the flat image.
+    """
+
+    borders: tuple[Border, Border]
+    in_line: bool
+    pitches: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
 class ReluRule:
     """What a ReLU lets through on the way back: see `backlit_kernels.functions.relu_rule`."""
 
@@ -32,10 +45,9 @@ class ReluRule:
 GRADIENT = ReluRule()
 
 Emitter = Callable[["Lowering", Node], None]
-Borders = Callable[[Graph, Node], tuple[Border, Border]]
 FORWARD: dict[type[Layer], Emitter] = {}
 BACKWARD: dict[type[Layer], Emitter] = {}
-BORDERS: dict[type[Layer], Borders] = {}
+NEEDS: dict[type[Layer], Callable[[Graph, Node], "Needs"]] = {}
 ELEMENTWISE: set[type[Layer]] = set()
 
 
@@ -336,24 +348,26 @@ def plan_layouts(graph: Graph, lanes: int) -> list[Layout]:
     """Every tensor's layout. Tensors that meet in elementwise operations share theirs.
 
     A border is wide enough for the windows that read a tensor forward and its gradient backward.
-    For single samples, rows are equally long before and after a convolution, so that it can run
-    over the flat image.
     """
     alike, in_line = Groups(len(graph.shapes)), Groups(len(graph.shapes))
+    needs = {
+        n.output: NEEDS[type(n.layer)](graph, n) for n in graph.nodes if type(n.layer) in NEEDS
+    }
     for node in graph.nodes:
         for tensor in node.inputs:
             if type(node.layer) in ELEMENTWISE:
                 alike.join(tensor, node.output)
                 in_line.join(tensor, node.output)
-            elif type(node.layer) in BORDERS and lanes == 1:
+            elif node.output in needs and needs[node.output].in_line and lanes == 1:
                 in_line.join(tensor, node.output)
     borders = [NO_BORDER] * len(graph.shapes)
+    least = [0] * len(graph.shapes)
     for node in graph.nodes:
-        if type(node.layer) in BORDERS:
-            needed = BORDERS[type(node.layer)](graph, node)
-            for tensor, border in zip((node.inputs[0], node.output), needed, strict=True):
+        if node.output in needs:
+            for side, tensor in enumerate((node.inputs[0], node.output)):
                 leader = alike.leader(tensor)
-                borders[leader] = widest(borders[leader], border)
+                borders[leader] = widest(borders[leader], needs[node.output].borders[side])
+                least[tensor] = max(least[tensor], needs[node.output].pitches[side])
     bordered = [
         Layout(shape, lanes, borders[alike.leader(tensor)])
         for tensor, shape in enumerate(graph.shapes)
@@ -361,7 +375,8 @@ def plan_layouts(graph: Graph, lanes: int) -> list[Layout]:
     pitches = [0] * len(graph.shapes)
     for tensor, layout in enumerate(bordered):
         leader = in_line.leader(tensor)
-        pitches[leader] = max(pitches[leader], layout.pitch_pixels)
+        rows = least[tensor] if lanes == 1 else 0
+        pitches[leader] = max(pitches[leader], layout.pitch_pixels, rows)
     return [
         replace(layout, least_pitch=pitches[in_line.leader(tensor)])
         for tensor, layout in enumerate(bordered)

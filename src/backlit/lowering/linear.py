@@ -1,8 +1,12 @@
 """Dense and convolution layers, forward and backward, as products."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
+from backlit_kernels.phases import join_phases, take_phase
 from backlit_kernels.product import (
     matrix_vector,
     matrix_vector_columns,
@@ -12,9 +16,10 @@ from backlit_kernels.product import (
 from backlit_kernels.vector import LANES
 
 from backlit.graph import Graph, Node
-from backlit.layers import Conv2D, Dense
-from backlit.layout import Border, Layout, round_up
-from backlit.lowering.context import BACKWARD, BORDERS, FORWARD, Lowering
+from backlit.layers import Conv2D, ConvTranspose2D, Dense
+from backlit.layers.base import Shape
+from backlit.layout import Layout, round_up
+from backlit.lowering.context import BACKWARD, FORWARD, NEEDS, Lowering, Needs
 from backlit.lowering.products import emit_product
 from backlit.lowering.winograd import emit_winograd_backward, takes_winograd
 from backlit.tape import Buffer
@@ -86,81 +91,290 @@ def emit_matrix(
 
 
 def conv_forward(lowering: Lowering, node: Node) -> None:
-    layer = node.layer
+    layer, y = node.layer, node.output
     assert isinstance(layer, Conv2D)
-    source, target = lowering.layouts[node.inputs[0]], lowering.layouts[node.output]
+    relu = lowering.fused_relu(y)
+    out = lowering.new_buffer(y)
+    after = {"rectify": int(relu is not None), "mask": 0}
+    x = node.inputs[0]
+    convolve(lowering, layer, x, lowering.activations[x], y, out, layer.bias, after)
+    lowering.activations[y if relu is None else relu.output] = out
+
+
+def conv_backward(lowering: Lowering, node: Node) -> None:
+    layer, x = node.layer, node.inputs[0]
+    assert isinstance(layer, Conv2D)
+    destination, applies = lowering.through_relu(x)
+
+    def write(out: Buffer) -> None:
+        after = lowering.relu_operands(x, out, applies)
+        if takes_winograd(layer, lowering.layouts[x].image):
+            emit_winograd_backward(lowering, node, out, after)
+            lowering.clear_border(x, out)
+            return
+        zeros = np.zeros(layer.weights.shape[1] * layer.groups)
+        g = lowering.gradients[node.output]
+        convolve_back(lowering, layer, node.output, g, x, out, zeros, after)
+
+    lowering.contribute(destination, write)
+
+
+def transposed_forward(lowering: Lowering, node: Node) -> None:
+    """The way back through the convolution that goes from the output to the input."""
+    layer, y = node.layer, node.output
+    assert isinstance(layer, ConvTranspose2D)
+    relu = lowering.fused_relu(y)
+    out = lowering.new_buffer(y)
+    after = {"rectify": int(relu is not None), "mask": 0}
+    x = node.inputs[0]
+    conv = layer.convolution
+    convolve_back(lowering, conv, x, lowering.activations[x], y, out, layer.bias, after)
+    lowering.activations[y if relu is None else relu.output] = out
+
+
+def transposed_backward(lowering: Lowering, node: Node) -> None:
+    layer, x = node.layer, node.inputs[0]
+    assert isinstance(layer, ConvTranspose2D)
+    destination, applies = lowering.through_relu(x)
+
+    def write(out: Buffer) -> None:
+        after = lowering.relu_operands(x, out, applies)
+        conv, y = layer.convolution, node.output
+        convolve(lowering, conv, y, lowering.gradients[y], x, out, conv.bias, after)
+
+    lowering.contribute(destination, write)
+
+
+def convolve(
+    lowering: Lowering,
+    layer: Conv2D,
+    x: int,
+    source_buffer: Buffer,
+    y: int,
+    out: Buffer,
+    bias: np.ndarray,
+    after: dict[str, Any],
+) -> None:
+    """From a buffer of tensor x's layout to one of tensor y's."""
+    if lowering.lanes == 1 and layer.stride != (1, 1):
+        convolve_phases(lowering, layer, x, source_buffer, y, out, bias, after)
+        return
+    source, target = lowering.layouts[x], lowering.layouts[y]
     top, left, _, _ = layer.padding
     rows = np.arange(layer.weights.shape[2]) * layer.dilation[0] - top
     columns = np.arange(layer.weights.shape[3]) * layer.dilation[1] - left
-    relu = lowering.fused_relu(node.output)
-    out = lowering.new_buffer(node.output)
     channels = layer.weights.shape[0]
-    after = {"rectify": int(relu is not None), "mask": 0}
-    x = lowering.activations[node.inputs[0]]
-    lowering.activations[node.output if relu is None else relu.output] = out
     emit_convolution(
         lowering,
-        x=x.at(source.origin),
+        x=source_buffer.at(source.origin),
         source=source,
         out=out,
         target=target,
         weights=layer.weights.reshape(layer.groups, channels // layer.groups, -1),
-        bias=layer.bias,
+        bias=bias,
         taps=tap_offsets(source, layer.weights.shape[1], rows, columns),
         size=target.image[1:],
         x_stride=layer.stride,
         out_stride=(1, 1),
-        out_start=(0, 0),
+        out_offset=target.origin,
         after=after,
     )
-    lowering.clear_border(node.output, out)
+    lowering.clear_border(y, out)
 
 
-def conv_backward(lowering: Lowering, node: Node) -> None:
-    """The gradient of the input: one stride-1 product for each phase of the stride."""
-    layer = node.layer
-    assert isinstance(layer, Conv2D)
-    x = node.inputs[0]
-    source, target = lowering.layouts[node.output], lowering.layouts[x]
+def convolve_back(
+    lowering: Lowering,
+    layer: Conv2D,
+    y: int,
+    g: Buffer,
+    x: int,
+    out: Buffer,
+    bias: np.ndarray,
+    after: dict[str, Any],
+) -> None:
+    """The gradient of tensor x from that of y: a stride-1 product for each phase of the stride."""
+    if lowering.lanes == 1 and layer.stride != (1, 1):
+        convolve_phases_back(lowering, layer, y, g, x, out, bias, after)
+        return
+    source, target = lowering.layouts[y], lowering.layouts[x]
+    for (row, column), size, weights, taps in input_phases(layer, source, target.image):
+        emit_convolution(
+            lowering,
+            x=g.at(source.origin),
+            source=source,
+            out=out,
+            target=target,
+            weights=weights,
+            bias=bias,
+            taps=taps,
+            size=size,
+            x_stride=(1, 1),
+            out_stride=layer.stride,
+            out_offset=target.origin + row * target.pitch + column * lowering.lanes,
+            after=after,
+        )
+    lowering.clear_border(x, out)
+
+
+Phase = tuple[tuple[int, int], tuple[int, int], np.ndarray, np.ndarray]
+
+
+def input_phases(layer: Conv2D, source: Layout, image: tuple[int, int, int]) -> Iterator[Phase]:
+    """The products that the gradient of an input image is made of.
+
+    For each phase of the stride: where it begins (row, column), how many rows and columns it has,
+    the weights (groups, input channels, depth) and the table of patch offsets.
+    """
     outputs, inputs, kernel_rows, kernel_columns = layer.weights.shape
     per_group = outputs // layer.groups
     # (group, input channel, output channel, row, column)
     weights = layer.weights.reshape(layer.groups, per_group, inputs, kernel_rows, kernel_columns)
     weights = weights.transpose(0, 2, 1, 3, 4)
-    _, height, width = target.image
-    destination, applies = lowering.through_relu(x)
+    _, height, width = image
+    for row in range(min(layer.stride[0], height)):
+        for column in range(min(layer.stride[1], width)):
+            i, dy = phase_taps(layer, 0, row)
+            j, dx = phase_taps(layer, 1, column)
+            size = (
+                len(range(row, height, layer.stride[0])),
+                len(range(column, width, layer.stride[1])),
+            )
+            part = weights[:, :, :, i][..., j].reshape(layer.groups, inputs, -1)
+            yield (row, column), size, part, tap_offsets(source, per_group, dy, dx)
 
-    def emit(out: Buffer) -> None:
-        if takes_winograd(layer, target.image):
-            emit_winograd_backward(lowering, node, out, lowering.relu_operands(x, out, applies))
-            lowering.clear_border(x, out)
-            return
-        for row in range(min(layer.stride[0], height)):
-            for column in range(min(layer.stride[1], width)):
-                i, y = phase_taps(layer, 0, row)
-                j, xx = phase_taps(layer, 1, column)
-                part = weights[:, :, :, i][..., j]
-                emit_convolution(
-                    lowering,
-                    x=lowering.gradients[node.output].at(source.origin),
-                    source=source,
-                    out=out,
-                    target=target,
-                    weights=part.reshape(layer.groups, inputs, -1),
-                    bias=np.zeros(layer.groups * inputs),
-                    taps=tap_offsets(source, per_group, y, xx),
-                    size=(
-                        len(range(row, height, layer.stride[0])),
-                        len(range(column, width, layer.stride[1])),
-                    ),
-                    x_stride=(1, 1),
-                    out_stride=layer.stride,
-                    out_start=(row, column),
-                    after=lowering.relu_operands(x, out, applies),
-                )
-        lowering.clear_border(x, out)
 
-    lowering.contribute(destination, emit)
+# --- strided convolutions of single samples -----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PhaseReads:
+    """Along one axis, what the kernel entries read of an image's phases.
+
+    Entry i of the kernel reads phase ``phase[i]``, `offset[i]` after the output's position;
+    ``first[p]`` is the least offset into phase p, `span` how far offsets into one phase reach.
+    """
+
+    phase: np.ndarray
+    offset: np.ndarray
+    first: dict[int, int]
+    span: int
+
+
+def phase_reads(layer: Conv2D, axis: int) -> PhaseReads:
+    entries = np.arange(layer.weights.shape[2 + axis]) * layer.dilation[axis]
+    offset, phase = np.divmod(entries - layer.padding[axis], layer.stride[axis])
+    groups = {int(p): offset[phase == p] for p in np.unique(phase)}
+    first = {p: int(offsets.min()) for p, offsets in groups.items()}
+    return PhaseReads(phase, offset, first, max(int(np.ptp(o)) for o in groups.values()))
+
+
+def convolve_phases(
+    lowering: Lowering,
+    layer: Conv2D,
+    x: int,
+    source_buffer: Buffer,
+    y: int,
+    out: Buffer,
+    bias: np.ndarray,
+    after: dict[str, Any],
+) -> None:
+    """A strided convolution as a stride-1 product over the phases of its input."""
+    source, target = lowering.layouts[x], lowering.layouts[y]
+    channels, out_height, out_width = source.image[0], *target.image[1:]
+    ys, xs = phase_reads(layer, 0), phase_reads(layer, 1)
+    rows, columns = out_height + ys.span, out_width + xs.span
+    layout = Layout((channels, rows, columns), 1, least_pitch=target.pitch)
+    phases = lowering.tape.buffer(layout.size * len(ys.first) * len(xs.first))
+    places: dict[tuple[int, int], int] = {}
+    for (p, first_y), (q, first_x) in product(ys.first.items(), xs.first.items()):
+        places[p, q] = layout.size * len(places) - first_y * layout.pitch - first_x
+        row, column = first_y * layer.stride[0] + p, first_x * layer.stride[1] + q
+        lowering.tape.emit(
+            take_phase,
+            x=source_buffer.at(source.origin + row * source.pitch + column),
+            out=phases.at(layout.size * (len(places) - 1)),
+            channels=channels,
+            rows=rows,
+            columns=columns,
+            stride_x=layer.stride[1],
+            plane=source.plane,
+            row=source.pitch * layer.stride[0],
+            out_plane=layout.plane,
+            out_row=layout.pitch,
+        )
+    places_of = np.array([[places[p, q] for q in xs.phase.tolist()] for p in ys.phase.tolist()])
+    taps = places_of + ys.offset[:, None] * layout.pitch + xs.offset
+    planes = np.arange(layer.weights.shape[1]) * layout.plane
+    outputs = layer.weights.shape[0]
+    emit_convolution(
+        lowering,
+        x=phases.at(0),
+        source=layout,
+        out=out,
+        target=target,
+        weights=layer.weights.reshape(layer.groups, outputs // layer.groups, -1),
+        bias=bias,
+        taps=(planes[:, None, None] + taps).reshape(-1),
+        size=(out_height, out_width),
+        x_stride=(1, 1),
+        out_stride=(1, 1),
+        out_offset=target.origin,
+        after=after,
+    )
+    lowering.clear_border(y, out)
+
+
+def convolve_phases_back(
+    lowering: Lowering,
+    layer: Conv2D,
+    y: int,
+    g: Buffer,
+    x: int,
+    out: Buffer,
+    bias: np.ndarray,
+    after: dict[str, Any],
+) -> None:
+    """The gradient of a strided convolution's input, phase by phase, put together."""
+    source, target = lowering.layouts[y], lowering.layouts[x]
+    channels, height, width = target.image
+    shape = channels, -(-height // layer.stride[0]), -(-width // layer.stride[1])
+    layout = Layout(shape, 1, least_pitch=source.pitch)
+    phases = lowering.tape.buffer(layout.size * layer.stride[0] * layer.stride[1])
+    for (row, column), size, weights, taps in input_phases(layer, source, target.image):
+        emit_convolution(
+            lowering,
+            x=g.at(source.origin),
+            source=source,
+            out=phases,
+            target=layout,
+            weights=weights,
+            bias=bias,
+            taps=taps,
+            size=size,
+            x_stride=(1, 1),
+            out_stride=(1, 1),
+            out_offset=layout.size * (row * layer.stride[1] + column),
+            after={"rectify": 0, "mask": 0},
+        )
+    lowering.tape.emit(
+        join_phases,
+        x=phases,
+        out=out.at(target.origin),
+        channels=channels,
+        height=height,
+        width=width,
+        plane=target.plane,
+        row=target.pitch,
+        stride_y=layer.stride[0],
+        stride_x=layer.stride[1],
+        phase_plane=layout.plane,
+        phase_row=layout.pitch,
+        phase_size=layout.size,
+        distance=after["mask"],
+        masked=int(after["mask"] != 0),
+        rectified=after["rectify"],
+    )
+    lowering.clear_border(x, out)
 
 
 def phase_taps(layer: Conv2D, axis: int, phase: int) -> tuple[np.ndarray, np.ndarray]:
@@ -196,7 +410,7 @@ def emit_convolution(
     size: tuple[int, ...],
     x_stride: tuple[int, int],
     out_stride: tuple[int, int],
-    out_start: tuple[int, int],
+    out_offset: int,
     after: dict[str, Any],
 ) -> None:
     """A convolution over `size` positions, as runs along rows or along the whole flat image."""
@@ -224,8 +438,7 @@ def emit_convolution(
     steps["out_channel"] = target.plane
     steps["x_group"] = source.plane * (source.image[0] // groups)
     steps["out_group"] = target.plane * channels
-    offset = target.origin + out_start[0] * target.pitch + out_start[1] * lanes
-    emit_product(lowering, x, out, offset, weights, bias, taps, shortest, steps, after)
+    emit_product(lowering, x, out, out_offset, weights, bias, taps, shortest, steps, after)
 
 
 def channels_cost(channels: int, positions: int) -> float:
@@ -240,22 +453,43 @@ def run_length(depth: int) -> int:
     return int(np.clip(8192 // max(depth, 1), 12, 240))
 
 
-def conv_borders(graph: Graph, node: Node) -> tuple[Border, Border]:
+def conv_needs(graph: Graph, node: Node) -> Needs:
+    assert isinstance(node.layer, Conv2D)
+    return window_needs(node.layer, graph.shapes[node.inputs[0]], graph.shapes[node.output])
+
+
+def transposed_needs(graph: Graph, node: Node) -> Needs:
+    assert isinstance(node.layer, ConvTranspose2D)
+    shapes = graph.shapes[node.output], graph.shapes[node.inputs[0]]
+    needs = window_needs(node.layer.convolution, *shapes)
+    return replace(needs, borders=needs.borders[::-1], pitches=needs.pitches[::-1])
+
+
+def window_needs(layer: Conv2D, shape: Shape, out_shape: Shape) -> Needs:
     """Of the input, what the padding reads; of the output, what its gradient's users read."""
-    layer = node.layer
-    assert isinstance(layer, Conv2D)
+    reads = list(layer.padding)
     before, after = [0, 0], [0, 0]
     for axis in range(2):
-        size = graph.shapes[node.inputs[0]][1 + axis]
-        out = graph.shapes[node.output][1 + axis]
+        size, out = shape[1 + axis], out_shape[1 + axis]
+        # with output padding, a transposed convolution's last windows reach beyond
+        reach = (out - 1) * layer.stride[axis] + (layer.weights.shape[2 + axis] - 1) * (
+            layer.dilation[axis]
+        )
+        reads[2 + axis] = max(reach - layer.padding[axis] - size + 1, 0)
         for phase in range(min(layer.stride[axis], size)):
             _, starts = phase_taps(layer, axis, phase)
             steps = len(range(phase, size, layer.stride[axis]))
             if len(starts):
                 before[axis] = max(before[axis], -int(starts.min()))
                 after[axis] = max(after[axis], int(starts.max()) + steps - out)
-    return layer.padding, (before[0], before[1], after[0], after[1])
+    borders = (reads[0], reads[1], reads[2], reads[3]), (before[0], before[1], after[0], after[1])
+    if layer.stride == (1, 1):
+        return Needs(borders, in_line=True)
+    row = max(out_shape[2] + phase_reads(layer, 1).span, -(-shape[2] // layer.stride[1]))
+    return Needs(borders, in_line=False, pitches=(0, row))
 
 
 FORWARD[Dense], BACKWARD[Dense] = dense_forward, dense_backward
-FORWARD[Conv2D], BACKWARD[Conv2D], BORDERS[Conv2D] = conv_forward, conv_backward, conv_borders
+FORWARD[Conv2D], BACKWARD[Conv2D], NEEDS[Conv2D] = conv_forward, conv_backward, conv_needs
+FORWARD[ConvTranspose2D], BACKWARD[ConvTranspose2D] = transposed_forward, transposed_backward
+NEEDS[ConvTranspose2D] = transposed_needs

@@ -14,7 +14,7 @@ from backlit_kernels import relevance
 from backlit_kernels.elementwise import add
 from backlit_kernels.relevance import EVERYWHERE, WHERE_NEGATIVE, WHERE_POSITIVE
 
-from backlit.graph import Add, Graph, Node
+from backlit.graph import Graph, Node
 from backlit.layers import (
     AvgPool2D,
     BatchNorm,
@@ -33,6 +33,7 @@ from backlit.layers import (
     Tanh,
 )
 from backlit.lowering.context import BACKWARD, FIRST_FREE_PORT, FORWARD, Emitter, Lowering
+from backlit.operators import Add
 from backlit.tape import Buffer
 
 STABILISER = 1e-6  # of all rules but epsilon, as in zennit

@@ -24,7 +24,7 @@ PIECES: dict[type, Callable[[Any], tuple[float, float, float]]] = {
     LeakyReLU: lambda layer: (0.0, np.inf, layer.slope),
     Clip: lambda layer: (layer.low, layer.high, 0.0),
 }
-SMOOTH = {Sigmoid: rescale.rescale_sigmoid, Tanh: rescale.rescale_tanh}
+SMOOTH: dict[type, Kernel] = {Sigmoid: rescale.rescale_sigmoid, Tanh: rescale.rescale_tanh}
 
 
 def rescale_rule(reference: Lowering) -> Callable[[Node], Emitter]:

@@ -1,0 +1,349 @@
+"""Kernels over tensors of any shape and layout: up to five nested loops around a run of floats.
+
+The table holds the five extents, then for each operand its five steps in floats. A *run* is a
+piece that is contiguous in all operands: the samples of a tile, or more. A step of 0 repeats an
+operand, or adds up in the output.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from backlit_kernels.functions import logarithm, power
+from backlit_kernels.kernel import Kernel, helper, kernel
+from backlit_kernels.vector import (
+    LANES,
+    fma,
+    load,
+    load_one,
+    maximum,
+    minimum,
+    select,
+    splat,
+    store,
+    store_one,
+)
+
+LOOPS = 5
+
+
+@kernel
+def copy(arena: Any, table: Any, x: int, out: int, run: int, accumulate: int, loops: int) -> None:
+    """out = x, or out += x."""
+    a, b = loops + LOOPS, loops + 2 * LOOPS
+    for i in range(table[loops]):
+        for j in range(table[loops + 1]):
+            for k in range(table[loops + 2]):
+                for m in range(table[loops + 3]):
+                    s = x + i * table[a] + j * table[a + 1] + k * table[a + 2] + m * table[a + 3]
+                    t = out + i * table[b] + j * table[b + 1] + k * table[b + 2] + m * table[b + 3]
+                    for _ in range(table[loops + 4]):
+                        copy_run(arena, s, t, run, accumulate)
+                        s += table[a + 4]
+                        t += table[b + 4]
+
+
+@helper
+def copy_run(arena: Any, s: int, t: int, run: int, accumulate: int) -> None:
+    whole = run // LANES * LANES
+    for i in range(0, whole, LANES):
+        value = load(arena, s + i)
+        if accumulate != 0:
+            value = load(arena, t + i) + value
+        store(arena, t + i, value)
+    for i in range(whole, run):
+        value = load_one(arena, s + i)
+        if accumulate != 0:
+            value = load_one(arena, t + i) + value
+        store_one(arena, t + i, value)
+
+
+@kernel
+def spread(
+    arena: Any, constants: Any, table: Any, values: int, out: int, run: int, lanes: int, loops: int
+) -> None:
+    """Each of the constants at `values` into all lanes of its entry."""
+    a, b = loops + LOOPS, loops + 2 * LOOPS
+    for i in range(table[loops]):
+        for j in range(table[loops + 1]):
+            for k in range(table[loops + 2]):
+                for m in range(table[loops + 3]):
+                    s = values + i * table[a] + j * table[a + 1]
+                    s += k * table[a + 2] + m * table[a + 3]
+                    t = out + i * table[b] + j * table[b + 1]
+                    t += k * table[b + 2] + m * table[b + 3]
+                    for n in range(table[loops + 4]):
+                        for r in range(run):
+                            value = load_one(constants, s + n * table[a + 4] + r)
+                            for lane in range(lanes):
+                                store_one(arena, t + n * table[b + 4] + r * lanes + lane, value)
+
+
+@cache
+def reduce(name: str) -> Kernel:
+    """out = f(out, x), entry by entry: several entries of x may meet in one of out."""
+    f = PAIRS[name]
+
+    def reduce(arena: Any, table: Any, x: int, out: int, run: int, loops: int) -> None:
+        a, b = loops + LOOPS, loops + 2 * LOOPS
+        for i in range(table[loops]):
+            for j in range(table[loops + 1]):
+                for k in range(table[loops + 2]):
+                    for m in range(table[loops + 3]):
+                        s = x + i * table[a] + j * table[a + 1]
+                        s += k * table[a + 2] + m * table[a + 3]
+                        t = out + i * table[b] + j * table[b + 1]
+                        t += k * table[b + 2] + m * table[b + 3]
+                        for _ in range(table[loops + 4]):
+                            whole = run // LANES * LANES
+                            for n in range(0, whole, LANES):
+                                store(arena, t + n, f(load(arena, t + n), load(arena, s + n)))
+                            for n in range(whole, run):
+                                value = f(load_one(arena, t + n), load_one(arena, s + n))
+                                store_one(arena, t + n, value)
+                            s += table[a + 4]
+                            t += table[b + 4]
+
+    return Kernel(reduce, f"reduce_{name}")
+
+
+@cache
+def binary(name: str) -> Kernel:
+    """out = f(a, b), entry by entry.
+
+    `a_fixed` and `b_fixed` are 1 where one float of an operand serves a whole run.
+    """
+    f = PAIRS[name]
+
+    def binary(
+        arena: Any,
+        table: Any,
+        a: int,
+        b: int,
+        out: int,
+        run: int,
+        a_fixed: int,
+        b_fixed: int,
+        loops: int,
+    ) -> None:
+        p, q, r = loops + LOOPS, loops + 2 * LOOPS, loops + 3 * LOOPS
+        whole = run // LANES * LANES
+        for i in range(table[loops]):
+            for j in range(table[loops + 1]):
+                for k in range(table[loops + 2]):
+                    for m in range(table[loops + 3]):
+                        u = a + i * table[p] + j * table[p + 1]
+                        u += k * table[p + 2] + m * table[p + 3]
+                        v = b + i * table[q] + j * table[q + 1]
+                        v += k * table[q + 2] + m * table[q + 3]
+                        t = out + i * table[r] + j * table[r + 1]
+                        t += k * table[r + 2] + m * table[r + 3]
+                        for _ in range(table[loops + 4]):
+                            for n in range(0, whole, LANES):
+                                x = load_one(arena, u) if a_fixed != 0 else load(arena, u + n)
+                                y = load_one(arena, v) if b_fixed != 0 else load(arena, v + n)
+                                store(arena, t + n, f(x, y))
+                            for n in range(whole, run):
+                                x = load_one(arena, u if a_fixed != 0 else u + n)
+                                y = load_one(arena, v if b_fixed != 0 else v + n)
+                                store_one(arena, t + n, f(x, y))
+                            u += table[p + 4]
+                            v += table[q + 4]
+                            t += table[r + 4]
+
+    return Kernel(binary, f"binary_{name}")
+
+
+# --- functions of two numbers -------------------------------------------------------------------
+
+PAIRS: dict[str, Callable[..., Any]] = {}
+
+
+def pair(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function of two numbers known by its name."""
+    return PAIRS.setdefault(function.__name__, helper(function))
+
+
+@pair
+def add(a: Any, b: Any) -> Any:
+    return a + b
+
+
+@pair
+def subtract(a: Any, b: Any) -> Any:
+    return a - b
+
+
+@pair
+def multiply(a: Any, b: Any) -> Any:
+    return a * b
+
+
+@pair
+def opposite(a: Any, b: Any) -> Any:
+    """-a"""
+    return -a
+
+
+@pair
+def divide(a: Any, b: Any) -> Any:
+    return a / b
+
+
+@pair
+def smaller(a: Any, b: Any) -> Any:
+    return minimum(a, b)
+
+
+@pair
+def larger(a: Any, b: Any) -> Any:
+    return maximum(a, b)
+
+
+@pair
+def raise_to(a: Any, b: Any) -> Any:
+    """a**b"""
+    return power(a, b)
+
+
+# derivatives by the first number (`_by_a`) and the second
+
+
+@pair
+def smaller_by_a(a: Any, b: Any) -> Any:
+    """Ties share the gradient, as in PyTorch."""
+    one = splat(1.0)
+    return select(a < b, one, select(a > b, splat(0.0), splat(0.5)))
+
+
+@pair
+def larger_by_a(a: Any, b: Any) -> Any:
+    one = splat(1.0)
+    return select(a > b, one, select(a < b, splat(0.0), splat(0.5)))
+
+
+@pair
+def divide_by_b(a: Any, b: Any) -> Any:
+    return -(a / (b * b))
+
+
+@pair
+def raise_to_by_a(a: Any, b: Any) -> Any:
+    zero = splat(0.0)
+    return select(b == zero, zero, b * power(a, b - splat(1.0)))
+
+
+@pair
+def raise_to_by_b(a: Any, b: Any) -> Any:
+    zero = splat(0.0)
+    value = power(a, b)
+    return select(value == zero, zero, value * logarithm(a))
+
+
+@pair
+def equal(a: Any, b: Any) -> Any:
+    """1 where equal, else 0."""
+    return select(a == b, splat(1.0), splat(0.0))
+
+
+# --- linear maps --------------------------------------------------------------------------------
+
+
+@kernel
+def axis_map(
+    arena: Any,
+    constants: Any,
+    table: Any,
+    x: int,
+    out: int,
+    run: int,
+    rows: int,
+    starts: int,
+    columns: int,
+    weights: int,
+    x_step: int,
+    out_step: int,
+    loops: int,
+) -> None:
+    """A sparse matrix along one axis: out[r] = sum over its entries of weight x[column].
+
+    The table holds where each of the `rows` begins (and the end) and the entries' columns; the
+    entries' weights lie in the constants. The other axes are looped over.
+    """
+    a, b = loops + LOOPS, loops + 2 * LOOPS
+    whole = run // LANES * LANES
+    for i in range(table[loops]):
+        for j in range(table[loops + 1]):
+            for k in range(table[loops + 2]):
+                for r in range(rows):
+                    begin, end = table[starts + r], table[starts + r + 1]
+                    s = x + i * table[a] + j * table[a + 1] + k * table[a + 2]
+                    t = out + i * table[b] + j * table[b + 1] + k * table[b + 2] + r * out_step
+                    for _ in range(table[loops + 3]):
+                        for n in range(0, whole, LANES):
+                            total = splat(0.0)
+                            for e in range(begin, end):
+                                at = s + table[columns + e] * x_step + n
+                                total = fma(
+                                    load_one(constants, weights + e), load(arena, at), total
+                                )
+                            store(arena, t + n, total)
+                        for n in range(whole, run):
+                            total = splat(0.0)
+                            for e in range(begin, end):
+                                at = s + table[columns + e] * x_step + n
+                                w = load_one(constants, weights + e)
+                                total = fma(w, load_one(arena, at), total)
+                            store_one(arena, t + n, total)
+                        s += table[a + 3]
+                        t += table[b + 3]
+
+
+@kernel
+def contract(
+    arena: Any,
+    table: Any,
+    a: int,
+    b: int,
+    out: int,
+    run: int,
+    b_run: int,
+    rows: int,
+    columns: int,
+    depth: int,
+    a_row: int,
+    a_depth: int,
+    b_depth: int,
+    b_column: int,
+    out_row: int,
+    out_column: int,
+    loops: int,
+) -> None:
+    """A matrix product of two tensors: out[r, c] = sum over d of a[r, d] b[d, c].
+
+    Two outer axes are looped over. `run` floats are taken at a time: the samples of a tile, or
+    (`b_run` 1) that many neighbouring columns of a single sample.
+    """
+    p, q, r = loops + LOOPS, loops + 2 * LOOPS, loops + 3 * LOOPS
+    for i in range(table[loops]):
+        for j in range(table[loops + 1]):
+            for row in range(rows):
+                for column in range(columns):
+                    u = a + i * table[p] + j * table[p + 1] + row * a_row
+                    v = b + i * table[q] + j * table[q + 1] + column * b_column
+                    t = out + i * table[r] + j * table[r + 1] + row * out_row + column * out_column
+                    whole = run // LANES * LANES
+                    for n in range(0, whole, LANES):
+                        total = splat(0.0)
+                        for d in range(depth):
+                            x = load_one(arena, u + d * a_depth)
+                            if b_run == 0:
+                                x = load(arena, u + d * a_depth + n)
+                            total = fma(x, load(arena, v + d * b_depth + n), total)
+                        store(arena, t + n, total)
+                    for n in range(whole, run):
+                        total = splat(0.0)
+                        for d in range(depth):
+                            x = load_one(arena, u + d * a_depth + (0 if b_run != 0 else n))
+                            total = fma(x, load_one(arena, v + d * b_depth + n), total)
+                        store_one(arena, t + n, total)

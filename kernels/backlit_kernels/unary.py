@@ -1,0 +1,360 @@
+"""Functions of one number with their derivatives, as the forward and backward kernels of a name.
+
+Each takes up to three parameters. Derivatives at kinks are PyTorch's.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from backlit_kernels.functions import (
+    erf,
+    exp,
+    expm1,
+    logarithm,
+    power,
+    sigmoid,
+    softplus,
+    tanh,
+)
+from backlit_kernels.kernel import Kernel, helper
+from backlit_kernels.vector import (
+    LANES,
+    absolute,
+    load,
+    load_one,
+    maximum,
+    minimum,
+    select,
+    splat,
+    square_root,
+    store,
+)
+
+Function = Callable[..., Any]
+VALUES: dict[str, Function] = {}
+DERIVATIVES: dict[str, Function] = {}
+PARAMETERS = 3
+
+
+def value(name: str) -> Callable[[Function], Function]:
+    """Make a function of (x, p, q, r) known by a name."""
+    return lambda function: VALUES.setdefault(name, helper(function))
+
+
+def derivative(name: str) -> Callable[[Function], Function]:
+    """Make the derivative by x of the function of that name known."""
+    return lambda function: DERIVATIVES.setdefault(name, helper(function))
+
+
+# x is the number, p, q and r the parameters
+
+
+@value("scale")
+def scale_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    """p x + q"""
+    return p * x + q
+
+
+@derivative("scale")
+def scale_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return p
+
+
+@value("leaky_relu")
+def leaky_relu_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    """x where positive, p x elsewhere."""
+    return select(x > splat(0.0), x, p * x)
+
+
+@derivative("leaky_relu")
+def leaky_relu_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return select(x > splat(0.0), splat(1.0), p)
+
+
+@value("thresholded_relu")
+def thresholded_relu_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    """x where above p, 0 elsewhere."""
+    return select(x > p, x, splat(0.0))
+
+
+@derivative("thresholded_relu")
+def thresholded_relu_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return select(x > p, splat(1.0), splat(0.0))
+
+
+@value("clip")
+def clip_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    """x, but at least p and at most q."""
+    return minimum(q, maximum(p, x))
+
+
+@derivative("clip")
+def clip_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return select((x > p) & (x < q), splat(1.0), splat(0.0))
+
+
+@value("clamp")
+def clamp_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    """As `clip`, with derivative 1 at the bounds."""
+    return minimum(q, maximum(p, x))
+
+
+@derivative("clamp")
+def clamp_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return select((x < p) | (x > q), splat(0.0), splat(1.0))
+
+
+@value("elu")
+def elu_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    """q x where positive, p q (e**(r x) - 1) elsewhere: ELU, SELU and CELU."""
+    return q * select(x > splat(0.0), x, p * expm1(r * x))
+
+
+@derivative("elu")
+def elu_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return q * select(x > splat(0.0), splat(1.0), p * r * exp(r * x))
+
+
+@value("sigmoid")
+def sigmoid_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return sigmoid(x)
+
+
+@derivative("sigmoid")
+def sigmoid_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return _bell(x)
+
+
+@helper
+def _bell(x: Any) -> Any:
+    """sigmoid(x) (1 - sigmoid(x)), with all its digits."""
+    small = exp(-absolute(x))
+    one = splat(1.0)
+    return small / ((one + small) * (one + small))
+
+
+@value("tanh")
+def tanh_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return tanh(x)
+
+
+@derivative("tanh")
+def tanh_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return splat(4.0) * _bell(x + x)
+
+
+@value("hard_sigmoid")
+def hard_sigmoid_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    """p x + q, but at least 0 and at most 1."""
+    return minimum(splat(1.0), maximum(splat(0.0), p * x + q))
+
+
+@derivative("hard_sigmoid")
+def hard_sigmoid_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    y = p * x + q
+    return select((y > splat(0.0)) & (y < splat(1.0)), p, splat(0.0))
+
+
+@value("hard_swish")
+def hard_swish_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    """x min(max(x + 3, 0), 6) / 6"""
+    return x * minimum(splat(6.0), maximum(splat(0.0), x + splat(3.0))) * splat(1.0 / 6.0)
+
+
+@derivative("hard_swish")
+def hard_swish_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    three = splat(3.0)
+    inside = x * splat(1.0 / 3.0) + splat(0.5)
+    return select(x <= -three, splat(0.0), select(x < three, inside, splat(1.0)))
+
+
+@value("softplus")
+def softplus_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    """log(1 + e**(p x)) / p"""
+    return softplus(p * x) / p
+
+
+@derivative("softplus")
+def softplus_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return sigmoid(p * x)
+
+
+@value("softsign")
+def softsign_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return x / (splat(1.0) + absolute(x))
+
+
+@derivative("softsign")
+def softsign_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    below = splat(1.0) + absolute(x)
+    return splat(1.0) / (below * below)
+
+
+@value("silu")
+def silu_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    """x sigmoid(x)"""
+    return x * sigmoid(x)
+
+
+@derivative("silu")
+def silu_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return sigmoid(x) + x * _bell(x)
+
+
+@value("mish")
+def mish_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    """x tanh(log(1 + e**x))"""
+    return x * tanh(softplus(x))
+
+
+@derivative("mish")
+def mish_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    t = tanh(softplus(x))
+    return t + x * (splat(1.0) - t * t) * sigmoid(x)
+
+
+@value("gelu")
+def gelu_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    """x times the normal distribution function."""
+    half = splat(0.5)
+    return half * x * (splat(1.0) + erf(x * splat(0.7071067811865476)))
+
+
+@derivative("gelu")
+def gelu_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    half = splat(0.5)
+    density = splat(0.3989422804014327) * exp(-half * x * x)
+    return half * (splat(1.0) + erf(x * splat(0.7071067811865476))) + x * density
+
+
+@value("gelu_tanh")
+def gelu_tanh_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    """GELU's approximation, 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x**3)))."""
+    inner = splat(0.7978845608028654) * (x + splat(0.044715) * x * x * x)
+    return splat(0.5) * x * (splat(1.0) + tanh(inner))
+
+
+@derivative("gelu_tanh")
+def gelu_tanh_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    half, one = splat(0.5), splat(1.0)
+    t = tanh(splat(0.7978845608028654) * (x + splat(0.044715) * x * x * x))
+    slope = splat(0.7978845608028654) * (one + splat(0.134145) * x * x)
+    return half * (one + t) + half * x * (one - t * t) * slope
+
+
+@value("error_function")
+def error_function_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return erf(x)
+
+
+@derivative("error_function")
+def error_function_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return splat(1.1283791670955126) * exp(-(x * x))
+
+
+@value("exponential")
+def exponential_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return exp(x)
+
+
+@derivative("exponential")
+def exponential_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return exp(x)
+
+
+@value("natural_logarithm")
+def natural_logarithm_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return logarithm(x)
+
+
+@derivative("natural_logarithm")
+def natural_logarithm_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return splat(1.0) / x
+
+
+@value("root")
+def root_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    """The square root."""
+    return square_root(x)
+
+
+@derivative("root")
+def root_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return splat(0.5) / square_root(x)
+
+
+@value("magnitude")
+def magnitude_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return absolute(x)
+
+
+@derivative("magnitude")
+def magnitude_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    zero, one = splat(0.0), splat(1.0)
+    return select(x > zero, one, select(x < zero, -one, zero))
+
+
+@value("square")
+def square_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return x * x
+
+
+@derivative("square")
+def square_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return x + x
+
+
+@value("reciprocal")
+def reciprocal_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return splat(1.0) / x
+
+
+@derivative("reciprocal")
+def reciprocal_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return splat(-1.0) / (x * x)
+
+
+@value("raised")
+def raised_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    """x**p"""
+    return power(x, p)
+
+
+@derivative("raised")
+def raised_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    zero = splat(0.0)
+    return select(p == zero, zero, p * power(x, p - splat(1.0)))
+
+
+# --- the kernels ------------------------------------------------------------------------------
+
+
+@cache
+def unary(name: str) -> Kernel:
+    """out = f(x), over a whole buffer; the parameters lie in the constants."""
+    f = VALUES[name]
+
+    def unary(arena: Any, constants: Any, x: int, out: int, size: int, parameters: int) -> None:
+        p, q = load_one(constants, parameters), load_one(constants, parameters + 1)
+        r = load_one(constants, parameters + 2)
+        for i in range(0, size, LANES):
+            store(arena, out + i, f(load(arena, x + i), p, q, r))
+
+    return Kernel(unary, f"unary_{name}")
+
+
+@cache
+def unary_backward(name: str) -> Kernel:
+    """out = g f'(x), over a whole buffer."""
+    slope = DERIVATIVES[name]
+
+    def unary_backward(
+        arena: Any, constants: Any, x: int, g: int, out: int, size: int, parameters: int
+    ) -> None:
+        p, q = load_one(constants, parameters), load_one(constants, parameters + 1)
+        r = load_one(constants, parameters + 2)
+        for i in range(0, size, LANES):
+            store(arena, out + i, load(arena, g + i) * slope(load(arena, x + i), p, q, r))
+
+    return Kernel(unary_backward, f"unary_backward_{name}")

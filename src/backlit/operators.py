@@ -1,0 +1,163 @@
+"""Operators that importers need besides layers. Shapes and axes are those of one sample."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from backlit.layers.base import Layer, Shape
+
+
+class Add(Layer):
+    """The sum of two tensors of one shape."""
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return shapes[0]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Binary(Layer):
+    """A function of two tensors, entry by entry; axes of extent 1 are repeated.
+
+    `function` is a name in `backlit_kernels.strided.PAIRS`.
+    """
+
+    function: str
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return tuple(np.broadcast_shapes(*shapes))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Constant(Layer):
+    """A tensor that does not depend on the input."""
+
+    values: np.ndarray
+
+    def __post_init__(self) -> None:
+        self._set(values=np.ascontiguousarray(self.values, np.float32))
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return self.values.shape
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Reshape(Layer):
+    """The same values in row-major order."""
+
+    shape: Sequence[int]
+
+    def __post_init__(self) -> None:
+        self._set(shape=tuple(int(n) for n in self.shape))
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        if prod(shapes[0]) != prod(self.shape):
+            raise ValueError(f"cannot reshape {shapes[0]} to {tuple(self.shape)}")
+        return tuple(self.shape)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Transpose(Layer):
+    """Axis i of the output is axis ``axes[i]`` of the input."""
+
+    axes: Sequence[int]
+
+    def __post_init__(self) -> None:
+        self._set(axes=tuple(int(n) for n in self.axes))
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return tuple(shapes[0][axis] for axis in self.axes)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Concatenate(Layer):
+    """Tensors one after the other along an axis."""
+
+    axis: int
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        first, axis = shapes[0], self.axis
+        total = sum(shape[axis] for shape in shapes)
+        if any(s[:axis] + s[axis + 1 :] != first[:axis] + first[axis + 1 :] for s in shapes):
+            raise ValueError(f"cannot concatenate {list(shapes)} along axis {axis}")
+        return (*first[:axis], total, *first[axis + 1 :])
+
+
+Entries = Sequence[tuple[int, float]]  # (input, weight)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AxisMap(Layer):
+    """A sparse matrix along one axis: slices, gathers, padding, resizing, moving sums.
+
+    Output r is the sum over ``e in range(starts[r], starts[r + 1])`` of
+    ``weights[e] * input[columns[e]]``; `size` is the axis's extent in the input.
+    """
+
+    axis: int
+    size: int
+    starts: np.ndarray
+    columns: np.ndarray
+    weights: np.ndarray
+
+    def __post_init__(self) -> None:
+        self._set(
+            starts=np.asarray(self.starts, np.int64),
+            columns=np.asarray(self.columns, np.int64),
+            weights=np.asarray(self.weights, np.float32),
+        )
+
+    @classmethod
+    def of_rows(cls, axis: int, size: int, rows: Sequence[Entries]) -> "AxisMap":
+        """From the entries of each output."""
+        entries = [entry for row in rows for entry in row]
+        starts = np.cumsum([0, *map(len, rows)])
+        columns = np.array([column for column, _ in entries], np.int64)
+        return cls(axis, size, starts, columns, np.array([w for _, w in entries], np.float32))
+
+    @classmethod
+    def gather(cls, axis: int, size: int, indices: Any) -> "AxisMap":
+        """The entries at `indices` (-1 for a zero)."""
+        rows = [[] if index < 0 else [(int(index), 1.0)] for index in indices]
+        return cls.of_rows(axis, size, rows)
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        shape = shapes[0]
+        assert shape[self.axis] == self.size
+        return (*shape[: self.axis], len(self.starts) - 1, *shape[self.axis + 1 :])
+
+    def transposed(self) -> "AxisMap":
+        rows = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+        order = np.argsort(self.columns, kind="stable")
+        starts = np.searchsorted(self.columns[order], np.arange(self.size + 1))
+        return AxisMap(self.axis, len(self.starts) - 1, starts, rows[order], self.weights[order])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Reduce(Layer):
+    """The sum or the maximum over axes, which keep extent 1.
+
+    Equal maxima share the gradient, as in PyTorch's ``amax``.
+    """
+
+    function: str  # "add" or "larger"
+    axes: Sequence[int]
+
+    def __post_init__(self) -> None:
+        self._set(axes=tuple(int(n) for n in self.axes))
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return tuple(1 if i in self.axes else n for i, n in enumerate(shapes[0]))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MatMul(Layer):
+    """The matrix product of two tensors' last axes; axes before are those of both."""
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        a, b = shapes
+        if a[:-2] != b[:-2] or a[-1] != b[-2]:
+            raise ValueError(f"cannot multiply matrices of shapes {a} and {b}")
+        return (*a[:-1], b[-1])
