@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from backlit_kernels.kernel import helper, kernel
 from backlit_kernels.lanes import for_lanes
-from backlit_kernels.vector import fma, load_one, splat
+from backlit_kernels.vector import LANES, fma, load_one, splat, store_one
+from backlit_kernels.vector import store as store_vector
 
 
 @for_lanes
@@ -30,46 +32,45 @@ def affine(load: Any, store: Any, width: int) -> Any:
     return affine
 
 
-@for_lanes
-def zero_border(load: Any, store: Any, width: int) -> Any:
-    def zero_border(
-        arena: Any,
-        x: int,
-        channels: int,
-        plane: int,
-        origin: int,
-        height: int,
-        row: int,
-        pitch: int,
-    ) -> None:
-        """Set everything in a buffer to zero that is not a pixel.
-
-        A plane of `plane` floats holds `height` rows of `row` floats, `pitch` floats apart, the
-        first one at `origin`.
-        """
-        zero = splat(0.0)
-        for c in range(channels):
-            start = x + c * plane
-            end = start + plane
-            for i in range(start, start + origin, width):
-                store(arena, i, zero)
-            for y in range(height):
-                first = start + origin + y * pitch + row
-                last = first + pitch - row if y < height - 1 else end
-                for i in range(first, last, width):
-                    store(arena, i, zero)
-
-    return zero_border
+@helper
+def zero_run(arena: Any, first: int, last: int) -> None:
+    """Zeros from `first` up to `last`, in vectors as far as they go."""
+    zero = splat(0.0)
+    whole = first + (last - first) // LANES * LANES
+    for i in range(first, whole, LANES):
+        store_vector(arena, i, zero)
+    for i in range(whole, last):
+        store_one(arena, i, zero)
 
 
-@for_lanes
-def fill_zero(load: Any, store: Any, width: int) -> Any:
-    def fill_zero(arena: Any, x: int, size: int) -> None:
-        zero = splat(0.0)
-        for i in range(x, x + size, width):
-            store(arena, i, zero)
+@kernel
+def zero_border(
+    arena: Any,
+    x: int,
+    channels: int,
+    plane: int,
+    origin: int,
+    height: int,
+    row: int,
+    pitch: int,
+) -> None:
+    """Set everything in a buffer to zero that is not a pixel.
 
-    return fill_zero
+    A plane of `plane` floats holds `height` rows of `row` floats, `pitch` floats apart, the
+    first one at `origin`.
+    """
+    for c in range(channels):
+        start = x + c * plane
+        zero_run(arena, start, start + origin)
+        for y in range(height):
+            first = start + origin + y * pitch + row
+            last = first + pitch - row if y < height - 1 else start + plane
+            zero_run(arena, first, last)
+
+
+@kernel
+def fill_zero(arena: Any, x: int, size: int) -> None:
+    zero_run(arena, x, x + size)
 
 
 @for_lanes

@@ -7,10 +7,23 @@ from typing import Any
 
 from backlit_kernels.frame import COUNT, PORTS, SAMPLE, integers_at
 from backlit_kernels.functions import exp, log
+from backlit_kernels.kernel import helper
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.vector import fma, maximum, select, splat
 
 LOGIT, LOG_PROBABILITY, PROBABILITY, LOSS = range(4)
+
+
+@helper
+def given_targets(arena: Any, frame: Any, port: int, step: int, out: int) -> bool:
+    """Read each lane's target as a float from a port; whether there is one."""
+    if frame[PORTS + port] == 0:
+        return False
+    targets = integers_at(frame[PORTS + port])
+    for lane in range(step):
+        sample = frame[SAMPLE] + min(lane, frame[COUNT] - 1)
+        arena[out + lane] = targets[sample]
+    return True
 
 
 @for_lanes
@@ -19,11 +32,7 @@ def choose_targets(load: Any, store: Any, width: int) -> Any:
         arena: Any, frame: Any, port: int, logits: int, classes: int, step: int, out: int
     ) -> None:
         """Each lane's target as a float: given at the port, or else the first greatest logit."""
-        if frame[PORTS + port] != 0:
-            targets = integers_at(frame[PORTS + port])
-            for lane in range(step):
-                sample = frame[SAMPLE] + min(lane, frame[COUNT] - 1)
-                arena[out + lane] = targets[sample]
+        if given_targets(arena, frame, port, step, out):
             return
         for i in range(0, step, width):
             best = load(arena, logits + i)

@@ -12,7 +12,7 @@ convolutional neural networks", 2016. For each 4x4 patch d of the input and each
          [0  1  0 -1]       [ 0    0    1 ]
 
 The sum over channels is the product kernel, once for each of the 16 entries. The patches of one
-strip (two rows of outputs) are transformed at a time.
+few strips (of two rows of outputs) are transformed at a time.
 
 # e = entry of the 4x4 patch, c = channel, t = patch of a strip
 """
@@ -69,28 +69,33 @@ def transform_input(load: Any, store: Any, width: int) -> Any:
         plane: int,
         pitch: int,
         pixel: int,
+        strips: int,
         vectors: int,
+        out_strip: int,
         out_channel: int,
         out_entry: int,
     ) -> None:
-        """B' d B of the patches of a strip, to ``out[e, c, t]``.
+        """B' d B of the patches of some strips, to ``out[e, c, t]``.
 
         `x` is the corner of the first patch; `vectors` is how many vectors of patches a strip
-        has: two pixels (or 2 LANES pixels of a single sample) from one to the next.
+        has: two pixels (or 2 LANES pixels of a single sample) from one to the next. Strips follow
+        one another `out_strip` floats apart, each overwriting what the one before wrote too much.
         """
         step = 2 * LANES if single else 2 * pixel
+        row = 4 * out_entry
         for c in range(channels):
-            for t in range(vectors):
-                at = x + c * plane + t * step
-                a0, a1, a2, a3 = four(arena, at, pixel)
-                b0, b1, b2, b3 = four(arena, at + pitch, pixel)
-                c0, c1, c2, c3 = four(arena, at + 2 * pitch, pixel)
-                d0, d1, d2, d3 = four(arena, at + 3 * pitch, pixel)
-                target, row = out + c * out_channel + t * LANES, 4 * out_entry
-                across(arena, target, out_entry, a0 - c0, a1 - c1, a2 - c2, a3 - c3)
-                across(arena, target + row, out_entry, b0 + c0, b1 + c1, b2 + c2, b3 + c3)
-                across(arena, target + 2 * row, out_entry, c0 - b0, c1 - b1, c2 - b2, c3 - b3)
-                across(arena, target + 3 * row, out_entry, b0 - d0, b1 - d1, b2 - d2, b3 - d3)
+            for strip in range(strips):
+                for t in range(vectors):
+                    at = x + c * plane + 2 * strip * pitch + t * step
+                    a0, a1, a2, a3 = four(arena, at, pixel)
+                    b0, b1, b2, b3 = four(arena, at + pitch, pixel)
+                    c0, c1, c2, c3 = four(arena, at + 2 * pitch, pixel)
+                    d0, d1, d2, d3 = four(arena, at + 3 * pitch, pixel)
+                    to = out + c * out_channel + strip * out_strip + t * LANES
+                    across(arena, to, out_entry, a0 - c0, a1 - c1, a2 - c2, a3 - c3)
+                    across(arena, to + row, out_entry, b0 + c0, b1 + c1, b2 + c2, b3 + c3)
+                    across(arena, to + 2 * row, out_entry, c0 - b0, c1 - b1, c2 - b2, c3 - b3)
+                    across(arena, to + 3 * row, out_entry, b0 - d0, b1 - d1, b2 - d2, b3 - d3)
 
     return transform_input
 
@@ -134,26 +139,31 @@ def transform_output(load: Any, store: Any, width: int) -> Any:
         plane: int,
         pitch: int,
         pixel: int,
+        strips: int,
         vectors: int,
+        x_strip: int,
         x_channel: int,
         x_entry: int,
         rectify: int,
         mask: int,
     ) -> None:
-        """A' m A, to the two rows of a strip; `rectify` and `mask` as in `product`."""
+        """A' m A, to the two rows of each strip; `rectify` and `mask` as in `product`."""
         step = 2 * LANES if single else 2 * pixel
         for c in range(channels):
-            for n in range(vectors):
-                t = vectors - 1 - n  # right to left: what runs past a row's end is written again
-                at = x + c * x_channel + t * LANES
-                target = out + c * plane + t * step
-                u0, v0 = down(arena, at, x_entry)
-                u1, v1 = down(arena, at + x_entry, x_entry)
-                u2, v2 = down(arena, at + 2 * x_entry, x_entry)
-                u3, v3 = down(arena, at + 3 * x_entry, x_entry)
-                left, right = u0 + u1 + u2, u1 - u2 - u3
-                two(arena, target, pixel, left, right, rectify, mask)
-                left, right = v0 + v1 + v2, v1 - v2 - v3
-                two(arena, target + pitch, pixel, left, right, rectify, mask)
+            for strip in range(strips):
+                for n in range(vectors):
+                    t = (
+                        vectors - 1 - n
+                    )  # right to left: what runs past a row's end is written again
+                    at = x + c * x_channel + strip * x_strip + t * LANES
+                    target = out + c * plane + 2 * strip * pitch + t * step
+                    u0, v0 = down(arena, at, x_entry)
+                    u1, v1 = down(arena, at + x_entry, x_entry)
+                    u2, v2 = down(arena, at + 2 * x_entry, x_entry)
+                    u3, v3 = down(arena, at + 3 * x_entry, x_entry)
+                    left, right = u0 + u1 + u2, u1 - u2 - u3
+                    two(arena, target, pixel, left, right, rectify, mask)
+                    left, right = v0 + v1 + v2, v1 - v2 - v3
+                    two(arena, target + pitch, pixel, left, right, rectify, mask)
 
     return transform_output

@@ -17,6 +17,7 @@ from backlit.layers import (
     MaxPool2D,
     ReLU,
     Residual,
+    Sigmoid,
     Softmax,
 )
 from backlit.layers.base import Shape
@@ -37,13 +38,15 @@ class Node:
 class Graph:
     """Nodes in the order of computation; ``shapes[t]`` is tensor t's shape for one sample.
 
-    Tensor 0 is the input; ``names`` says which tensor the layer of a name computes.
+    Tensor 0 is the input; ``names`` says which tensor the layer of a name computes;
+    ``outputs_are`` says what the last tensor means (see `backlit.Model`).
     """
 
     shapes: list[Shape]
     nodes: list[Node] = field(default_factory=list)
     output: int = 0
     names: dict[str, int] = field(default_factory=dict)
+    outputs_are: str = "classes"
 
     def append(self, layer: Layer, inputs: tuple[int, ...], name: str) -> int:
         """Add a node; returns its output tensor."""
@@ -67,6 +70,16 @@ class Graph:
                 found.append(node)
                 wanted.update(node.inputs)
         return found[::-1]
+
+    def reaches(self, tensor: int, kinds: tuple[type[Layer], ...]) -> bool:
+        """Whether a layer of some kind is computed from a tensor."""
+        reached = {tensor}
+        for node in self.nodes:
+            if reached.intersection(node.inputs):
+                if isinstance(node.layer, kinds):
+                    return True
+                reached.add(node.output)
+        return False
 
     def producer(self, tensor: int) -> Node | None:
         return next((node for node in self.nodes if node.output == tensor), None)
@@ -95,14 +108,23 @@ def _append_chain(graph: Graph, layers: Sequence[Layer], tensor: int, prefix: st
     return tensor
 
 
+# What makes logits the outputs that people know
+HEADS: dict[str, tuple[type[Layer], ...]] = {
+    "classes": (Softmax, LogSoftmax),
+    "binary": (Sigmoid,),
+    "labels": (Sigmoid,),
+    "values": (),
+}
+
+
 def simplify(graph: Graph, fold: bool = True) -> Graph:
     """The same logits from fewer nodes: no final softmax, batch normalisation folded.
 
     A layer that a normalisation is folded into loses its name: its own output is not computed.
     """
-    result = Graph([graph.shapes[0]])
-    output = graph.output
-    while (last := graph.producer(output)) and isinstance(last.layer, Softmax | LogSoftmax):
+    result = Graph([graph.shapes[0]], outputs_are=graph.outputs_are)
+    output, heads = graph.output, HEADS[graph.outputs_are]
+    if (last := graph.producer(output)) and isinstance(last.layer, heads):
         output = last.inputs[0]
     renamed = {0: 0}
     for node in graph.leading_to(output):
@@ -138,7 +160,7 @@ def pool_first(graph: Graph) -> Graph:
 
     The two commute, and the ReLU then has less to do.
     """
-    result = Graph(list(graph.shapes[:1]))
+    result = Graph(list(graph.shapes[:1]), outputs_are=graph.outputs_are)
     renamed = {0: 0}
     waiting: dict[int, Node] = {}  # ReLUs put off, by their output
     for node in graph.nodes:

@@ -5,7 +5,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
-from backlit_kernels import fold, scores
+from backlit_kernels import fold, scores, sigmoid_scores
 from backlit_kernels.channels import fill_zero, zero_border
 from backlit_kernels.elementwise import add
 from backlit_kernels.kernel import Kernel
@@ -82,7 +82,7 @@ class Lowering:
         channels, height, width = layout.image
         if layout.has_border:
             self.tape.emit(
-                zero_border(self.lanes),
+                zero_border,
                 x=buffer,
                 channels=channels,
                 plane=layout.plane,
@@ -93,7 +93,7 @@ class Lowering:
             )
 
     def fill_zero(self, buffer: Buffer, size: int) -> None:
-        self.tape.emit(fill_zero(self.lanes), x=buffer, size=size)
+        self.tape.emit(fill_zero, x=buffer, size=size)
 
     # --- the passes ---------------------------------------------------------------------------
 
@@ -131,11 +131,18 @@ class Lowering:
             if node.output not in self.activations:
                 FORWARD[type(node.layer)](self, node)
 
+    @property
+    def has_sigmoids(self) -> bool:
+        """Whether a probability is the sigmoid of one logit, not the softmax of all."""
+        return self.graph.outputs_are in ("binary", "labels")
+
     def choose_targets(self) -> Buffer:
         """Each lane's target as a lane value: given, or the class predicted by this pass."""
         targets = self.tape.buffer(self.lanes)
+        binary = self.graph.outputs_are == "binary"
+        choose = sigmoid_scores.choose_side if binary else scores.choose_targets
         self.tape.emit(
-            scores.choose_targets(self.lanes),
+            choose(self.lanes),
             port=TARGETS,
             out=targets,
             **self._class_operands(),
@@ -146,8 +153,9 @@ class Lowering:
         """Start the way back: the derivative of each lane's score by the logits."""
         tensor = self.graph.output
         self.gradients[tensor] = self.new_buffer(tensor)
+        seed = sigmoid_scores.seed_sigmoid_score if self.has_sigmoids else scores.seed_score
         self.tape.emit(
-            scores.seed_score(self.lanes),
+            seed(self.lanes),
             targets=self.choose_targets() if targets is None else targets,
             score=score,
             out=self.gradients[tensor],
@@ -157,8 +165,9 @@ class Lowering:
     def score_values(self, score: int, targets: Buffer) -> Buffer:
         """The target's score in each lane, as a lane value."""
         values = self.tape.buffer(self.lanes)
+        value = sigmoid_scores.sigmoid_score_value if self.has_sigmoids else scores.score_value
         self.tape.emit(
-            scores.score_value(self.lanes),
+            value(self.lanes),
             targets=targets,
             score=score,
             out=values,

@@ -16,13 +16,16 @@ from backlit_kernels.product import (
 from backlit_kernels.vector import LANES
 
 from backlit.graph import Graph, Node
-from backlit.layers import Conv2D, ConvTranspose2D, Dense
+from backlit.layers import Conv2D, ConvTranspose2D, Dense, MaxPool2D
 from backlit.layers.base import Shape
 from backlit.layout import Layout, round_up
 from backlit.lowering.context import BACKWARD, FORWARD, NEEDS, Lowering, Needs
 from backlit.lowering.products import emit_product
-from backlit.lowering.winograd import emit_winograd_backward, takes_winograd
+from backlit.lowering.winograd import takes_winograd, winograd_backward, winograd_forward
+from backlit.operators import Reduce
 from backlit.tape import Buffer
+
+PICKS_PIXELS = (MaxPool2D, Reduce)  # of equal values, they send the gradient to some
 
 # --- dense ------------------------------------------------------------------------------------
 
@@ -97,7 +100,12 @@ def conv_forward(lowering: Lowering, node: Node) -> None:
     out = lowering.new_buffer(y)
     after = {"rectify": int(relu is not None), "mask": 0}
     x = node.inputs[0]
-    convolve(lowering, layer, x, lowering.activations[x], y, out, layer.bias, after)
+    ties_matter = lowering.graph.reaches(y, PICKS_PIXELS)
+    if takes_winograd(layer, lowering.layouts[y].image) and not ties_matter:
+        winograd_forward(lowering, node, out, after)
+        lowering.clear_border(y, out)
+    else:
+        convolve(lowering, layer, x, lowering.activations[x], y, out, layer.bias, after)
     lowering.activations[y if relu is None else relu.output] = out
 
 
@@ -109,7 +117,7 @@ def conv_backward(lowering: Lowering, node: Node) -> None:
     def write(out: Buffer) -> None:
         after = lowering.relu_operands(x, out, applies)
         if takes_winograd(layer, lowering.layouts[x].image):
-            emit_winograd_backward(lowering, node, out, after)
+            winograd_backward(lowering, node, out, after)
             lowering.clear_border(x, out)
             return
         zeros = np.zeros(layer.weights.shape[1] * layer.groups)
@@ -482,6 +490,8 @@ def window_needs(layer: Conv2D, shape: Shape, out_shape: Shape) -> Needs:
             if len(starts):
                 before[axis] = max(before[axis], -int(starts.min()))
                 after[axis] = max(after[axis], int(starts.max()) + steps - out)
+    if takes_winograd(layer, shape) and shape[1] % 2:  # the last patches hang over by a row
+        reads[2], after[0] = max(reads[2], 2), max(after[0], 2)
     borders = (reads[0], reads[1], reads[2], reads[3]), (before[0], before[1], after[0], after[1])
     if layer.stride == (1, 1):
         return Needs(borders, in_line=True)

@@ -5,6 +5,7 @@ from typing import Any
 from backlit_kernels import pooling
 from backlit_kernels.kernel import Kernel
 from backlit_kernels.pooling_pairs import max_pool_pairs, max_pool_pairs_backward
+from backlit_kernels.pooling_rows import COLUMNS, STRIDES, max_pool_rows, max_pool_rows_backward
 
 from backlit.graph import Node
 from backlit.layers import AvgPool2D, GlobalAvgPool2D, MaxPool2D
@@ -43,6 +44,11 @@ def takes_pairs(lowering: Lowering, layer: MaxPool2D) -> bool:
     return lowering.lanes == 1 and layer.size == layer.stride == (2, 2) and plain
 
 
+def takes_rows(lowering: Lowering, layer: MaxPool2D) -> bool:
+    """Whether the kernels that take many windows of a single sample's row apply."""
+    return lowering.lanes == 1 and layer.stride[1] in STRIDES and layer.size[1] in COLUMNS
+
+
 def covers(lowering: Lowering, node: Node) -> bool:
     """Whether the windows tile the image exactly."""
     layer = node.layer
@@ -68,6 +74,10 @@ def max_forward(lowering: Lowering, node: Node) -> None:
     operands = image_operands(lowering, node)
     if takes_pairs(lowering, layer):
         lowering.tape.emit(max_pool_pairs, **places, **only(max_pool_pairs, operands))
+    elif takes_rows(lowering, layer):
+        kernel = max_pool_rows(*layer.size)
+        operands |= max_operands(layer)
+        lowering.tape.emit(kernel, **places, **only(kernel, operands))
     else:
         kernel = pooling.max_pool(lowering.lanes, *layer.size)
         lowering.tape.emit(kernel, **places, **operands, **max_operands(layer))
@@ -101,8 +111,12 @@ def max_backward(lowering: Lowering, node: Node) -> None:
             lowering.clear_border(x, out)
         else:
             lowering.fill_zero(out, source.size)
-        kernel = pooling.max_pool_backward(lowering.lanes, *layer.size)
-        lowering.tape.emit(kernel, accumulate=int(not tiles), **operands, **max_operands(layer))
+        operands |= max_operands(layer) | {"accumulate": int(not tiles)}
+        if takes_rows(lowering, layer) and not tiles:
+            kernel = max_pool_rows_backward(*layer.size)
+        else:
+            kernel = pooling.max_pool_backward(lowering.lanes, *layer.size)
+        lowering.tape.emit(kernel, **only(kernel, operands))
 
     # overlapping windows add up before the ReLU's rule may rectify their sum
     if applies and lowering.relu_rule.rectified and not tiles:

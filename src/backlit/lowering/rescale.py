@@ -10,6 +10,7 @@ import numpy as np
 from backlit_kernels import rescale
 from backlit_kernels.kernel import Kernel
 from backlit_kernels.scores import LOG_PROBABILITY, LOGIT, LOSS
+from backlit_kernels.sigmoid_scores import rescale_sigmoid_score
 
 from backlit.graph import Node
 from backlit.layers import Clip, LeakyReLU, LogSoftmax, MaxPool2D, ReLU, Sigmoid, Softmax, Tanh
@@ -149,6 +150,19 @@ def seed_multipliers(lowering: Lowering, reference: Lowering, score: int, target
         return
     tensor = lowering.graph.output
     out = lowering.new_buffer(tensor)
+    operands = {"classes": lowering.layouts[tensor].shape[0], "step": lowering.lanes}
+    if lowering.has_sigmoids:
+        lowering.tape.emit(
+            rescale_sigmoid_score(lowering.lanes),
+            x=lowering.activations[tensor],
+            x0=reference.activations[tensor],
+            targets=targets,
+            score=score,
+            out=out,
+            **operands,
+        )
+        lowering.gradients[tensor] = out
+        return
     emit_softmax(
         lowering,
         reference,
@@ -157,8 +171,7 @@ def seed_multipliers(lowering: Lowering, reference: Lowering, score: int, target
         out,
         logarithm=score in (LOG_PROBABILITY, LOSS),
         lanes=lowering.lanes,
-        classes=lowering.layouts[tensor].shape[0],
-        step=lowering.lanes,
+        **operands,
     )
     if score == LOSS:
         out = lowering.subtract(tensor, lowering.zeros(tensor), out)

@@ -1,7 +1,7 @@
-"""The way back through wide 3x3 convolutions by Winograd's method: see `backlit_kernels.winograd`.
+"""Wide 3x3 convolutions by Winograd's method: see `backlit_kernels.winograd`.
 
-Only the way back, which is linear. Going forward, equal patches of an image (a plain background)
-must give equal bits wherever they lie, or else a max-pooling behind them breaks their ties by
+Going forward, only where no maximum over pixels follows: there, equal patches of an image (a plain
+background) must give equal bits wherever they lie, or else a max-pooling breaks their ties by
 rounding: of 600 MNIST digits 22 got another gradient that way, and none by direct convolution.
 """
 
@@ -26,7 +26,7 @@ FILTER_TRANSFORM = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0
 
 
 def takes_winograd(layer: Conv2D, size: tuple[int, ...]) -> bool:
-    """Whether the gradient of a layer's input, an image of `size`, is computed this way.
+    """Whether an image of `size`, a layer's output or its input's gradient, is computed this way.
 
     It must not depend on the number of lanes: results are the same bits for any batch.
     """
@@ -34,35 +34,76 @@ def takes_winograd(layer: Conv2D, size: tuple[int, ...]) -> bool:
     plain = layer.stride == layer.dilation == (1, 1) and layer.groups == 1
     wide = min(outputs, inputs) >= LEAST_CHANNELS
     even = size[-2] % 2 == 0 and size[-1] % 2 == 0
-    return kernel == [3, 3] and plain and wide and even and max(layer.padding) <= 2
+    # a patch that hangs over writes into the border, which is one pixel wide on both sides then
+    padded = layer.padding == (1, 1, 1, 1)
+    return kernel == [3, 3] and plain and wide and (padded or (even and max(layer.padding) <= 2))
 
 
-def emit_winograd_backward(
-    lowering: Lowering, node: Node, out: Buffer, after: dict[str, Any]
-) -> None:
+def winograd_forward(lowering: Lowering, node: Node, out: Buffer, after: dict[str, Any]) -> None:
+    layer = node.layer
+    assert isinstance(layer, Conv2D)
+    x = node.inputs[0]
+    shift = layer.padding[0], layer.padding[1]
+    tensors = x, node.output
+    emit_winograd(
+        lowering, tensors, lowering.activations[x], out, layer.weights, layer.bias, shift, after
+    )
+
+
+def winograd_backward(lowering: Lowering, node: Node, out: Buffer, after: dict[str, Any]) -> None:
     """The gradient of a convolution's input: a convolution with flipped, transposed filters."""
     layer = node.layer
     assert isinstance(layer, Conv2D)
-    source, target = lowering.layouts[node.output], lowering.layouts[node.inputs[0]]
     filters = layer.weights[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
     shift = 2 - layer.padding[0], 2 - layer.padding[1]
-    x = lowering.gradients[node.output]
+    tensors = node.output, node.inputs[0]
+    zeros = np.zeros(len(filters))
+    g = lowering.gradients[node.output]
+    emit_winograd(lowering, tensors, g, out, filters, zeros, shift, after)
+
+
+def emit_winograd(
+    lowering: Lowering,
+    tensors: tuple[int, int],
+    x: Buffer,
+    out: Buffer,
+    filters: np.ndarray,
+    bias: np.ndarray,
+    shift: tuple[int, int],
+    after: dict[str, Any],
+) -> None:
+    """A convolution from a buffer of one tensor's layout to one of another's.
+
+    The first patch's corner lies `shift` (rows, columns) before the input's first pixel.
+    """
+    source, target = (lowering.layouts[tensor] for tensor in tensors)
     outputs, inputs = filters.shape[:2]
     lanes = lowering.lanes
     _, height, width = target.image
     transformed = FILTER_TRANSFORM @ filters.astype(np.float64) @ FILTER_TRANSFORM.T
     weights = transformed.transpose(2, 3, 0, 1).reshape(16, outputs, inputs)
-    patches = width // 2 if lanes > 1 else -(-(width // 2) // LANES)  # in vectors
-    bytes_each = 16 * (inputs + outputs) * LANES * 4
-    pieces = -(-patches * bytes_each // STRIP_BYTES)
+    # the bias belongs to the entry that all four outputs of a patch contain once
+    entries = np.zeros((16, outputs))
+    entries[5] = bias
+    rows = -(-height // 2)
+    across = -(-width // 2)  # patches of a strip
+    strip = across * lanes  # floats of a strip
+    patches = -(-strip // LANES)  # vectors of a strip
+    room = STRIP_BYTES // (16 * (inputs + outputs) * LANES * 4)
+    pieces = -(-patches // max(room, 1))
     length = -(-patches // pieces)
+    together = max(1, min(rows, room // patches)) if pieces == 1 else 1
     patch = 2 * LANES  # floats from a vector of patches to the next
     # right to left: of a single sample, what is written past a row's end is overwritten later
-    for row in range(0, height, 2):
+    for first_row in range(0, rows, together):
+        strips = min(together, rows - first_row)
         for first in reversed(range(0, patches, length)):
-            count = min(length, patches - first)
+            vectors = min(length, patches - first)
+            floats = (strips - 1) * strip + vectors * LANES
+            count = -(-floats // LANES)
             before = lowering.tape.buffer(16 * inputs * count * LANES)
             behind = lowering.tape.buffer(16 * outputs * count * LANES)
+            row = 2 * first_row
             corner = (row - shift[0]) * source.pitch - shift[1] * lanes + first * patch
             lowering.tape.emit(
                 transform_input(lanes),
@@ -72,7 +113,9 @@ def emit_winograd_backward(
                 plane=source.plane,
                 pitch=source.pitch,
                 pixel=lanes,
-                vectors=count,
+                strips=strips,
+                vectors=vectors,
+                out_strip=strip,
                 out_channel=count * LANES,
                 out_entry=inputs * count * LANES,
             )
@@ -85,7 +128,7 @@ def emit_winograd_backward(
                 behind,
                 0,
                 weights,
-                np.zeros(16 * outputs),
+                entries,
                 np.arange(inputs) * count * LANES,
                 count,
                 steps,
@@ -99,7 +142,9 @@ def emit_winograd_backward(
                 plane=target.plane,
                 pitch=target.pitch,
                 pixel=lanes,
-                vectors=count,
+                strips=strips,
+                vectors=vectors,
+                x_strip=strip,
                 x_channel=count * LANES,
                 x_entry=outputs * count * LANES,
                 **after,
