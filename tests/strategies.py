@@ -48,7 +48,8 @@ def cases(draw):
     if draw(st.booleans()):
         layers.append(draw(st.sampled_from([bl.Softmax(), bl.LogSoftmax()])))
     score = draw(st.sampled_from(["logit", "log_probability", "probability", "loss"]))
-    return Case(bl.Model(layers, input_shape), X, rng.integers(0, classes, batch), score)
+    model = bl.Model(layers, input_shape, outputs="classes")
+    return Case(model, X, rng.integers(0, classes, batch), score)
 
 
 def scaled_to_one(layers, X):

@@ -32,9 +32,14 @@ def check_samples(X: Any, input_shape: tuple[int, ...], flat: bool) -> np.ndarra
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
-def check_targets(target: Any, samples: int, classes: int) -> np.ndarray | None:
-    """Targets as N int64s; None stands for the predicted classes."""
+def check_targets(target: Any, samples: int, classes: int, outputs: str) -> np.ndarray | None:
+    """Targets as N int64s; None stands for the predicted classes, or for a single value."""
     if target is None:
+        if outputs == "values" and classes > 1:
+            raise ValueError(
+                f"target must say which of the {classes} outputs is meant, in 0 ... {classes - 1}:"
+                " the model's outputs are values, so that none is the predicted one"
+            )
         return None
     array = np.asarray(target)
     if array.dtype.kind not in "iu":
@@ -52,10 +57,21 @@ def check_targets(target: Any, samples: int, classes: int) -> np.ndarray | None:
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
-def check_score(score: Any) -> int:
+def check_score(score: Any, outputs: str) -> int:
     if not isinstance(score, str) or score not in SCORES:
         raise ValueError(f"score must be one of {', '.join(map(repr, SCORES))}, got {score!r}")
+    if outputs == "values" and score != "logit":
+        raise ValueError(
+            f"score must be 'logit', the value itself, where a model's outputs are values, "
+            f"got {score!r}"
+        )
     return SCORES[score]
+
+
+def check_classifier(outputs: str) -> None:
+    """Refuse a model whose outputs are no classes."""
+    if outputs not in ("classes", "binary"):
+        raise ValueError(f"model must tell classes apart, but its outputs are {outputs!r}")
 
 
 def check_threads(threads: Any) -> int:

@@ -96,22 +96,28 @@ def completeness_gap(
         )
     base = check_baseline(baseline, call.samples, model.input_shape).values
     logits = model.logits(call.samples, threads=threads)
-    targets = logits.argmax(axis=1) if call.targets is None else call.targets
+    targets = model._targets(logits) if call.targets is None else call.targets
     reference = model.logits(base, threads=threads)
-    difference = _score(logits, targets, score) - _score(
-        np.broadcast_to(reference, logits.shape), targets, score
+    difference = _score(model, logits, targets, score) - _score(
+        model, np.broadcast_to(reference, logits.shape), targets, score
     )
     return values.sum(axis=tuple(range(1, values.ndim))) - difference
 
 
-def _score(logits: np.ndarray, targets: np.ndarray, score: str) -> np.ndarray:
+def _score(model: Model, logits: np.ndarray, targets: np.ndarray, score: str) -> np.ndarray:
     """The targets' scores, in float64."""
     z = logits.astype(np.float64)
-    own = np.take_along_axis(z, targets[:, None], axis=1)[:, 0]
+    if model.outputs == "binary":
+        own = np.where(targets == 1, z[:, 0], -z[:, 0])
+    else:
+        own = np.take_along_axis(z, targets[:, None], axis=1)[:, 0]
     if score == "logit":
         return own
-    top = z.max(axis=1)
-    log_probability = own - top - np.log(np.exp(z - top[:, None]).sum(axis=1))
+    if model.outputs in ("binary", "labels"):
+        log_probability = -np.logaddexp(0, -own)
+    else:
+        top = z.max(axis=1)
+        log_probability = own - top - np.log(np.exp(z - top[:, None]).sum(axis=1))
     if score == "log_probability":
         return log_probability
     return np.exp(log_probability) if score == "probability" else -log_probability

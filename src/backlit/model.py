@@ -1,31 +1,54 @@
 """The model API."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from backlit.arguments import check_samples, check_threads
-from backlit.graph import Graph, build_graph, simplify
-from backlit.layers import Conv2D, Layer
+from backlit.graph import HEADS, Graph, build_graph, simplify
+from backlit.layers import Conv2D, Layer, LogSoftmax, Sigmoid, Softmax
 from backlit.layers.base import whole
 from backlit.layers.structure import layer_sequence
 from backlit.probes import Logits, ProgramStore
 
 
 class Model:
-    """A trained classifier: layers with their weights, ready to be explained.
+    """A trained network: layers with their weights, ready to be explained.
 
     Parameters
     ----------
     layers : sequence of layers
-        From input to class scores. A final `Softmax` or `LogSoftmax` is set aside: scores are
-        taken from the logits before it.
+        From input to class scores. A final `Softmax` or `LogSoftmax` (or `Sigmoid`, see below) is
+        set aside: scores are taken from the logits before it.
     input_shape : tuple of ints
         The shape of one sample: ``(features,)`` or ``(channels, height, width)``.
     name : str, optional
         What to call the model in pictures and tables.
+    outputs : {"classes", "binary", "labels", "values"}, optional
+        What the last layer's K outputs mean, and with that what a target and its scores are:
+
+        ==========  =========================  ===================  ===========================
+        outputs     are                        target               logit, probability
+        ==========  =========================  ===================  ===========================
+        "classes"   scores of K classes        class 0 ... K - 1    z_t, softmax(z)_t
+        "binary"    one score z                class 0 or 1         -z or z, sigmoid(-z or z)
+        "labels"    scores of K labels, any    label 0 ... K - 1    z_t, sigmoid(z_t)
+                    number of which apply
+        "values"    K numbers (regression)     output 0 ... K - 1   z_t, none
+        ==========  =========================  ===================  ===========================
+
+        The log-probability and the loss are the logarithm of the probability and minus that. By
+        default the last layer decides: after a `Sigmoid` "binary" for one output and else
+        "labels", after a softmax "classes"; without either, "values" for one output and else
+        "classes". A final softmax is set aside for "classes" alone, a sigmoid for "binary" and
+        "labels".
+
+    Attributes
+    ----------
+    outputs : str
 
     Raises
     ------
@@ -41,7 +64,12 @@ class Model:
     """
 
     def __init__(
-        self, layers: Sequence[Layer], input_shape: Sequence[int], name: str | None = None
+        self,
+        layers: Sequence[Layer],
+        input_shape: Sequence[int],
+        name: str | None = None,
+        *,
+        outputs: str | None = None,
     ) -> None:
         self.layers = layer_sequence("layers", layers)
         if not self.layers:
@@ -54,33 +82,41 @@ class Model:
                 f"got {self.input_shape}"
             )
         names = [str(number) for number in range(len(self.layers))]
-        self._take(build_graph(self.layers, self.input_shape), name, names)
+        self._take(build_graph(self.layers, self.input_shape), name, outputs, names)
 
     @classmethod
-    def of_graph(cls, graph: Graph, name: str | None = None) -> "Model":
+    def of_graph(
+        cls, graph: Graph, name: str | None = None, *, outputs: str | None = None
+    ) -> "Model":
         """A model of any graph whose last tensor is a row of scores; importers make such."""
         model = cls.__new__(cls)
         model.layers = tuple(node.layer for node in graph.nodes)
         model.input_shape = graph.shapes[0]
-        model._take(graph, name, [node.name for node in graph.nodes])
+        model._take(graph, name, outputs, [node.name for node in graph.nodes])
         return model
 
-    def _take(self, source: Graph, name: str | None, layer_names: list[str]) -> None:
+    def _take(
+        self, source: Graph, name: str | None, outputs: str | None, layer_names: list[str]
+    ) -> None:
         self.name = name
-        self._source = source
         self._layer_names = layer_names
-        graph = simplify(source)
-        output = graph.shapes[graph.output]
+        output = source.shapes[source.output]
         if len(output) != 1:
             raise ValueError(
                 f"layers must end in a row of class scores, but the last output has shape {output};"
                 " add a Flatten"
             )
-        self._programs = ProgramStore(graph)
+        self.outputs = _meaning(source, outputs)
+        self._source = replace(source, outputs_are=self.outputs)
+        self._programs = ProgramStore(simplify(self._source))
 
     @cached_property
     def classes(self) -> int:
-        """The number of classes K."""
+        """How many targets there are: classes (2 if binary), labels or values."""
+        return 2 if self.outputs == "binary" else self._width
+
+    @property
+    def _width(self) -> int:
         graph = self._programs.graph
         return graph.shapes[graph.output][0]
 
@@ -96,10 +132,11 @@ class Model:
 
     def __repr__(self) -> str:
         lines = [f"    {layer!r}," for layer in self.layers]
-        return "\n".join(["Model([", *lines, f"], input_shape={self.input_shape})"])
+        last = f"], input_shape={self.input_shape}, outputs={self.outputs!r})"
+        return "\n".join(["Model([", *lines, last])
 
     def logits(self, X: Any, *, threads: int | None = None) -> np.ndarray:
-        """The class scores before softmax.
+        """The outputs before softmax or sigmoid.
 
         Parameters
         ----------
@@ -111,6 +148,7 @@ class Model:
         Returns
         -------
         float32 array of shape (N, K)
+            K is 1 for "binary" outputs.
 
         Raises
         ------
@@ -118,20 +156,54 @@ class Model:
             If `X` has another shape, is not numeric, or holds NaN or infinite values.
         """
         samples = self._samples(X)
-        result = np.empty((len(samples), self.classes), np.float32)
+        result = np.empty((len(samples), self._width), np.float32)
         ports = [samples, result, None]
         self._programs.run(Logits(), ports, len(samples), check_threads(threads))
         return result
 
     def predict_proba(self, X: Any, *, threads: int | None = None) -> np.ndarray:
-        """The softmax of the logits: a float32 array of shape (N, K). Arguments as `logits`."""
+        """The probabilities of classes or labels, a float32 array (N, K). Arguments as `logits`.
+
+        Of classes, the softmax of the logits; of two classes with a single logit z,
+        ``[sigmoid(-z), sigmoid(z)]``, and K is 2; of labels, the sigmoid of each logit.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `logits`; if the outputs are values, which have no probabilities.
+        """
+        if self.outputs == "values":
+            raise ValueError("the model's outputs are values, which have no probabilities")
         logits = self.logits(X, threads=threads)
+        if self.outputs == "binary":
+            return _sigmoid(np.hstack([-logits, logits]))
+        if self.outputs == "labels":
+            return _sigmoid(logits)
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         return exponentials / exponentials.sum(axis=1, keepdims=True)
 
     def predict(self, X: Any, *, threads: int | None = None) -> np.ndarray:
-        """The class of the greatest logit: an int64 array of shape (N,). Arguments as `logits`."""
-        return self.logits(X, threads=threads).argmax(axis=1).astype(np.int64)
+        """What the model says. Arguments as `logits`.
+
+        Returns
+        -------
+        array
+            For "classes" that of the greatest logit, for "binary" whether the logit is positive:
+            int64 (N,). For "labels" whether each logit is positive: int64 (N, K). For "values"
+            these: float32 (N, K), or (N,) if there is one.
+        """
+        logits = self.logits(X, threads=threads)
+        if self.outputs == "labels":
+            return (logits > 0).astype(np.int64)
+        if self.outputs == "values":
+            return logits[:, 0] if self._width == 1 else logits
+        return self._targets(logits)
+
+    def _targets(self, logits: np.ndarray) -> np.ndarray:
+        """What a target of None stands for: the predicted class, the likeliest label."""
+        if self.outputs == "binary":
+            return (logits[:, 0] > 0).astype(np.int64)
+        return logits.argmax(axis=1).astype(np.int64)
 
     def compute_gradient_attribution(
         self, X: Any, target_class: Any = None, score: str = "loss"
@@ -148,6 +220,7 @@ class Model:
         target_class : None, int, or array of N ints
             None stands for the predicted class.
         score : {"loss", "logit", "log_probability", "probability"}
+            Must be "logit" where the outputs are values.
 
         Returns
         -------
@@ -159,3 +232,26 @@ class Model:
 
     def _samples(self, X: Any) -> np.ndarray:
         return check_samples(X, self.input_shape, flat=not self.is_convolutional)
+
+
+def _meaning(graph: Graph, outputs: str | None) -> str:
+    """What a graph's outputs mean: as asked for, or as its last layer says."""
+    (count,) = graph.shapes[graph.output]
+    if outputs is None:
+        last = graph.producer(graph.output)
+        if last is not None and isinstance(last.layer, Sigmoid):
+            return "binary" if count == 1 else "labels"
+        plain = last is None or not isinstance(last.layer, Softmax | LogSoftmax)
+        return "values" if count == 1 and plain else "classes"
+    if outputs not in HEADS:
+        raise ValueError(f"outputs must be one of {', '.join(map(repr, HEADS))}, got {outputs!r}")
+    if outputs == "binary" and count != 1:
+        raise ValueError(f"outputs must not be 'binary', one score, for a model with {count}")
+    if outputs == "labels" and count == 1:
+        raise ValueError("outputs must be 'binary', not 'labels', for a model with one output")
+    return outputs
+
+
+def _sigmoid(z: np.ndarray) -> np.ndarray:
+    small = np.exp(-np.abs(z))
+    return np.where(z < 0, small, np.float32(1)) / (1 + small)

@@ -37,6 +37,7 @@ def save(model: Model, path: str | PathLike[str], *, half: bool = False) -> None
         "format": FORMAT,
         "name": model.name,
         "input_shape": model.input_shape,
+        "outputs": model.outputs,
         "layers": [_describe(layer, arrays, half) for layer in model.layers],
     }
     text = np.frombuffer(json.dumps(description).encode(), np.uint8)
@@ -61,7 +62,12 @@ def load(path: str | PathLike[str]) -> Model:
         if description["format"] != FORMAT:
             raise ValueError(f"unknown format {description['format']!r}")
         layers = [_restore(entry, arrays) for entry in description["layers"]]
-        return Model(layers, description["input_shape"], description["name"])
+        return Model(
+            layers,
+            description["input_shape"],
+            description["name"],
+            outputs=description.get("outputs"),
+        )
     except FileNotFoundError:
         raise
     except (

@@ -33,7 +33,7 @@ def backward(layers, x, g):
 
 def before_softmax(layers):
     layers = list(layers)
-    while layers and isinstance(layers[-1], bl.Softmax | bl.LogSoftmax):
+    if layers and isinstance(layers[-1], bl.Softmax | bl.LogSoftmax):
         layers.pop()
     return layers
 

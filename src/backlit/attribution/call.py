@@ -19,7 +19,7 @@ class Call:
     Attributes
     ----------
     samples : float32 array of shape (N, *shape of a sample)
-    targets : int64 array of shape (N,), or None for the predicted classes
+    targets : int64 array of shape (N,), or None for the predicted classes or the only value
     score : int
         As the kernels number scores.
     """
@@ -39,8 +39,8 @@ class Call:
             raise TypeError(f"model must be a backlit Model, not {type(model).__name__}")
         self.model = model
         self.samples = model._samples(X)
-        self.targets = check_targets(target, len(self.samples), model.classes)
-        self.score = check_score(score)
+        self.targets = check_targets(target, len(self.samples), model.classes, model.outputs)
+        self.score = check_score(score, model.outputs)
         self.threads = check_threads(threads)
         self.progress = progress
         self.memory = check_memory(memory)

@@ -35,7 +35,7 @@ def integrate_exactly(call: Call, baseline: Baseline, result: np.ndarray) -> Non
     """Write ``(x - x') * integral of the gradient``; the score is the logit."""
     targets = call.targets
     if targets is None:
-        targets = call.model.predict(call.samples, threads=call.threads)
+        targets = call.model._targets(call.model.logits(call.samples, threads=call.threads))
     for first in range(0, len(result), AT_ONCE):
         part = np.arange(first, min(first + AT_ONCE, len(result)))
         samples = call.samples[part].astype(np.float64)

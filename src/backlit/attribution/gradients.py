@@ -30,9 +30,12 @@ def saliency(
     X : array of shape (N, *model.input_shape)
         Any real dtype; NaN and infinite values are refused.
     target : None, int, or array of N ints
-        The class whose score is differentiated; None stands for the predicted one.
+        The class, label or value whose score is differentiated (see ``outputs`` in
+        `backlit.Model`); None stands for the predicted class, the likeliest label or the only
+        value.
     score : {"logit", "log_probability", "probability", "loss"}
-        The quantity that is differentiated; "loss" is the cross-entropy of the target.
+        The quantity that is differentiated; "loss" is the cross-entropy of the target. Values
+        have a "logit" alone: the value itself.
     threads : int, optional
         Default: the cores this process may use. Results do not depend on it.
     progress : bool

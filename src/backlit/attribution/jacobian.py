@@ -51,8 +51,8 @@ def jacobian(
     model, X
         As for `backlit.saliency`.
     classes : sequence of C ints, optional
-        The classes whose scores are differentiated, the same for every sample; default: all K,
-        in their order.
+        The classes (or labels, or values) whose scores are differentiated, the same for every
+        sample; default: all K, in their order.
     score, threads, progress, out, memory
         As for `backlit.saliency`.
 
@@ -66,7 +66,7 @@ def jacobian(
     ValueError, TypeError
         For arguments of wrong shape, kind or range.
     """
-    call = Call(model, X, None, score, threads, progress, out, memory)
+    call = Call(model, X, 0, score, threads, progress, out, memory)
     chosen = check_classes(classes, model.classes)
     samples, *shape = call.samples.shape
     result = call.result(samples, len(chosen), *shape)

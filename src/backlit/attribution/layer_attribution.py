@@ -138,7 +138,7 @@ def layer_activation(
     ValueError, TypeError
         For arguments of wrong shape, kind or range; for a final softmax, which is set aside.
     """
-    call = Call(model, X, None, "logit", threads, progress, out, memory)
+    call = Call(model, X, 0, "logit", threads, progress, out, memory)
     programs, tensor = find_layer(model, layer)
     result = call.result(len(call.samples), *programs.graph.shapes[tensor])
     call.run(Activation(tensor), result, programs=programs)

@@ -110,7 +110,8 @@ class Relevance:
         output = lowering.graph.output
         seed = lowering.zeros(output)
         values = lowering.score_values(self.score, targets)
-        lowering.accumulate(output, lowering.gradients[output], values, seed)
+        sign = lowering.gradients[output]  # -1 for class 0 of two
+        lowering.accumulate(output, lowering.multiply(output, sign, sign), values, seed)
         lowering.gradients[output] = seed
         lowering.backward(rule=Propagation(rules, self.nonnegative, zeros_stay))
         lowering.store(lowering.gradients[0], 0)

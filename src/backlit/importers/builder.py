@@ -84,12 +84,12 @@ class GraphBuilder:
         self.input = Tensor(0, (batch, *self.graph.shapes[0]))
         self.label = ""
 
-    def finish(self, output: Tensor, name: str | None = None) -> Model:
-        """The model whose scores are `output`."""
+    def finish(self, output: Tensor, name: str | None = None, outputs: str | None = None) -> Model:
+        """The model whose last layer is `output`; `outputs` as for `backlit.Model`."""
         if len(output.shape) != 2:
             output = self.reshape(output, (self.batch, prod(output.sample)))
         self.graph.output = output.number
-        return Model.of_graph(self.graph, name)
+        return Model.of_graph(self.graph, name, outputs=outputs)
 
     # --- nodes ---------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 import backlit as bl
+from backlit.arguments import check_classifier
 from backlit.images import as_images, as_labels
 from backlit.metrics import focus, gini
 from backlit.plots.saliency import map_colors
@@ -70,6 +71,8 @@ def compare(
     matplotlib.figure.Figure
     """
     named = name_models(models)
+    for model in named.values():
+        check_classifier(model.outputs)
     samples = np.asarray(X)
     images = as_images(samples, next(iter(named.values())).input_shape)
     if len(images) == 0:

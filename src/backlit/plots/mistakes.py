@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 import backlit as bl
+from backlit.arguments import check_classifier
 from backlit.images import as_images, as_labels
 from backlit.plots.saliency import map_colors
 from backlit.plots.scaling import PERCENTILE, pictures, scale, strongest_channel
@@ -66,10 +67,12 @@ def wrong(
     Raises
     ------
     ValueError
-        If `most` is below 1, the labels are not as many as the samples, or samples are no pictures.
+        If `most` is below 1, the labels are not as many as the samples, samples are no pictures,
+        or the model's outputs are no classes.
     """
     if most < 1:
         raise ValueError(f"most must be at least 1, got {most}")
+    check_classifier(model.outputs)
     samples = np.asarray(X)
     images = as_images(samples, model.input_shape)
     labels = as_labels(y, len(images))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from matplotlib import colormaps
 
 import backlit as bl
+from backlit.arguments import check_classifier
 from backlit.images import as_images, as_labels
 from backlit.plots.scaling import PERCENTILE, pictures, scale, strongest_channel
 from backlit.plots.style import (
@@ -81,6 +82,7 @@ def show_saliency(
         For no samples, another number of labels than samples, samples that are no pictures,
         and whatever `backlit.saliency` refuses.
     """
+    check_classifier(model.outputs)
     samples = np.asarray(X_samples)
     if is_cnn and samples.ndim != 4:
         raise ValueError(
