@@ -45,8 +45,17 @@ def save(model: Model, path: str | PathLike[str], *, half: bool = False) -> None
         np.savez_compressed(file, description=text, **arrays)  # type: ignore[arg-type]
 
 
-def load(path: str | PathLike[str]) -> Model:
-    """Load a model that `save` wrote.
+def load(path: Any, **options: Any) -> Model:
+    """Load a model that `save` wrote, or one in ONNX.
+
+    Parameters
+    ----------
+    path : path, bytes or onnx.ModelProto
+        A file of `save`; or an ONNX file whose name ends in ``.onnx``, its bytes, or what the
+        package `onnx` made of it (``pip install 'backlit[onnx]'``).
+    **options
+        For ONNX: `output`, `constants`, `input_shape`, `name` and `outputs`; see
+        `backlit.importers.onnx.load_onnx`.
 
     Raises
     ------
@@ -54,7 +63,20 @@ def load(path: str | PathLike[str]) -> Model:
         If there is no such file.
     ValueError
         If it is not such a model, or is damaged.
+    ImportError
+        If the package that reads it is missing.
     """
+    if _is_onnx(path):
+        from backlit.importers.onnx import load_onnx
+
+        return load_onnx(path, **options)
+    if not isinstance(path, str | PathLike):
+        raise TypeError(
+            "path must be a path, the bytes of an ONNX file or an onnx.ModelProto, "
+            f"not {type(path).__name__}"
+        )
+    if options:
+        raise TypeError(f"{sorted(options)} are options for ONNX models only")
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -82,6 +104,12 @@ def load(path: str | PathLike[str]) -> Model:
         raise ValueError(
             f"path must be a model saved by backlit, but {str(path)!r} is not: {error}"
         ) from error
+
+
+def _is_onnx(source: Any) -> bool:
+    if isinstance(source, str | PathLike):
+        return str(source).endswith(".onnx")
+    return isinstance(source, bytes) or type(source).__name__ == "ModelProto"
 
 
 def _describe(value: Any, arrays: dict[str, np.ndarray], half: bool) -> Any:

@@ -20,11 +20,13 @@ from backlit.layers import (
     Conv2D,
     ConvTranspose2D,
     Dense,
+    Flatten,
     GlobalAvgPool2D,
     Layer,
     LogSoftmax,
     MaxPool2D,
     ReLU,
+    Sigmoid,
     Softmax,
 )
 from backlit.model import Model
@@ -86,10 +88,31 @@ class GraphBuilder:
 
     def finish(self, output: Tensor, name: str | None = None, outputs: str | None = None) -> Model:
         """The model whose last layer is `output`; `outputs` as for `backlit.Model`."""
+        output = self._head_last(output)
         if len(output.shape) != 2:
             output = self.reshape(output, (self.batch, prod(output.sample)))
-        self.graph.output = output.number
+        graph = self.graph
+        graph.output = output.number
+        graph.nodes = graph.leading_to(output.number)
+        live = {node.output for node in graph.nodes}
+        graph.names = {label: tensor for label, tensor in graph.names.items() if tensor in live}
         return Model.of_graph(self.graph, name, outputs=outputs)
+
+    def _head_last(self, output: Tensor) -> Tensor:
+        """A softmax or sigmoid after which only shapes change, put behind them instead."""
+        node = self.graph.producer(output.number)
+        while node and isinstance(node.layer, Reshape | Flatten | Transpose):
+            own = self.graph.shapes[node.output]
+            if isinstance(node.layer, Transpose) and prod(own) != max(own):
+                return output  # the order changes
+            node = self.graph.producer(node.inputs[0])
+        if node is None or not isinstance(node.layer, Softmax | LogSoftmax | Sigmoid):
+            return output
+        before = self.graph.shapes[node.inputs[0]]
+        if not isinstance(node.layer, Sigmoid) and before[0] != prod(before):
+            return output  # a softmax at each of several places
+        scores = Tensor(node.inputs[0], (self.batch, *before))
+        return self.append(node.layer, self.reshape(scores, (self.batch, prod(before))))
 
     # --- nodes ---------------------------------------------------------------------------
 
@@ -136,8 +159,20 @@ class GraphBuilder:
     # --- arithmetic ----------------------------------------------------------------------
 
     def activation(self, x: Tensor, name: str, **parameters: float) -> Tensor:
-        """A function by its name in `backlit.Activation`."""
+        """A function by its name in `backlit.Activation`; scales of scales are one."""
+        if name == "scale":
+            return self._scaled(x, parameters.get("factor", 1.0), parameters.get("shift", 0.0))
         return self.append(Activation(name, **parameters), x)
+
+    def _scaled(self, x: Tensor, factor: float, shift: float) -> Tensor:
+        node = self.graph.producer(x.number)
+        if node and isinstance(node.layer, Activation) and node.layer.name == "scale":
+            inner, offset = node.layer.parameters
+            x = Tensor(node.inputs[0], x.shape)
+            factor, shift = inner * factor, offset * factor + shift
+        if factor == 1 and shift == 0:
+            return x
+        return self.append(Activation("scale", factor=factor, shift=shift), x)
 
     def clip(self, x: Tensor, low: float, high: float, *, open_ends: bool = True) -> Tensor:
         """Clip; derivative 0 at the bounds if `open_ends` (ReLU6, hardtanh), else 1 (clamp)."""
@@ -352,7 +387,8 @@ class GraphBuilder:
         ceil_mode: bool = False,
     ) -> Tensor:
         """Max pooling in one or two dimensions; arguments as in `convolution`."""
-        if any(n != 1 for n in dilation):
+        wide = any(2 * p > n for p, n in zip(padding, (*size, *size), strict=True))
+        if wide or any(n != 1 for n in dilation):
             return self._dilated_max_pool(x, size, stride, padding, dilation, ceil_mode)
         return self._pool(x, MaxPool2D, size, stride, padding, ceil_mode=ceil_mode)
 
@@ -380,6 +416,8 @@ class GraphBuilder:
                 first = position * stride[axis] - before
                 taps = first + np.arange(size[axis]) * dilation[axis]
                 inside = taps[(taps >= 0) & (taps < extent)]
+                if not len(inside):
+                    raise UnsupportedError("a pooling window that lies in the padding")
                 outside = (taps < 0) | (taps >= extent)
                 indices += np.where(outside, inside[0], taps).tolist()
             x = self.gather(x, 2 + axis, indices)

@@ -1,0 +1,29 @@
+"""Models from ONNX: opsets 7 to the newest, what does not depend on the input folded away."""
+
+from backlit.importers.onnx import (
+    activations,
+    arithmetic,
+    convolution,
+    indexing,
+    normalization,
+    pooling,
+    products,
+    reductions,
+    resizing,
+    shapes,
+)
+from backlit.importers.onnx.reading import load_onnx
+
+__all__ = [
+    "activations",
+    "arithmetic",
+    "convolution",
+    "indexing",
+    "load_onnx",
+    "normalization",
+    "pooling",
+    "products",
+    "reductions",
+    "resizing",
+    "shapes",
+]

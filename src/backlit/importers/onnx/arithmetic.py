@@ -1,0 +1,92 @@
+"""Arithmetic of tensors and constants, with broadcasting."""
+
+from collections.abc import Callable
+from functools import reduce
+
+import numpy as np
+
+from backlit.importers.builder import Tensor, Value
+from backlit.importers.onnx.context import Context, Operation, Outputs, operator
+from backlit.importers.onnx.patterns import product
+
+BINARY = {"Add": "add", "Sub": "subtract", "Div": "divide", "Pow": "raise_to"}
+
+
+@operator(*BINARY)
+def binary(context: Context, node: Operation) -> Outputs:
+    a, b = node.inputs[:2]
+    assert a is not None
+    assert b is not None
+    return context.builder.binary(BINARY[node.kind], a, b)
+
+
+@operator("Mul")
+def multiply(context: Context, node: Operation) -> Outputs:
+    a, b = node.inputs[:2]
+    assert a is not None
+    assert b is not None
+    return product(context.builder, a, b)
+
+
+def fold(
+    context: Context,
+    node: Operation,
+    function: str,
+    of_constants: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> Tensor:
+    """A function of two made one of many; the constants among them are taken together first."""
+    values = [value for value in node.inputs if value is not None]
+    tensors: list[Value] = [value for value in values if isinstance(value, Tensor)]
+    constants = [value for value in values if not isinstance(value, Tensor)]
+    if constants:
+        tensors.append(reduce(of_constants, constants))
+    result = reduce(lambda a, b: context.builder.binary(function, a, b), tensors)
+    assert isinstance(result, Tensor)
+    return result
+
+
+@operator("Sum")
+def total(context: Context, node: Operation) -> Outputs:
+    return fold(context, node, "add", np.add)
+
+
+@operator("Mean")
+def mean(context: Context, node: Operation) -> Outputs:
+    result = fold(context, node, "add", np.add)
+    return context.builder.activation(result, "scale", factor=1 / len(node.inputs))
+
+
+@operator("Max")
+def largest(context: Context, node: Operation) -> Outputs:
+    return fold(context, node, "larger", np.maximum)
+
+
+@operator("Min")
+def smallest(context: Context, node: Operation) -> Outputs:
+    return fold(context, node, "smaller", np.minimum)
+
+
+@operator("Neg")
+def negative(context: Context, node: Operation) -> Outputs:
+    return context.builder.activation(node.tensor(), "scale", factor=-1.0)
+
+
+NAMED = {"Sqrt": "sqrt", "Exp": "exp", "Log": "log", "Abs": "abs", "Reciprocal": "reciprocal"}
+
+
+@operator(*NAMED)
+def function_of_each(context: Context, node: Operation) -> Outputs:
+    return context.builder.activation(node.tensor(), NAMED[node.kind])
+
+
+@operator("Where", limits="the condition must be constant")
+def where(context: Context, node: Operation) -> Outputs:
+    """What the condition takes from each side, added up."""
+    chosen = node.weights(0).astype(bool)
+    parts: list[Value] = []
+    for value, mask in ((node.inputs[1], chosen), (node.inputs[2], ~chosen)):
+        if isinstance(value, Tensor):
+            parts.append(context.builder.binary("multiply", value, mask.astype(np.float32)))
+        else:  # not a product: infinity times zero is not zero
+            parts.append(np.where(mask, np.asarray(value), 0.0))
+    return context.builder.binary("add", *parts)

@@ -1,0 +1,69 @@
+"""Operators that take parts of tensors or put them together."""
+
+import numpy as np
+
+from backlit.importers.builder import UnsupportedError
+from backlit.importers.onnx.context import Context, Operation, Outputs, axes_of, operator
+
+
+@operator("Concat", limits="not along the samples' axis")
+def concatenate(context: Context, node: Operation) -> Outputs:
+    values = [value for value in node.inputs if value is not None and value.shape != (0,)]
+    return context.builder.concatenate(values, int(node.attributes["axis"]))
+
+
+@operator("Split", limits="not along the samples' axis")
+def split(context: Context, node: Operation) -> Outputs:
+    x = node.tensor()
+    axis = int(node.attributes.get("axis", 0)) % len(x.shape)
+    sizes = node.integers("split", 1)
+    if sizes is None:
+        count = int(node.attributes.get("num_outputs", len(node.outputs)))
+        largest = -(-x.shape[axis] // count)
+        sizes = [largest] * (count - 1) + [x.shape[axis] - largest * (count - 1)]
+    ends = np.cumsum(sizes).tolist()
+    return tuple(
+        context.builder.gather(x, axis, range(end - size, end)) if name else None
+        for name, size, end in zip(node.outputs, sizes, ends, strict=True)
+    )
+
+
+@operator("Slice", limits="not along the samples' axis; positions must be constant")
+def slice_(context: Context, node: Operation) -> Outputs:
+    x = node.tensor()
+    starts, ends = node.integers("starts", 1), node.integers("ends", 2)
+    if starts is None or ends is None:
+        raise UnsupportedError("its starts or ends are missing")
+    axes = node.integers("axes", 3)
+    axes = list(range(len(starts))) if axes is None else axes_of(axes, len(x.shape))
+    steps = node.integers("steps", 4) or [1] * len(starts)
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        wanted = range(x.shape[axis])[start:end:step]
+        if not wanted:
+            raise UnsupportedError(f"it leaves nothing of axis {axis} of shape {x.shape}")
+        if len(wanted) != x.shape[axis] or step != 1:
+            x = context.builder.gather(x, axis, wanted)
+    return x
+
+
+@operator("Gather", limits="not along the samples' axis; indices must be constant")
+def gather(context: Context, node: Operation) -> Outputs:
+    builder, x = context.builder, node.tensor()
+    axis = int(node.attributes.get("axis", 0)) % len(x.shape)
+    indices = node.weights(1)
+    taken = builder.gather(x, axis, indices.reshape(-1) % x.shape[axis])
+    return builder.reshape(taken, (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
+
+
+@operator("Pad", limits="not along the samples' axis; amounts and value must be constant")
+def pad(context: Context, node: Operation) -> Outputs:
+    x = node.tensor()
+    amounts = node.integers("pads", 1) or []
+    value = node.number("value", 2, 0.0)
+    axes = axes_of(node.integers("axes", 3), len(x.shape))
+    mode = node.text("mode", "constant")
+    for i, axis in enumerate(axes):
+        before, after = amounts[i], amounts[i + len(axes)]
+        if before or after:
+            x = context.builder.pad(x, axis, before, after, mode, value)
+    return x

@@ -1,0 +1,67 @@
+"""Products that are activation functions: SiLU, hard swish, Mish and GELU as written out."""
+
+import numpy as np
+
+from backlit.importers.builder import GraphBuilder, Tensor, Value
+from backlit.layers import Activation, Layer, Sigmoid, Tanh
+
+
+def product(builder: GraphBuilder, a: Value, b: Value) -> Tensor:
+    """a * b, as one activation function where it is one."""
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        for x, gate in ((a, b), (b, a)):
+            found = _gated(builder, x, gate)
+            if found is not None:
+                return found
+    return builder.binary("multiply", a, b)
+
+
+def _gated(builder: GraphBuilder, x: Tensor, gate: Tensor) -> Tensor | None:
+    layer, source = _step_back(builder, gate.number)
+    if isinstance(layer, Sigmoid) and source == x.number:
+        return builder.activation(x, "silu")
+    if _is(layer, "hard_sigmoid", 1 / 6, 0.5) and source == x.number:
+        return builder.activation(x, "hard_swish")
+    if isinstance(layer, Tanh):
+        inner, start = _step_back(builder, source)
+        if _is(inner, "softplus", 1.0) and start == x.number:
+            return builder.activation(x, "mish")
+    return _gelu(builder, x, gate)
+
+
+def _gelu(builder: GraphBuilder, x: Tensor, gate: Tensor) -> Tensor | None:
+    """c x * d (1 + erf(x / sqrt(2))) is 2 c d GELU(x)."""
+    d, tensor = _unscaled(builder, gate.number)
+    sum_layer, source = _step_back(builder, tensor)
+    inner, scaled = _step_back(builder, source)
+    root, origin = _step_back(builder, scaled)
+    gelu = _is(sum_layer, "scale", 1.0, 1.0) and _is(inner, "erf")
+    if not gelu or not _is(root, "scale", np.sqrt(0.5), 0.0):
+        return None
+    c, start = (1.0, x.number) if origin == x.number else _unscaled(builder, x.number)
+    if start != origin:
+        return None
+    whole = builder.activation(Tensor(origin, x.shape), "gelu")
+    return builder.activation(whole, "scale", factor=2 * c * d)
+
+
+def _unscaled(builder: GraphBuilder, tensor: int) -> tuple[float, int]:
+    """A tensor as a factor times another."""
+    layer, source = _step_back(builder, tensor)
+    if isinstance(layer, Activation) and layer.name == "scale" and layer.parameters[1] == 0:
+        return layer.parameters[0], source
+    return 1.0, tensor
+
+
+def _step_back(builder: GraphBuilder, tensor: int) -> tuple[Layer | None, int]:
+    """The layer that a tensor comes from, and that layer's input."""
+    node = builder.graph.producer(tensor)
+    return (node.layer, node.inputs[0]) if node and node.inputs else (None, -1)
+
+
+def _is(layer: Layer | None, name: str, *parameters: float) -> bool:
+    return (
+        isinstance(layer, Activation)
+        and layer.name == name
+        and np.allclose(layer.parameters[: len(parameters)], parameters, rtol=1e-6, atol=1e-9)
+    )

@@ -1,0 +1,133 @@
+"""Pooling, in one and two dimensions."""
+
+from collections.abc import Sequence
+from math import prod
+
+from backlit.importers.builder import GraphBuilder, Tensor
+from backlit.importers.onnx.context import Context, Operation, Outputs, operator
+from backlit.importers.onnx.convolution import (
+    attribute,
+    check_dimensions,
+    cropped,
+    padding_of,
+)
+
+
+class Windows:
+    """Where a pooling operator's windows lie."""
+
+    def __init__(self, node: Operation) -> None:
+        x = node.tensor()
+        dimensions = check_dimensions(x)
+        self.sizes = x.shape[2:]
+        self.size = attribute(node, "kernel_shape", dimensions, 1)
+        self.stride = attribute(node, "strides", dimensions, 1)
+        self.dilation = attribute(node, "dilations", dimensions, 1)
+        self.padding = padding_of(node, x, self.size, self.stride, self.dilation)
+        self.ceil_mode = bool(node.attributes.get("ceil_mode", 0))
+
+    @property
+    def plain(self) -> bool:
+        """Whether the pooling layers take them as they are."""
+        limits = zip(self.padding, self.size * 2, strict=True)
+        return all(d == 1 for d in self.dilation) and all(0 <= 2 * p <= s for p, s in limits)
+
+    def taps(self, axis: int) -> list[range]:
+        """The positions of each window along an axis; those outside lie in the padding."""
+        before, after = self.padding[axis], self.padding[axis + len(self.size)]
+        size, dilation, stride = self.size[axis], self.dilation[axis], self.stride[axis]
+        room = self.sizes[axis] + before + after - (size - 1) * dilation - 1
+        count = room // stride + 1
+        # a last window that is cut short must still begin inside the image or before it
+        if self.ceil_mode and room % stride:
+            count += count * stride < self.sizes[axis] + before
+        starts = [position * stride - before for position in range(count)]
+        return [range(start, start + size * dilation, dilation) for start in starts]
+
+
+@operator("MaxPool", limits="1-D and 2-D; no indices")
+def max_pool(context: Context, node: Operation) -> Outputs:
+    node.only_first_output()
+    windows = Windows(node)
+    x, padding = cropped(context.builder, node.tensor(), windows.padding)
+    dilation = windows.dilation
+    return context.builder.max_pool(
+        x, windows.size, windows.stride, padding, dilation, windows.ceil_mode
+    )
+
+
+@operator("AveragePool", limits="1-D and 2-D")
+def average_pool(context: Context, node: Operation) -> Outputs:
+    windows, padded = Windows(node), bool(node.attributes.get("count_include_pad", 0))
+    if windows.plain:
+        return context.builder.average_pool(
+            node.tensor(),
+            windows.size,
+            windows.stride,
+            windows.padding,
+            windows.ceil_mode,
+            padded,
+        )
+    return window_sums(context.builder, node.tensor(), windows, "padded" if padded else "inside")
+
+
+def window_sums(builder: GraphBuilder, x: Tensor, windows: Windows, divisor: str = "") -> Tensor:
+    """Sums over windows, axis by axis; divided by the number of entries, if asked."""
+    for axis, size in enumerate(windows.sizes):
+        after = windows.padding[axis + len(windows.size)]
+        rows = []
+        for taps in windows.taps(axis):
+            inside = [tap for tap in taps if 0 <= tap < size]
+            counts = {"padded": sum(tap < size + after for tap in taps), "inside": len(inside)}
+            rows.append([(tap, 1 / counts.get(divisor, 1)) for tap in inside])
+        x = builder.linear_map(x, 2 + axis, rows)
+    return x
+
+
+@operator("LpPool", limits="1-D and 2-D")
+def lp_pool(context: Context, node: Operation) -> Outputs:
+    power = node.number("p", 1, 2.0)
+    raised = powers(context.builder, node.tensor(), power)
+    return root(context.builder, window_sums(context.builder, raised, Windows(node)), power)
+
+
+def powers(builder: GraphBuilder, x: Tensor, power: float) -> Tensor:
+    """abs(x) ** power"""
+    if power == 2:
+        return builder.activation(x, "square")
+    size = builder.activation(x, "abs")
+    return size if power == 1 else builder.activation(size, "power", exponent=power)
+
+
+def root(builder: GraphBuilder, x: Tensor, power: float) -> Tensor:
+    if power == 2:
+        return builder.activation(x, "sqrt")
+    return x if power == 1 else builder.activation(x, "power", exponent=1 / power)
+
+
+def spatial(x: Tensor) -> Sequence[int]:
+    return range(2, len(x.shape))
+
+
+@operator("GlobalAveragePool")
+def global_average(context: Context, node: Operation) -> Outputs:
+    x = node.tensor()
+    return context.builder.reduce(x, "mean", spatial(x), True)
+
+
+@operator("GlobalLpPool")
+def global_lp(context: Context, node: Operation) -> Outputs:
+    x, power = node.tensor(), node.number("p", 1, 2.0)
+    raised = powers(context.builder, x, power)
+    total = context.builder.reduce(raised, "sum", spatial(x), True)
+    return root(context.builder, total, power)
+
+
+@operator("GlobalMaxPool")
+def global_maximum(context: Context, node: Operation) -> Outputs:
+    """The first of equal maxima takes the gradient, as in a pooling window."""
+    builder, x = context.builder, node.tensor()
+    size = prod(x.shape[2:])
+    flat = builder.reshape(x, (*x.shape[:2], size))
+    largest = builder.max_pool(flat, (size,), (size,), (0, 0))
+    return builder.reshape(largest, (*x.shape[:2], *(1 for _ in spatial(x))))

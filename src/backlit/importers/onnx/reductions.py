@@ -1,0 +1,55 @@
+"""Reductions over axes."""
+
+from backlit.importers.onnx.context import Context, Operation, Outputs, axes_of, operator
+
+PLAIN = {"ReduceSum": "sum", "ReduceMean": "mean", "ReduceMax": "max", "ReduceMin": "min"}
+NOT_SAMPLES = "not over the samples' axis"
+
+
+def reduced_axes(node: Operation, rank: int) -> list[int]:
+    """None given means all, or none if the operation says so."""
+    axes = node.integers("axes", 1)
+    if not axes:
+        return [] if node.attributes.get("noop_with_empty_axes") else list(range(rank))
+    return axes_of(axes, rank)
+
+
+@operator(*PLAIN, limits=NOT_SAMPLES + "; equal extremes share the gradient, as in torch.amax")
+def plain(context: Context, node: Operation) -> Outputs:
+    x = node.tensor()
+    axes = reduced_axes(node, len(x.shape))
+    if not axes:
+        return x
+    keepdims = bool(node.attributes.get("keepdims", 1))
+    return context.builder.reduce(x, PLAIN[node.kind], axes, keepdims)
+
+
+BEFORE = {"ReduceL1": "abs", "ReduceL2": "square", "ReduceSumSquare": "square"}
+AFTER = {"ReduceL2": "sqrt", "ReduceLogSum": "log"}
+
+
+@operator(*(BEFORE | AFTER), limits=NOT_SAMPLES)
+def sum_of_functions(context: Context, node: Operation) -> Outputs:
+    builder, x = context.builder, node.tensor()
+    axes = reduced_axes(node, len(x.shape))
+    if node.kind in BEFORE:
+        x = builder.activation(x, BEFORE[node.kind])
+    if axes:
+        x = builder.reduce(x, "sum", axes, bool(node.attributes.get("keepdims", 1)))
+    return builder.activation(x, AFTER[node.kind]) if node.kind in AFTER else x
+
+
+@operator("ReduceLogSumExp", limits=NOT_SAMPLES)
+def log_sum_exp(context: Context, node: Operation) -> Outputs:
+    """Relative to the maximum, so that nothing overflows."""
+    builder, x = context.builder, node.tensor()
+    axes = reduced_axes(node, len(x.shape))
+    if not axes:
+        return x
+    keepdims = bool(node.attributes.get("keepdims", 1))
+    largest = builder.reduce(x, "max", axes, True)
+    odds = builder.activation(builder.binary("subtract", x, largest), "exp")
+    total = builder.activation(builder.reduce(odds, "sum", axes, True), "log")
+    result = builder.binary("add", total, largest)
+    kept = [n for axis, n in enumerate(x.shape) if axis not in axes]
+    return result if keepdims else builder.reshape(result, kept)

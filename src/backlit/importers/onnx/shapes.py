@@ -1,0 +1,143 @@
+"""Operators that change shapes, and those that do nothing at inference."""
+
+from math import prod
+
+import numpy as np
+
+from backlit.importers.builder import UnsupportedError
+from backlit.importers.onnx.context import Context, Operation, Outputs, axes_of, operator
+
+
+@operator("Identity")
+def identity(context: Context, node: Operation) -> Outputs:
+    return node.tensor()
+
+
+@operator("Dropout", limits="inference only; no mask")
+def dropout(context: Context, node: Operation) -> Outputs:
+    node.only_first_output()
+    if context.opset >= 12:
+        training = node.constant(2)
+        if training is not None and training.any() and node.number("ratio", 1, 0.5):
+            raise UnsupportedError("it is in training mode")
+    return node.tensor()
+
+
+FLOATS = (1, 10, 11, 16)  # TensorProto.FLOAT, FLOAT16, DOUBLE, BFLOAT16
+
+
+@operator("Cast", limits="to floating point; all is computed in float32")
+def cast(context: Context, node: Operation) -> Outputs:
+    if node.attributes["to"] not in FLOATS:
+        raise UnsupportedError("it rounds to integers")
+    return node.tensor()
+
+
+@operator("CastLike", limits="to floating point; all is computed in float32")
+def cast_like(context: Context, node: Operation) -> Outputs:
+    like = node.value(1)
+    if isinstance(like, np.ndarray) and like.dtype.kind != "f":
+        raise UnsupportedError("it rounds to integers")
+    return node.tensor()
+
+
+@operator("Shape")
+def shape(context: Context, node: Operation) -> Outputs:
+    sizes = np.array(node.tensor().shape, np.int64)
+    start, end = node.attributes.get("start", 0), node.attributes.get("end")
+    return sizes[start:end]
+
+
+@operator("Size")
+def size(context: Context, node: Operation) -> Outputs:
+    return np.array(prod(node.tensor().shape), np.int64)
+
+
+@operator("Flatten", limits="axis 1")
+def flatten(context: Context, node: Operation) -> Outputs:
+    x = node.tensor()
+    axis = int(node.attributes.get("axis", 1))
+    axis += len(x.shape) if axis < 0 else 0
+    return context.builder.reshape(x, (prod(x.shape[:axis]), prod(x.shape[axis:])))
+
+
+@operator("Reshape", limits="must keep the samples' axis")
+def reshape(context: Context, node: Operation) -> Outputs:
+    x = node.tensor()
+    wanted = node.integers("shape", 1)
+    if wanted is None:
+        raise UnsupportedError("its shape is missing")
+    if not node.attributes.get("allowzero"):
+        wanted = [x.shape[i] if n == 0 else n for i, n in enumerate(wanted)]
+    return context.builder.reshape(x, wanted)
+
+
+@operator("Transpose", limits="must keep the samples' axis")
+def transpose(context: Context, node: Operation) -> Outputs:
+    x = node.tensor()
+    return context.builder.transpose(x, node.attributes.get("perm") or range(len(x.shape))[::-1])
+
+
+@operator("Squeeze", limits="must keep the samples' axis")
+def squeeze(context: Context, node: Operation) -> Outputs:
+    x = node.tensor()
+    axes = node.integers("axes", 1)
+    if axes is None:
+        axes = [axis for axis, n in enumerate(x.shape) if n == 1]
+    gone = axes_of(axes, len(x.shape))
+    if 0 in gone:
+        raise UnsupportedError("it takes away the samples' axis")
+    if any(x.shape[axis] != 1 for axis in gone):
+        raise UnsupportedError(f"its axes {axes} of shape {x.shape} are not of extent 1")
+    return context.builder.reshape(x, [n for axis, n in enumerate(x.shape) if axis not in gone])
+
+
+@operator("Unsqueeze", limits="must keep the samples' axis")
+def unsqueeze(context: Context, node: Operation) -> Outputs:
+    x = node.tensor()
+    axes = node.integers("axes", 1) or []
+    rank = len(x.shape) + len(axes)
+    new = axes_of(axes, rank)
+    if 0 in new:
+        raise UnsupportedError("it moves the samples' axis")
+    sizes = iter(x.shape)
+    return context.builder.reshape(x, [1 if axis in new else next(sizes) for axis in range(rank)])
+
+
+@operator("Expand", limits="must keep the samples' axis; the shape must be constant")
+def expand(context: Context, node: Operation) -> Outputs:
+    return context.builder.expand(node.tensor(), node.weights(1).tolist())
+
+
+@operator("Tile", limits="must keep the samples' axis; repeats must be constant")
+def tile(context: Context, node: Operation) -> Outputs:
+    x = node.tensor()
+    for axis, count in enumerate(node.weights(1).tolist()):
+        if count != 1:
+            x = context.builder.gather(x, axis, list(range(x.shape[axis])) * int(count))
+    return x
+
+
+@operator("DepthToSpace")
+def depth_to_space(context: Context, node: Operation) -> Outputs:
+    builder, x = context.builder, node.tensor()
+    n, c, h, w = x.shape
+    b = int(node.attributes["blocksize"])
+    if node.text("mode", "DCR") == "DCR":
+        blocks = builder.reshape(x, (n, b, b, c // b**2, h, w))
+        blocks = builder.transpose(blocks, (0, 3, 4, 1, 5, 2))
+    else:
+        blocks = builder.reshape(x, (n, c // b**2, b, b, h, w))
+        blocks = builder.transpose(blocks, (0, 1, 4, 2, 5, 3))
+    return builder.reshape(blocks, (n, c // b**2, h * b, w * b))
+
+
+@operator("SpaceToDepth")
+def space_to_depth(context: Context, node: Operation) -> Outputs:
+    builder, x = context.builder, node.tensor()
+    n, c, h, w = x.shape
+    b = int(node.attributes["blocksize"])
+    blocks = builder.reshape(x, (n, c, h // b, b, w // b, b))
+    crd = node.text("mode", "DCR") == "CRD"
+    blocks = builder.transpose(blocks, (0, 1, 3, 5, 2, 4) if crd else (0, 3, 5, 1, 2, 4))
+    return builder.reshape(blocks, (n, c * b**2, h // b, w // b))
