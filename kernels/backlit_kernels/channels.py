@@ -59,13 +59,20 @@ def zero_border(
     A plane of `plane` floats holds `height` rows of `row` floats, `pitch` floats apart, the
     first one at `origin`.
     """
+    zero = splat(0.0)
+    gap = pitch - row
+    whole = gap // LANES * LANES
     for c in range(channels):
         start = x + c * plane
         zero_run(arena, start, start + origin)
-        for y in range(height):
-            first = start + origin + y * pitch + row
-            last = first + pitch - row if y < height - 1 else start + plane
-            zero_run(arena, first, last)
+        first = start + origin + row
+        for _ in range(height - 1):
+            for i in range(first, first + whole, LANES):
+                store_vector(arena, i, zero)
+            for i in range(first + whole, first + gap):
+                store_one(arena, i, zero)
+            first += pitch
+        zero_run(arena, first, start + plane)
 
 
 @kernel

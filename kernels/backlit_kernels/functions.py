@@ -12,6 +12,7 @@ from backlit_kernels.vector import (
     absolute,
     exponent,
     fma,
+    load,
     mantissa,
     maximum,
     minimum,
@@ -202,3 +203,15 @@ def relu_rule(gradient: Any, y: Any, masked: int, rectified: int) -> Any:
     if rectified != 0:
         gradient = maximum(zero, gradient)
     return gradient
+
+
+@helper
+def finish(value: Any, arena: Any, at: int, rectify: int, mask: int, high: Any) -> Any:
+    """What the product does to a result as it is stored: see `rectify`, `mask`, `ceiling` there."""
+    zero = splat(0.0)
+    if rectify != 0:
+        value = minimum(high, maximum(zero, value))
+    if mask != 0:
+        kept = load(arena, at + mask)
+        value = select((kept > zero) & (kept < high), value, zero)
+    return value

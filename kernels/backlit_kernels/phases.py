@@ -6,7 +6,7 @@ sample is a stride-1 product over phases, whose rows are vectors of neighbouring
 
 from typing import Any
 
-from backlit_kernels.functions import relu_rule
+from backlit_kernels.functions import finish
 from backlit_kernels.kernel import kernel
 from backlit_kernels.vector import (
     LANES,
@@ -56,6 +56,7 @@ def take_phase(
 @kernel
 def join_phases(
     arena: Any,
+    constants: Any,
     x: int,
     out: int,
     channels: int,
@@ -68,14 +69,15 @@ def join_phases(
     phase_plane: int,
     phase_row: int,
     phase_size: int,
-    distance: int,
-    masked: int,
-    rectified: int,
+    rectify: int,
+    mask: int,
+    ceiling: int,
 ) -> None:
-    """An image from its phases, `phase_size` floats apart, with a ReLU's rule applied.
+    """An image from its phases, `phase_size` floats apart.
 
-    The ReLU's output lies at a `distance` from `out`. Writes whole vectors, as `take_phase`.
+    `rectify`, `mask` and `ceiling` as in `product`. Writes whole vectors, as `take_phase`.
     """
+    high = load_one(constants, ceiling)
     for c in range(channels):
         for y in range(height):
             t = out + c * plane + y * row
@@ -84,19 +86,16 @@ def join_phases(
             if stride_x == 1:
                 for i in range(0, width, LANES):
                     value = load(arena, s + i)
-                    kept = load(arena, t + i + distance)
-                    store(arena, t + i, relu_rule(value, kept, masked, rectified))
+                    store(arena, t + i, finish(value, arena, t + i, rectify, mask, high))
             elif stride_x == 2:
                 for i in range(0, width, 2 * LANES):
                     even = load(arena, s + i // 2)
                     odd = load(arena, s + phase_size + i // 2)
-                    low, high = interleave_low(even, odd), interleave_high(even, odd)
-                    kept = load(arena, t + i + distance)
-                    store(arena, t + i, relu_rule(low, kept, masked, rectified))
-                    kept = load(arena, t + i + LANES + distance)
-                    store(arena, t + i + LANES, relu_rule(high, kept, masked, rectified))
+                    first, second = interleave_low(even, odd), interleave_high(even, odd)
+                    store(arena, t + i, finish(first, arena, t + i, rectify, mask, high))
+                    at = t + i + LANES
+                    store(arena, at, finish(second, arena, at, rectify, mask, high))
             else:
                 for i in range(width):
                     value = load_one(arena, s + i % stride_x * phase_size + i // stride_x)
-                    kept = load_one(arena, t + i + distance)
-                    store_one(arena, t + i, relu_rule(value, kept, masked, rectified))
+                    store_one(arena, t + i, finish(value, arena, t + i, rectify, mask, high))

@@ -23,7 +23,7 @@ from backlit_kernels.tile import (
     rectify_tile,
     store_tile,
 )
-from backlit_kernels.vector import LANES
+from backlit_kernels.vector import LANES, load_one
 
 
 @cache
@@ -59,6 +59,7 @@ def product(rows: int, columns: int, adjacent: bool) -> Kernel:
         initial: int,
         rectify: int,
         mask: int,
+        ceiling: int,
     ) -> None:
         """Compute `groups` products of `blocks` tiles of channels over `runs` of positions.
 
@@ -80,10 +81,14 @@ def product(rows: int, columns: int, adjacent: bool) -> Kernel:
             Distance from `out` to a buffer of its layout that is added, or whose positive
             entries let the result pass; 0 for none.
         rectify
-            1 to set negative results to zero.
+            1 to set negative results to zero, and those above the ceiling to it.
+        ceiling
+            Where it lies in the constants (infinity for none); only entries of `mask` below it let
+            the result pass.
         """
         if adjacent:
             x_step = out_step = LANES
+        high = load_one(constants, ceiling)
         for group in range(groups):
             for run in range(runs):
                 count = length if run < runs - 1 else last
@@ -104,9 +109,9 @@ def product(rows: int, columns: int, adjacent: bool) -> Kernel:
                         if initial != 0:
                             tile = add_tile(tile, arena, at + initial, out_channel, out_step)
                         if rectify != 0:
-                            tile = rectify_tile(tile)
+                            tile = rectify_tile(tile, high)
                         if mask != 0:
-                            tile = mask_tile(tile, arena, at + mask, out_channel, out_step)
+                            tile = mask_tile(tile, arena, at + mask, out_channel, out_step, high)
                         store_tile(tile, arena, at, out_channel, out_step)
                         position += columns
 
@@ -128,11 +133,13 @@ def matrix_vector(columns: int) -> Kernel:
         outputs: int,
         rectify: int,
         mask: int,
+        ceiling: int,
     ) -> None:
         """out[m] = bias[m] + sum over k of x[k] * weights[k, m]; `outputs` is a multiple of LANES.
 
         Weights and samples swap the roles they have in `product`; sums run in the same order.
         """
+        high = load_one(constants, ceiling)
         for position in range(0, outputs, columns * LANES):
             m = min(position, outputs - columns * LANES)
             tile = load_tile(constants, bias + m, 0, LANES, 1, columns)
@@ -140,9 +147,9 @@ def matrix_vector(columns: int) -> Kernel:
                 row = weights + k * outputs + m
                 tile = rank_one_update(tile, arena, x + k, constants, row, LANES)
             if rectify != 0:
-                tile = rectify_tile(tile)
+                tile = rectify_tile(tile, high)
             if mask != 0:
-                tile = mask_tile(tile, arena, out + m + mask, 0, LANES)
+                tile = mask_tile(tile, arena, out + m + mask, 0, LANES, high)
             store_tile(tile, arena, out + m, 0, LANES)
 
     return Kernel(matrix_vector, f"matrix_vector_{columns}")
@@ -155,6 +162,9 @@ def matrix_vector_columns(vectors: int) -> int:
     return max(c for c in (1, 2, 3, 4, 6, 8, 12, 16, 24) if c <= room)
 
 
+CACHE_LINE = 16  # floats
+
+
 @cache
 def tile_shapes() -> tuple[tuple[int, int], ...]:
     """Tile shapes (rows, columns) that this processor's registers hold."""
@@ -163,17 +173,21 @@ def tile_shapes() -> tuple[tuple[int, int], ...]:
     return tuple((r, c) for r in rows for c in sorted({room // r, 2, 1}) if r * c <= room)
 
 
-def tile_cost(rows: int, columns: int, positions: int) -> float:
-    """Estimated cycles for one step of the sum over `positions`, by one tile of channels."""
+def tile_cost(rows: int, columns: int, positions: int, aligned: bool = True) -> float:
+    """Estimated cycles for one step of the sum over `positions`, by one tile of channels.
+
+    Of positions that are not `aligned` to whole vectors, many are read across two cache lines.
+    """
     split = target().registers_per_vector
     updates = rows * columns * split / 2  # two fused multiply-adds a cycle
-    loads = (rows + columns * split) / 2  # two loads a cycle
+    crossing = 0 if aligned else (LANES - 1) / CACHE_LINE
+    loads = (rows + columns * split * (1 + crossing)) / 2  # two loads a cycle
     latency = 4.0  # of a fused multiply-add that waits for the one before
     return -(-positions // columns) * max(updates, loads, latency)
 
 
 @cache
-def tiling(channels: int, positions: int) -> tuple[tuple[int, int, int], ...]:
+def tiling(channels: int, positions: int, aligned: bool = True) -> tuple[tuple[int, int, int], ...]:
     """The cheapest way to cover `channels`: pieces of (rows, columns, blocks).
 
     `positions` is the number of vectors in the shortest run.
@@ -182,9 +196,12 @@ def tiling(channels: int, positions: int) -> tuple[tuple[int, int, int], ...]:
     for n in range(1, channels + 1):
         best.append(
             min(
-                (best[n - r][0] + tile_cost(r, c, positions), (r, c))
-                for r, c in tile_shapes()
-                if r <= n and c <= positions
+                (
+                    (best[n - r][0] + tile_cost(r, c, positions, aligned), (r, c))
+                    for r, c in tile_shapes()
+                    if r <= n and c <= positions
+                ),
+                key=lambda choice: choice[0],  # of equals, that of most channels
             )
         )
     counts: dict[tuple[int, int], int] = {}

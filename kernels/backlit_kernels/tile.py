@@ -60,14 +60,19 @@ def add_tile(tile: Any, memory: Any, index: int, row: int, step: int) -> Any:
     return _combine(tile, memory, index, row, step, np.add)
 
 
-def rectify_tile(tile: Any) -> Any:
-    """Negative entries to zero; a NaN survives."""
-    return np.where(tile < 0, np.float32(0), tile)
+def rectify_tile(tile: Any, ceiling: Any) -> Any:
+    """Entries below zero or above a vector's to these; a NaN survives."""
+    tile = np.where(tile < 0, np.float32(0), tile)
+    return np.where(tile > ceiling, ceiling, tile)
 
 
-def mask_tile(tile: Any, memory: Any, index: int, row: int, step: int) -> Any:
-    """Keep what stands where memory is positive, zero elsewhere."""
-    return _combine(tile, memory, index, row, step, lambda t, m: np.where(m > 0, t, 0))
+def mask_tile(tile: Any, memory: Any, index: int, row: int, step: int, ceiling: Any) -> Any:
+    """Keep what stands where memory is positive and below a vector, zero elsewhere."""
+
+    def keep(t: Any, m: Any) -> Any:
+        return np.where((m > 0) & (m < ceiling), t, 0)
+
+    return _combine(tile, memory, index, row, step, keep)
 
 
 def store_tile(tile: Any, memory: Any, index: int, row: int, step: int) -> None:
@@ -195,36 +200,39 @@ def _spaced(builder: Any, start: Any, step: Any, count: int) -> list[Any]:
 
 @type_callable(rectify_tile)
 def _type_rectify(context: Any) -> Any:
-    return lambda tile: tile
+    return lambda tile, ceiling: tile
 
 
-@lower_builtin(rectify_tile, TileType)
+@lower_builtin(rectify_tile, TileType, types.Type)
 def _lower_rectify(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    tile, zero = args[0], ir.Constant(_VECTOR, [0.0] * LANES)
+    (tile, ceiling), zero = args, ir.Constant(_VECTOR, [0.0] * LANES)
     for n in range(sig.args[0].rows * sig.args[0].columns):
         value = builder.extract_value(tile, n)
-        negative = builder.fcmp_ordered("<", value, zero)
-        tile = builder.insert_value(tile, builder.select(negative, zero, value), n)
+        value = builder.select(builder.fcmp_ordered("<", value, zero), zero, value)
+        value = builder.select(builder.fcmp_ordered(">", value, ceiling), ceiling, value)
+        tile = builder.insert_value(tile, value, n)
     return tile
 
 
-def _entrywise(function: Any, result: Any, emit: Any) -> None:
-    """Compile a function of a tile and as many vectors in memory."""
+def _entrywise(function: Any, result: Any, emit: Any, *more: Any) -> None:
+    """Compile a function of a tile, as many vectors in memory, and more arguments."""
 
     @type_callable(function)
     def _typing(context: Any) -> Any:
+        if more:
+            return lambda tile, memory, index, row, step, extra: result or tile
         return lambda tile, memory, index, row, step: result or tile
 
     place = (types.CPointer, types.Integer, types.Integer, types.Integer)
 
-    @lower_builtin(function, TileType, *place)
+    @lower_builtin(function, TileType, *place, *more)
     def _lowering(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        tile, memory, index, row, step = args
+        tile, memory, index, row, step, *extra = args
         kind, n = sig.args[0], 0
         for start in _spaced(builder, index, row, kind.rows):
             for at in _spaced(builder, start, step, kind.columns):
                 value = builder.extract_value(tile, n)
-                value = emit(builder, value, address(builder, memory, at))
+                value = emit(builder, value, address(builder, memory, at), *extra)
                 if value is not None:
                     tile = builder.insert_value(tile, value, n)
                 n += 1
@@ -235,10 +243,13 @@ def _emit_add(builder: Any, value: Any, place: Any) -> Any:
     return builder.fadd(value, builder.load(place, align=4))
 
 
-def _emit_mask(builder: Any, value: Any, place: Any) -> Any:
+def _emit_mask(builder: Any, value: Any, place: Any, ceiling: Any) -> Any:
     zero = ir.Constant(_VECTOR, [0.0] * LANES)
-    positive = builder.fcmp_ordered(">", builder.load(place, align=4), zero)
-    return builder.select(positive, value, zero)
+    kept = builder.load(place, align=4)
+    inside = builder.and_(
+        builder.fcmp_ordered(">", kept, zero), builder.fcmp_ordered("<", kept, ceiling)
+    )
+    return builder.select(inside, value, zero)
 
 
 def _emit_store(builder: Any, value: Any, place: Any) -> None:
@@ -246,5 +257,5 @@ def _emit_store(builder: Any, value: Any, place: Any) -> None:
 
 
 _entrywise(add_tile, None, _emit_add)
-_entrywise(mask_tile, None, _emit_mask)
+_entrywise(mask_tile, None, _emit_mask, types.Type)
 _entrywise(store_tile, types.none, _emit_store)

@@ -19,6 +19,7 @@ few strips (of two rows of outputs) are transformed at a time.
 
 from typing import Any
 
+from backlit_kernels.functions import finish
 from backlit_kernels.kernel import helper
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.vector import (
@@ -26,10 +27,8 @@ from backlit_kernels.vector import (
     evens,
     interleave_high,
     interleave_low,
-    maximum,
+    load_one,
     odds,
-    select,
-    splat,
 )
 from backlit_kernels.vector import load as load_vector
 from backlit_kernels.vector import store as store_vector
@@ -112,27 +111,19 @@ def transform_output(load: Any, store: Any, width: int) -> Any:
         return a + b + c, b - c - d
 
     @helper
-    def finish(value: Any, arena: Any, at: int, rectify: int, mask: int) -> Any:
-        zero = splat(0.0)
-        if rectify != 0:
-            value = maximum(zero, value)
-        if mask != 0:
-            value = select(load_vector(arena, at + mask) > zero, value, zero)
-        return value
-
-    @helper
     def two(
-        arena: Any, at: int, pixel: int, left: Any, right: Any, rectify: int, mask: int
+        arena: Any, at: int, pixel: int, left: Any, right: Any, rectify: int, mask: int, high: Any
     ) -> None:
         """Write two neighbouring pixels, or (of a single sample) LANES pairs of them."""
         first, second, step = left, right, pixel
         if single:
             first, second, step = interleave_low(left, right), interleave_high(left, right), LANES
-        store_vector(arena, at, finish(first, arena, at, rectify, mask))
-        store_vector(arena, at + step, finish(second, arena, at + step, rectify, mask))
+        store_vector(arena, at, finish(first, arena, at, rectify, mask, high))
+        store_vector(arena, at + step, finish(second, arena, at + step, rectify, mask, high))
 
     def transform_output(
         arena: Any,
+        constants: Any,
         x: int,
         out: int,
         channels: int,
@@ -146,8 +137,10 @@ def transform_output(load: Any, store: Any, width: int) -> Any:
         x_entry: int,
         rectify: int,
         mask: int,
+        ceiling: int,
     ) -> None:
-        """A' m A, to the two rows of each strip; `rectify` and `mask` as in `product`."""
+        """A' m A, to the two rows of each strip; the last operands are as in `product`."""
+        high = load_one(constants, ceiling)
         step = 2 * LANES if single else 2 * pixel
         for c in range(channels):
             for strip in range(strips):
@@ -162,8 +155,8 @@ def transform_output(load: Any, store: Any, width: int) -> Any:
                     u2, v2 = down(arena, at + 2 * x_entry, x_entry)
                     u3, v3 = down(arena, at + 3 * x_entry, x_entry)
                     left, right = u0 + u1 + u2, u1 - u2 - u3
-                    two(arena, target, pixel, left, right, rectify, mask)
+                    two(arena, target, pixel, left, right, rectify, mask, high)
                     left, right = v0 + v1 + v2, v1 - v2 - v3
-                    two(arena, target + pitch, pixel, left, right, rectify, mask)
+                    two(arena, target + pitch, pixel, left, right, rectify, mask, high)
 
     return transform_output

@@ -71,11 +71,13 @@ def forward(lowering: Lowering, node: Node) -> None:
 def backward(lowering: Lowering, node: Node) -> None:
     layer, x = node.layer, node.inputs[0]
     assert isinstance(layer, Elementwise)
+    # a clip that was computed with the layer before it: its output tells as much
+    kept = x if x in lowering.activations else node.output
 
     def write(out: Buffer) -> None:
         lowering.tape.emit(
             unary_backward(layer.function),
-            x=lowering.activations[x],
+            x=lowering.activations[kept],
             g=lowering.gradients[node.output],
             out=out,
             size=lowering.layouts[node.output].size,

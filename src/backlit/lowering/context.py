@@ -5,6 +5,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from backlit_kernels import fold, scores, sigmoid_scores
 from backlit_kernels.channels import fill_zero, zero_border
 from backlit_kernels.elementwise import add
@@ -12,7 +13,7 @@ from backlit_kernels.kernel import Kernel
 from backlit_kernels.samples import load_samples, store_samples
 
 from backlit.graph import Graph, Node
-from backlit.layers import Layer, ReLU
+from backlit.layers import Clip, Layer, ReLU
 from backlit.layout import NO_BORDER, Border, Layout, widest
 from backlit.tape import Buffer, Distance, Tape
 
@@ -77,10 +78,10 @@ class Lowering:
         return self.tape.buffer(self.layouts[tensor].size)
 
     def clear_border(self, tensor: int, buffer: Buffer) -> None:
-        """Zero what is not a pixel, after a kernel that wrote more than pixels."""
+        """Zero what is not a pixel, after a kernel wrote more than pixels, if it is ever read."""
         layout = self.layouts[tensor]
         channels, height, width = layout.image
-        if layout.has_border:
+        if layout.border != NO_BORDER:
             self.tape.emit(
                 zero_border,
                 x=buffer,
@@ -320,37 +321,54 @@ class Lowering:
         self.tape.emit(add, a=self.gradients[tensor], b=buffer, out=total, size=size)
         self.gradients[tensor] = total
 
-    def fused_relu(self, tensor: int) -> Node | None:
-        """The ReLU that is the only user of a tensor, to be computed with it."""
+    def fused_activation(self, tensor: int) -> Node | None:
+        """The ReLU (or clip from 0) that is the only user of a tensor, to be computed with it."""
         users = self.graph.consumers(tensor)
         wanted = self.kept | {self.graph.output}
-        if len(users) == 1 and isinstance(users[0].layer, ReLU) and tensor not in wanted:
+        if len(users) == 1 and rectifies(users[0].layer) and tensor not in wanted:
             return users[0]
         return None
 
-    def through_relu(self, tensor: int) -> tuple[int, bool]:
-        """Where the only user of a ReLU's output may send its gradient: the ReLU's input.
+    def after_forward(self, fused: Node | None) -> dict[str, Any]:
+        """Operands that apply a fused activation to a result as it is stored."""
+        return {"mask": 0, "rectify": int(fused is not None), "ceiling": self._ceiling(fused)}
 
-        Returns the tensor, and whether it lies before a ReLU whose rule is then to be applied.
+    def through_activation(
+        self, tensor: int, kinds: tuple[type[Layer], ...] = (ReLU, Clip)
+    ) -> tuple[int, Node | None]:
+        """Where the only user of an activation's output may send its gradient: to its input.
+
+        Returns that tensor and the activation, to be applied on the way; or the tensor given.
         """
         source = self.graph.producer(tensor)
         if (
             source is not None
-            and isinstance(source.layer, ReLU)
+            and rectifies(source.layer)
+            and isinstance(source.layer, kinds)
             and len(self.graph.consumers(tensor)) == 1
             and tensor not in self.kept
         ):
-            return source.inputs[0], True
-        return tensor, False
+            return source.inputs[0], source
+        return tensor, None
 
-    def relu_operands(self, tensor: int, out: Buffer, applies: bool) -> dict[str, Any]:
-        """Operands that apply the ReLU rule to a gradient of `tensor` as it is stored."""
-        masked = applies and self.relu_rule.masked
-        rectified = applies and self.relu_rule.rectified
+    def after_backward(self, tensor: int, out: Buffer, through: Node | None) -> dict[str, Any]:
+        """Operands that apply an activation's rule to a gradient of its output as it is stored."""
+        is_relu = through is not None and isinstance(through.layer, ReLU)
+        masked = through is not None and (self.relu_rule.masked or not is_relu)
         return {
             "mask": Distance(out, self.activations[tensor]) if masked else 0,
-            "rectify": int(rectified),
+            "rectify": int(is_relu and self.relu_rule.rectified),
+            "ceiling": self._ceiling(through),
         }
+
+    def _ceiling(self, activation: Node | None) -> int:
+        layer = None if activation is None else activation.layer
+        return self.tape.constant([layer.high if isinstance(layer, Clip) else np.inf])
+
+
+def rectifies(layer: Layer) -> bool:
+    """Whether a layer is a ReLU, or one with a ceiling."""
+    return isinstance(layer, ReLU) or (isinstance(layer, Clip) and layer.low == 0 < layer.high)
 
 
 def plan_layouts(graph: Graph, lanes: int) -> list[Layout]:

@@ -34,21 +34,21 @@ def dense_forward(lowering: Lowering, node: Node) -> None:
     layer = node.layer
     assert isinstance(layer, Dense)
     out = lowering.new_buffer(node.output)
-    relu = lowering.fused_relu(node.output)
-    after = {"rectify": int(relu is not None), "mask": 0}
+    fused = lowering.fused_activation(node.output)
+    after = lowering.after_forward(fused)
     x = lowering.activations[node.inputs[0]]
     emit_matrix(lowering, x, out, layer.weights, layer.bias, after)
-    lowering.activations[node.output if relu is None else relu.output] = out
+    lowering.activations[node.output if fused is None else fused.output] = out
 
 
 def dense_backward(lowering: Lowering, node: Node) -> None:
     layer = node.layer
     assert isinstance(layer, Dense)
     x = node.inputs[0]
-    target, applies = lowering.through_relu(x)
+    target, through = lowering.through_activation(x)
 
     def emit(out: Buffer) -> None:
-        after = lowering.relu_operands(x, out, applies)
+        after = lowering.after_backward(x, out, through)
         zeros = np.zeros(layer.weights.shape[0])
         g = lowering.gradients[node.output]
         emit_matrix(lowering, g, out, layer.weights.T, zeros, after)
@@ -72,7 +72,17 @@ def emit_matrix(
         steps |= {"x_step": LANES, "out_step": LANES, "out_channel": lowering.lanes}
         offsets = np.arange(depth) * lowering.lanes
         emit_product(
-            lowering, x.at(0), out, 0, matrix.T[None], bias, offsets, vectors, steps, after
+            lowering,
+            x.at(0),
+            out,
+            0,
+            matrix.T[None],
+            bias,
+            offsets,
+            vectors,
+            steps,
+            after,
+            aligned=True,
         )
         return
     padded = round_up(outputs, LANES)
@@ -96,9 +106,9 @@ def emit_matrix(
 def conv_forward(lowering: Lowering, node: Node) -> None:
     layer, y = node.layer, node.output
     assert isinstance(layer, Conv2D)
-    relu = lowering.fused_relu(y)
+    fused = lowering.fused_activation(y)
     out = lowering.new_buffer(y)
-    after = {"rectify": int(relu is not None), "mask": 0}
+    after = lowering.after_forward(fused)
     x = node.inputs[0]
     ties_matter = lowering.graph.reaches(y, PICKS_PIXELS)
     if takes_winograd(layer, lowering.layouts[y].image) and not ties_matter:
@@ -106,16 +116,16 @@ def conv_forward(lowering: Lowering, node: Node) -> None:
         lowering.clear_border(y, out)
     else:
         convolve(lowering, layer, x, lowering.activations[x], y, out, layer.bias, after)
-    lowering.activations[y if relu is None else relu.output] = out
+    lowering.activations[y if fused is None else fused.output] = out
 
 
 def conv_backward(lowering: Lowering, node: Node) -> None:
     layer, x = node.layer, node.inputs[0]
     assert isinstance(layer, Conv2D)
-    destination, applies = lowering.through_relu(x)
+    destination, through = lowering.through_activation(x)
 
     def write(out: Buffer) -> None:
-        after = lowering.relu_operands(x, out, applies)
+        after = lowering.after_backward(x, out, through)
         if takes_winograd(layer, lowering.layouts[x].image):
             winograd_backward(lowering, node, out, after)
             lowering.clear_border(x, out)
@@ -131,22 +141,22 @@ def transposed_forward(lowering: Lowering, node: Node) -> None:
     """The way back through the convolution that goes from the output to the input."""
     layer, y = node.layer, node.output
     assert isinstance(layer, ConvTranspose2D)
-    relu = lowering.fused_relu(y)
+    fused = lowering.fused_activation(y)
     out = lowering.new_buffer(y)
-    after = {"rectify": int(relu is not None), "mask": 0}
+    after = lowering.after_forward(fused)
     x = node.inputs[0]
     conv = layer.convolution
     convolve_back(lowering, conv, x, lowering.activations[x], y, out, layer.bias, after)
-    lowering.activations[y if relu is None else relu.output] = out
+    lowering.activations[y if fused is None else fused.output] = out
 
 
 def transposed_backward(lowering: Lowering, node: Node) -> None:
     layer, x = node.layer, node.inputs[0]
     assert isinstance(layer, ConvTranspose2D)
-    destination, applies = lowering.through_relu(x)
+    destination, through = lowering.through_activation(x)
 
     def write(out: Buffer) -> None:
-        after = lowering.relu_operands(x, out, applies)
+        after = lowering.after_backward(x, out, through)
         conv, y = layer.convolution, node.output
         convolve(lowering, conv, y, lowering.gradients[y], x, out, conv.bias, after)
 
@@ -362,7 +372,7 @@ def convolve_phases_back(
             x_stride=(1, 1),
             out_stride=(1, 1),
             out_offset=layout.size * (row * layer.stride[1] + column),
-            after={"rectify": 0, "mask": 0},
+            after=lowering.after_forward(None),
         )
     lowering.tape.emit(
         join_phases,
@@ -378,9 +388,7 @@ def convolve_phases_back(
         phase_plane=layout.plane,
         phase_row=layout.pitch,
         phase_size=layout.size,
-        distance=after["mask"],
-        masked=int(after["mask"] != 0),
-        rectified=after["rectify"],
+        **after,
     )
     lowering.clear_border(x, out)
 
@@ -430,7 +438,11 @@ def emit_convolution(
     row_vectors = width * lanes // LANES
     adjacent = x_stride == out_stride == (1, 1)
     rows_cost = height * channels_cost(channels, row_vectors) if lanes > 1 else np.inf
-    if adjacent and source.pitch == target.pitch and channels_cost(channels, vectors) < rows_cost:
+    if (
+        adjacent
+        and source.pitch == target.pitch
+        and channels_cost(channels, vectors, lanes > 1) < rows_cost
+    ):
         length = min(vectors, run_length(depth))
         runs = -(-vectors // length)
         steps = {"runs": runs, "length": length, "last": vectors - (runs - 1) * length}
@@ -446,14 +458,18 @@ def emit_convolution(
     steps["out_channel"] = target.plane
     steps["x_group"] = source.plane * (source.image[0] // groups)
     steps["out_group"] = target.plane * channels
-    emit_product(lowering, x, out, out_offset, weights, bias, taps, shortest, steps, after)
+    emit_product(
+        lowering, x, out, out_offset, weights, bias, taps, shortest, steps, after, aligned=lanes > 1
+    )
 
 
-def channels_cost(channels: int, positions: int) -> float:
+def channels_cost(channels: int, positions: int, aligned: bool = True) -> float:
     """Estimated cycles for one step of the sum, for all channels over a run of positions."""
     if positions < 1:
         return np.inf
-    return sum(n * tile_cost(r, c, positions) for r, c, n in tiling(channels, positions))
+    return sum(
+        n * tile_cost(r, c, positions, aligned) for r, c, n in tiling(channels, positions, aligned)
+    )
 
 
 def run_length(depth: int) -> int:

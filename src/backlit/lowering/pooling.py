@@ -8,7 +8,7 @@ from backlit_kernels.pooling_pairs import max_pool_pairs, max_pool_pairs_backwar
 from backlit_kernels.pooling_rows import COLUMNS, STRIDES, max_pool_rows, max_pool_rows_backward
 
 from backlit.graph import Node
-from backlit.layers import AvgPool2D, GlobalAvgPool2D, MaxPool2D
+from backlit.layers import AvgPool2D, GlobalAvgPool2D, MaxPool2D, ReLU
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
 from backlit.tape import Buffer
 
@@ -91,7 +91,8 @@ def max_backward(lowering: Lowering, node: Node) -> None:
     x = node.inputs[0]
     source, target = lowering.layouts[x], lowering.layouts[node.output]
     tiles = covers(lowering, node)
-    destination, applies = lowering.through_relu(x)
+    destination, through = lowering.through_activation(x, (ReLU,))
+    applies = through is not None
 
     def write(out: Buffer) -> None:
         operands: dict[str, Any] = image_operands(lowering, node) | {

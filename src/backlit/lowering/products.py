@@ -21,15 +21,18 @@ def emit_product(
     shortest: int,
     steps: dict[str, int],
     after: dict[str, Any],
+    *,
+    aligned: bool,
 ) -> None:
     """Products of ``weights`` (groups, channels, depth): one instruction for each tile shape.
 
-    `shortest` is the number of positions that a tile may rely on.
+    `shortest` is the number of positions that a tile may rely on, `aligned` whether they begin at
+    whole vectors.
     """
     groups, channels, depth = weights.shape
     bias = bias.reshape(groups, channels)
     first = 0
-    for rows, columns, blocks in tiling(channels, shortest):
+    for rows, columns, blocks in tiling(channels, shortest, aligned):
         part = slice(first, first + rows * blocks)
         packed = weights[:, part].reshape(groups, blocks, rows, depth).transpose(0, 1, 3, 2)
         lowering.tape.emit(

@@ -13,6 +13,7 @@ from backlit_kernels.winograd import transform_input, transform_output
 
 from backlit.graph import Node
 from backlit.layers import Conv2D
+from backlit.layout import CACHE_LINE
 from backlit.lowering.context import Lowering
 from backlit.lowering.products import emit_product
 from backlit.tape import Buffer
@@ -101,8 +102,10 @@ def emit_winograd(
             vectors = min(length, patches - first)
             floats = (strips - 1) * strip + vectors * LANES
             count = -(-floats // LANES)
-            before = lowering.tape.buffer(16 * inputs * count * LANES)
-            behind = lowering.tape.buffer(16 * outputs * count * LANES)
+            x_entry = odd_lines(inputs * count * LANES)
+            y_entry = odd_lines(outputs * count * LANES)
+            before = lowering.tape.buffer(16 * x_entry)
+            behind = lowering.tape.buffer(16 * y_entry)
             row = 2 * first_row
             corner = (row - shift[0]) * source.pitch - shift[1] * lanes + first * patch
             lowering.tape.emit(
@@ -117,11 +120,11 @@ def emit_winograd(
                 vectors=vectors,
                 out_strip=strip,
                 out_channel=count * LANES,
-                out_entry=inputs * count * LANES,
+                out_entry=x_entry,
             )
             steps = {"runs": 1, "length": count, "last": count, "x_run": 0, "out_run": 0}
             steps |= {"x_step": LANES, "out_step": LANES, "out_channel": count * LANES}
-            steps |= {"x_group": inputs * count * LANES, "out_group": outputs * count * LANES}
+            steps |= {"x_group": x_entry, "out_group": y_entry}
             emit_product(
                 lowering,
                 before.at(0),
@@ -132,7 +135,8 @@ def emit_winograd(
                 np.arange(inputs) * count * LANES,
                 count,
                 steps,
-                {"rectify": 0, "mask": 0},
+                lowering.after_forward(None),
+                aligned=True,
             )
             lowering.tape.emit(
                 transform_output(lanes),
@@ -146,6 +150,15 @@ def emit_winograd(
                 vectors=vectors,
                 x_strip=strip,
                 x_channel=count * LANES,
-                x_entry=outputs * count * LANES,
+                x_entry=y_entry,
                 **after,
             )
+
+
+def odd_lines(size: int) -> int:
+    """A size rounded up to an odd number of cache lines.
+
+    The sixteen entries of a patch would otherwise often fall into one set of the cache.
+    """
+    lines = -(-size // CACHE_LINE)
+    return (lines | 1) * CACHE_LINE
