@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from backlit.attribution.smoothgrad import smoothgrad
     from backlit.attribution.xrai import xrai
     from backlit.by_name import attribute, completeness_gap, methods
+    from backlit.importers.sklearn import from_sklearn
     from backlit.plots import compare, show_filters, show_saliency, wrong
 
 __version__ = VERSION
@@ -76,6 +77,7 @@ _LATER = {
     "compare": "backlit.plots",
     "completeness_gap": "backlit.by_name",
     "datasets": "backlit.datasets",
+    "from_sklearn": "backlit.importers.sklearn",
     "jacobian": "backlit.attribution.jacobian",
     "layer_activation": "backlit.attribution.layer_attribution",
     "layer_attribution": "backlit.attribution.layer_attribution",
@@ -134,6 +136,7 @@ __all__ = [
     "expected_gradients",
     "feature_ablation",
     "feature_permutation",
+    "from_sklearn",
     "full_grad",
     "grad_cam",
     "grad_cam_plus_plus",
