@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from backlit.attribution.xrai import xrai
     from backlit.by_name import attribute, completeness_gap, methods
     from backlit.importers.sklearn import from_sklearn
+    from backlit.importers.torch import from_torch
     from backlit.plots import compare, show_filters, show_saliency, wrong
 
 __version__ = VERSION
@@ -78,6 +79,7 @@ _LATER = {
     "completeness_gap": "backlit.by_name",
     "datasets": "backlit.datasets",
     "from_sklearn": "backlit.importers.sklearn",
+    "from_torch": "backlit.importers.torch",
     "jacobian": "backlit.attribution.jacobian",
     "layer_activation": "backlit.attribution.layer_attribution",
     "layer_attribution": "backlit.attribution.layer_attribution",
@@ -137,6 +139,7 @@ __all__ = [
     "feature_ablation",
     "feature_permutation",
     "from_sklearn",
+    "from_torch",
     "full_grad",
     "grad_cam",
     "grad_cam_plus_plus",

@@ -1,0 +1,113 @@
+"""Models from PyTorch."""
+
+from typing import Any
+
+from backlit.importers.builder import Tensor, UnsupportedError
+from backlit.model import Model
+
+
+def from_torch(module: Any, example_input: Any, *, output: int | None = None) -> Model:
+    """Import a PyTorch module in evaluation mode.
+
+    The module is traced by `torch.export`, so that it does not matter how it is written:
+    functional calls, in-place operations, modules called several times, residual additions.
+    Weights are copied (as float32); the module is left as it was.
+
+    Layers are named as in the module: ``layer="layer4.1.conv2"``, or ``"layer4"`` for the output
+    of the whole part. A module that is called several times stands for its last call, an
+    operation in a `forward` has the module's path and the operator's name, ``layer4.1.add``.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Takes a batch of samples, returns a batch of class scores; a softmax at the end is set
+        aside.
+    example_input : tensor or array of shape (N, ...)
+        A batch that the module takes; only its shape and type matter. The model takes any number
+        of samples of that shape.
+    output : int, optional
+        Which one is meant, if the module returns several tensors.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ImportError
+        If PyTorch is not installed.
+    TypeError
+        If an argument has another type.
+    ValueError
+        If the module cannot be traced, or it uses operators that cannot be imported (all are
+        listed, with their places in the module), or it computes with several samples together.
+
+    Examples
+    --------
+    >>> model = bl.from_torch(resnet, torch.zeros(1, 3, 224, 224))  # doctest: +SKIP
+    >>> bl.grad_cam(model, images, layer="layer4")  # doctest: +SKIP
+    """
+    try:
+        import torch
+    except ImportError:
+        raise ImportError(
+            'from_torch needs PyTorch, which is not installed: pip install "backlit[torch]"'
+        ) from None
+    from backlit.importers.torch.export import ExportError
+
+    if not isinstance(module, torch.nn.Module):
+        raise TypeError(f"module must be a torch.nn.Module, not {type(module).__name__}")
+    example = _example(torch, module, example_input)
+    # Of two samples, so that it shows where samples mix; a module that is written for a certain
+    # number of samples is traced with that.
+    first = None
+    for batch in (torch.cat([example[:1]] * 2), example):
+        try:
+            return _import(module, batch, output)
+        except (ExportError, UnsupportedError) as error:
+            first = first or error
+    if isinstance(first, ExportError):
+        raise ValueError(f"module cannot be traced by torch.export:\n{first}") from None
+    raise ValueError(
+        f"module uses operators that cannot be imported:\n{_indented(str(first))}"
+    ) from None
+
+
+def _example(torch: Any, module: Any, example_input: Any) -> Any:
+    if isinstance(example_input, list | tuple):
+        raise TypeError(
+            f"example_input must be one tensor, got a {type(example_input).__name__} of "
+            f"{len(example_input)}: wrap a module of several inputs into one that takes one"
+        )
+    example = torch.as_tensor(example_input)
+    if not isinstance(example_input, torch.Tensor):
+        weight = next(iter(module.parameters()), example.float())
+        example = example.to(weight.device, weight.dtype)
+    if not example.is_floating_point():
+        raise TypeError(f"example_input must hold floating-point numbers, not {example.dtype}")
+    if example.ndim < 2 or 0 in example.shape:
+        raise ValueError(
+            "example_input must be a batch of samples, of shape (N, ...), but has shape "
+            f"{tuple(example.shape)}"
+        )
+    return example.detach()
+
+
+def _import(module: Any, example: Any, output: int | None) -> Model:
+    from backlit.importers.torch.convert import Converter
+    from backlit.importers.torch.export import export
+
+    converter = Converter(export(module, example), tuple(example.shape))
+    results = converter.outputs()
+    if output is None and len(results) > 1:
+        raise ValueError(f"output must be given: the module returns {len(results)} tensors")
+    if output is not None and not -len(results) <= output < len(results):
+        raise ValueError(f"output must be less than {len(results)}, got {output}")
+    result = results[output or 0]
+    if not isinstance(result, Tensor):
+        raise ValueError("module must return a tensor that depends on its input")
+    return converter.builder.finish(result, type(module).__name__)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

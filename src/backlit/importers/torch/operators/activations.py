@@ -1,0 +1,165 @@
+"""Functions of each value, and softmax."""
+
+from typing import Any
+
+import numpy as np
+
+from backlit.importers.builder import Tensor, UnsupportedError, Value
+from backlit.importers.torch.operators.table import TorchBuilder, operator, weights
+from backlit.layers import LeakyReLU, ReLU, Sigmoid, Tanh
+
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+
+
+@operator("relu")
+def relu(b: TorchBuilder, x: Tensor) -> Tensor:
+    return b.append(ReLU(), x)
+
+
+@operator("sigmoid")
+def sigmoid(b: TorchBuilder, x: Tensor) -> Tensor:
+    return b.append(Sigmoid(), x)
+
+
+@operator("tanh")
+def tanh(b: TorchBuilder, x: Tensor) -> Tensor:
+    return b.append(Tanh(), x)
+
+
+# Those that take no parameter, by their names in `backlit.Activation`
+PLAIN = {
+    "abs": "abs",
+    "erf": "erf",
+    "exp": "exp",
+    "hardsigmoid": "hard_sigmoid",
+    "hardswish": "hard_swish",
+    "log": "log",
+    "mish": "mish",
+    "reciprocal": "reciprocal",
+    "silu": "silu",
+    "softsign": "softsign",
+    "sqrt": "sqrt",
+    "square": "square",
+}
+
+
+def _plain(name: str) -> Any:
+    return lambda b, x: b.activation(x, name)
+
+
+for _aten, _name in PLAIN.items():
+    operator(_aten)(_plain(_name))
+
+
+@operator("neg")
+def neg(b: TorchBuilder, x: Tensor) -> Tensor:
+    return b.activation(x, "scale", factor=-1.0)
+
+
+@operator("rsqrt")
+def rsqrt(b: TorchBuilder, x: Tensor) -> Tensor:
+    return b.activation(x, "power", exponent=-0.5)
+
+
+@operator("gelu")
+def gelu(b: TorchBuilder, x: Tensor, *, approximate: str = "none") -> Tensor:
+    return b.activation(x, "gelu" if approximate == "none" else "gelu_tanh")
+
+
+@operator("leaky_relu")
+def leaky_relu(b: TorchBuilder, x: Tensor, negative_slope: float = 0.01) -> Tensor:
+    return b.append(LeakyReLU(negative_slope), x)
+
+
+@operator("prelu", "_prelu_kernel")
+def prelu(b: TorchBuilder, x: Tensor, weight: Value) -> Tensor:
+    slopes = weights(weight, "a slope").reshape(-1)
+    if (slopes == slopes[0]).all():
+        return b.append(LeakyReLU(float(slopes[0])), x)
+    # max(x, 0) with derivative 0 at 0, and min(x, 0) with derivative 1
+    below = b.clip(x, -np.inf, 0.0, open_ends=False)
+    along_channels = slopes.reshape(-1, *[1] * (len(x.shape) - 2))
+    return b.binary("add", b.append(ReLU(), x), b.binary("multiply", below, along_channels))
+
+
+@operator("elu")
+def elu(
+    b: TorchBuilder, x: Tensor, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0
+) -> Tensor:
+    return b.activation(x, "elu", alpha=alpha, scale=scale, input_scale=input_scale)
+
+
+@operator("selu")
+def selu(b: TorchBuilder, x: Tensor) -> Tensor:
+    return b.activation(x, "elu", alpha=SELU_ALPHA, scale=SELU_SCALE)
+
+
+@operator("celu")
+def celu(b: TorchBuilder, x: Tensor, alpha: float = 1.0) -> Tensor:
+    return b.activation(x, "elu", alpha=alpha, input_scale=1.0 / alpha)
+
+
+@operator("softplus")
+def softplus(b: TorchBuilder, x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    # beyond the threshold PyTorch takes x itself: the same in float32
+    if threshold < 15:
+        raise UnsupportedError(f"a threshold of {threshold}")
+    return b.activation(x, "softplus", beta=beta)
+
+
+@operator("log_sigmoid", "log_sigmoid_forward")
+def log_sigmoid(b: TorchBuilder, x: Tensor) -> Tensor:
+    flipped = b.activation(x, "scale", factor=-1.0)
+    return b.activation(b.activation(flipped, "softplus"), "scale", factor=-1.0)
+
+
+@operator("hardtanh")
+def hardtanh(b: TorchBuilder, x: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    return b.clip(x, min_val, max_val)
+
+
+@operator("relu6")
+def relu6(b: TorchBuilder, x: Tensor) -> Tensor:
+    return b.clip(x, 0.0, 6.0)
+
+
+@operator("clamp")
+def clamp(b: TorchBuilder, x: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    if any(isinstance(bound, Tensor) or np.ndim(bound) > 0 for bound in (min, max)):
+        x = x if min is None else b.binary("larger", x, min)
+        return x if max is None else b.binary("smaller", x, max)
+    low = -np.inf if min is None else float(min)
+    high = np.inf if max is None else float(max)
+    return b.clip(x, low, high, open_ends=False)
+
+
+@operator("clamp_min")
+def clamp_min(b: TorchBuilder, x: Tensor, min: Any) -> Tensor:
+    return clamp(b, x, min, None)
+
+
+@operator("clamp_max")
+def clamp_max(b: TorchBuilder, x: Tensor, max: Any) -> Tensor:
+    return clamp(b, x, None, max)
+
+
+@operator("threshold")
+def threshold(b: TorchBuilder, x: Tensor, threshold: float, value: float) -> Tensor:
+    if value != 0:
+        raise UnsupportedError(f"a value of {value} below the threshold")
+    return b.activation(x, "thresholded_relu", alpha=threshold)
+
+
+@operator("softshrink")
+def softshrink(b: TorchBuilder, x: Tensor, lambd: float = 0.5) -> Tensor:
+    return b.binary("subtract", x, b.clip(x, -lambd, lambd, open_ends=False))
+
+
+@operator("softmax", "_softmax")
+def softmax(b: TorchBuilder, x: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    return b.softmax(x, dim)
+
+
+@operator("log_softmax", "_log_softmax")
+def log_softmax(b: TorchBuilder, x: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    return b.softmax(x, dim, logarithm=True)

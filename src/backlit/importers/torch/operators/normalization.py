@@ -1,0 +1,102 @@
+"""Normalisation layers in evaluation mode."""
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from backlit.importers.builder import Tensor, Value
+from backlit.importers.torch.operators.table import Missing, TorchBuilder, constant, operator
+from backlit.layers import BatchNorm
+
+
+@operator("_native_batch_norm_legit_no_training")
+def batch_norm(
+    b: TorchBuilder,
+    x: Tensor,
+    weight: Value | None,
+    bias: Value | None,
+    mean: Value,
+    variance: Value,
+    momentum: float,
+    eps: float,
+) -> tuple[Tensor, Missing, Missing]:
+    statistics = [constant(v, "a weight") for v in (weight, bias, mean, variance)]
+    gamma, beta, average, spread = statistics
+    assert average is not None
+    assert spread is not None
+    gamma = np.ones_like(average) if gamma is None else gamma
+    beta = np.zeros_like(average) if beta is None else beta
+    return b.append(BatchNorm(gamma, beta, average, spread, eps), x), Missing(), Missing()
+
+
+@operator("layer_norm")
+def layer_norm(
+    b: TorchBuilder,
+    x: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Value | None = None,
+    bias: Value | None = None,
+    eps: float = 1e-5,
+    cudnn_enable: bool = True,
+) -> Tensor:
+    rank = len(x.shape)
+    axes = range(rank - len(normalized_shape), rank)
+    scale, shift = constant(weight, "a weight"), constant(bias, "a bias")
+    return b.normalize(x, list(axes), eps, scale, shift)
+
+
+@operator("native_layer_norm")
+def native_layer_norm(
+    b: TorchBuilder,
+    x: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Value | None,
+    bias: Value | None,
+    eps: float,
+) -> tuple[Tensor, Missing, Missing]:
+    return layer_norm(b, x, normalized_shape, weight, bias, eps), Missing(), Missing()
+
+
+@operator("group_norm")
+def group_norm(
+    b: TorchBuilder,
+    x: Tensor,
+    num_groups: int,
+    weight: Value | None = None,
+    bias: Value | None = None,
+    eps: float = 1e-5,
+    cudnn_enabled: bool = True,
+) -> Tensor:
+    together = b.reshape(x, (b.batch, num_groups, prod(x.sample) // num_groups, 1))
+    result = b.reshape(b.normalize(together, [2, 3], eps), x.shape)
+    return _per_channel(b, result, weight, bias)
+
+
+@operator("instance_norm")
+def instance_norm(
+    b: TorchBuilder,
+    x: Tensor,
+    weight: Value | None,
+    bias: Value | None,
+    running_mean: Value | None,
+    running_var: Value | None,
+    use_input_stats: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool,
+) -> Tensor:
+    if not use_input_stats:
+        assert running_mean is not None
+        assert running_var is not None
+        return batch_norm(b, x, weight, bias, running_mean, running_var, momentum, eps)[0]
+    result = b.normalize(x, list(range(2, len(x.shape))), eps)
+    return _per_channel(b, result, weight, bias)
+
+
+def _per_channel(b: TorchBuilder, x: Tensor, weight: Value | None, bias: Value | None) -> Tensor:
+    shape = (-1, *[1] * (len(x.shape) - 2))
+    scale, shift = constant(weight, "a weight"), constant(bias, "a bias")
+    if scale is not None:
+        x = b.binary("multiply", x, scale.reshape(shape))
+    return x if shift is None else b.binary("add", x, shift.reshape(shape))

@@ -1,0 +1,105 @@
+"""Sums, means, extremes and norms over axes."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+from backlit.importers.builder import Tensor, UnsupportedError
+from backlit.importers.torch.operators.table import Missing, TorchBuilder, operator
+
+Axes = int | Sequence[int] | None
+
+
+def own_axes(x: Tensor, dim: Axes) -> list[int]:
+    """The axes that are meant; none given stands for all, the samples' too."""
+    rank = len(x.shape)
+    axes = [dim] if isinstance(dim, int) else list(dim or range(rank))
+    return [axis % rank for axis in axes]
+
+
+@operator("mean")
+def mean(b: TorchBuilder, x: Tensor, dim: Axes = None, keepdim: bool = False, **_: Any) -> Tensor:
+    return b.reduce(x, "mean", own_axes(x, dim), keepdim)
+
+
+@operator("sum")
+def sum_(b: TorchBuilder, x: Tensor, dim: Axes = None, keepdim: bool = False, **_: Any) -> Tensor:
+    return b.reduce(x, "sum", own_axes(x, dim), keepdim)
+
+
+@operator("amax")
+def amax(b: TorchBuilder, x: Tensor, dim: Axes = (), keepdim: bool = False) -> Tensor:
+    return b.reduce(x, "max", own_axes(x, dim), keepdim)
+
+
+@operator("amin")
+def amin(b: TorchBuilder, x: Tensor, dim: Axes = (), keepdim: bool = False) -> Tensor:
+    return b.reduce(x, "min", own_axes(x, dim), keepdim)
+
+
+@operator("max.dim")
+def first_maximum(
+    b: TorchBuilder, x: Tensor, dim: int, keepdim: bool = False
+) -> tuple[Tensor, Missing]:
+    """The maximum along an axis; of equal ones the first takes the gradient."""
+    (axis,) = own_axes(x, dim)
+    if axis == 0:
+        raise UnsupportedError("an operation along the samples' axis")
+    others = [i for i in range(1, len(x.shape)) if i != axis]
+    size = x.shape[axis]
+    kept = [x.shape[i] for i in others]
+    rows = b.reshape(b.transpose(x, [0, *others, axis]), (b.batch, 1, prod(kept), size))
+    result = b.max_pool(rows, (1, size), (1, size), (0, 0, 0, 0))
+    return b.reshape(result, b.expected), Missing()
+
+
+@operator("min.dim")
+def first_minimum(
+    b: TorchBuilder, x: Tensor, dim: int, keepdim: bool = False
+) -> tuple[Tensor, Missing]:
+    flipped = b.activation(x, "scale", factor=-1.0)
+    result, missing = first_maximum(b, flipped, dim, keepdim)
+    return b.activation(result, "scale", factor=-1.0), missing
+
+
+@operator("var.correction")
+def variance(
+    b: TorchBuilder,
+    x: Tensor,
+    dim: Axes = None,
+    *,
+    correction: float | None = 1,
+    keepdim: bool = False,
+) -> Tensor:
+    axes = own_axes(x, dim)
+    count = prod(x.shape[axis] for axis in axes)
+    centred = b.binary("subtract", x, b.reduce(x, "mean", axes, True))
+    total = b.reduce(b.activation(centred, "square"), "sum", axes, keepdim)
+    freedom = count - (1 if correction is None else correction)
+    return b.activation(total, "scale", factor=1.0 / freedom)
+
+
+@operator("std.correction")
+def deviation(b: TorchBuilder, x: Tensor, dim: Axes = None, **more: Any) -> Tensor:
+    return b.activation(variance(b, x, dim, **more), "sqrt")
+
+
+@operator("linalg_vector_norm")
+def vector_norm(
+    b: TorchBuilder, x: Tensor, ord: float = 2, dim: Axes = None, keepdim: bool = False, **_: Any
+) -> Tensor:
+    axes = own_axes(x, dim)
+    if ord == 1:
+        return b.reduce(b.activation(x, "abs"), "sum", axes, keepdim)
+    if ord != 2:
+        raise UnsupportedError(f"a norm of order {ord}")
+    return b.activation(b.reduce(b.activation(x, "square"), "sum", axes, keepdim), "sqrt")
+
+
+@operator("logsumexp")
+def log_sum_exp(b: TorchBuilder, x: Tensor, dim: Axes, keepdim: bool = False) -> Tensor:
+    axes = own_axes(x, dim)
+    largest = b.reduce(x, "max", axes, True)
+    powers = b.activation(b.binary("subtract", x, largest), "exp")
+    result = b.binary("add", b.activation(b.reduce(powers, "sum", axes, True), "log"), largest)
+    return b.reshape(result, b.expected)
