@@ -4,6 +4,7 @@ from typing import Any
 
 from backlit_kernels.kernel import helper, kernel
 from backlit_kernels.lanes import for_lanes
+from backlit_kernels.team import share
 from backlit_kernels.vector import LANES, fma, load_one, splat, store_one
 from backlit_kernels.vector import store as store_vector
 
@@ -13,6 +14,7 @@ def affine(load: Any, store: Any, width: int) -> Any:
     def affine(
         arena: Any,
         constants: Any,
+        team: Any,
         x: int,
         out: int,
         channels: int,
@@ -22,7 +24,7 @@ def affine(load: Any, store: Any, width: int) -> Any:
     ) -> None:
         """out = scale[c] * x + shift[c]; `shift` -1 for none."""
         b = splat(0.0)
-        for c in range(channels):
+        for c in range(*share(team, channels)):
             a = load_one(constants, scale + c)
             if shift >= 0:
                 b = load_one(constants, shift + c)
@@ -46,6 +48,7 @@ def zero_run(arena: Any, first: int, last: int) -> None:
 @kernel
 def zero_border(
     arena: Any,
+    team: Any,
     x: int,
     channels: int,
     plane: int,
@@ -62,7 +65,7 @@ def zero_border(
     zero = splat(0.0)
     gap = pitch - row
     whole = gap // LANES * LANES
-    for c in range(channels):
+    for c in range(*share(team, channels)):
         start = x + c * plane
         zero_run(arena, start, start + origin)
         first = start + origin + row

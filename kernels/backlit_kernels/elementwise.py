@@ -8,26 +8,27 @@ from typing import Any
 
 from backlit_kernels.functions import relu_rule
 from backlit_kernels.kernel import kernel
-from backlit_kernels.vector import LANES, load, maximum, splat, store
+from backlit_kernels.team import vectors
+from backlit_kernels.vector import load, maximum, splat, store
 
 
 @kernel
-def add(arena: Any, a: int, b: int, out: int, size: int) -> None:
-    for i in range(0, size, LANES):
+def add(arena: Any, team: Any, a: int, b: int, out: int, size: int) -> None:
+    for i in vectors(team, size):
         store(arena, out + i, load(arena, a + i) + load(arena, b + i))
 
 
 @kernel
-def relu(arena: Any, x: int, out: int, size: int) -> None:
+def relu(arena: Any, team: Any, x: int, out: int, size: int) -> None:
     zero = splat(0.0)
-    for i in range(0, size, LANES):
+    for i in vectors(team, size):
         store(arena, out + i, maximum(zero, load(arena, x + i)))
 
 
 @kernel
 def relu_backward(
-    arena: Any, y: int, g: int, out: int, size: int, masked: int, rectified: int
+    arena: Any, team: Any, y: int, g: int, out: int, size: int, masked: int, rectified: int
 ) -> None:
-    for i in range(0, size, LANES):
+    for i in vectors(team, size):
         value = relu_rule(load(arena, g + i), load(arena, y + i), masked, rectified)
         store(arena, out + i, value)

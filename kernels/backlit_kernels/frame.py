@@ -16,6 +16,9 @@ SAMPLE = 0  # number of the tile's first sample
 COUNT = 1  # how many of the tile's lanes hold samples
 STEP = 2  # number of the current repetition of the body
 INVALID = 3  # not 0 once a sample held NaN or infinity
+PART, PARTS = 4, 5  # this thread's number in a team that shares an arena, and the team's size
+MEETING = 6  # address of what a team counts its arrivals with
+ARRIVALS = 7  # how many arrivals this thread waits for
 PORTS = 8
 SIZE = 24
 

@@ -2,10 +2,11 @@
 
 A kernel is a plain function. Its first parameters may be ``arena`` (the float32 memory of one
 worker), ``constants`` (weights, float32), ``table`` (the int64 program, starting at this
-instruction) and ``frame`` (int64: addresses and counters of the running job); all others are the
-operands of an instruction, int64, by name. Every kernel is reached through one C signature,
-``void(float32* arena, float32* constants, int64* instruction, int64* frame)``, so that the
-machine is a loop that calls through addresses held in the program.
+instruction) and ``frame`` (int64: addresses and counters of the running job; named ``team`` by
+kernels that divide their work between the threads of a team); all others are the operands of an
+instruction, int64, by name. Every kernel is reached through one C signature, ``void(float32* arena,
+float32* constants, int64* instruction, int64* frame)``, so that the machine is a loop that calls
+through addresses held in the program.
 """
 
 import inspect
@@ -22,8 +23,9 @@ from backlit_kernels.cache import kernel_cache
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 INTERPRETED = bool(config.DISABLE_JIT)
-POINTERS = ("arena", "constants", "table", "frame")
-HEADER = 2  # an instruction begins with its kernel's address and its own length
+POINTERS = ("arena", "constants", "table", "frame", "team")
+# an instruction begins with its kernel's address, its own length, and whether a team divides it
+HEADER = 3
 
 _floats = types.CPointer(types.float32)
 _integers = types.CPointer(types.int64)
@@ -55,6 +57,7 @@ class Kernel:
         parameters = tuple(inspect.signature(function).parameters)
         self.pointers = tuple(p for p in parameters if p in POINTERS)
         self.operands = parameters[len(self.pointers) :]
+        self.shared = "team" in self.pointers
 
     def __call__(self, *args: Any) -> None:
         self.function(*args)
@@ -65,10 +68,11 @@ class Kernel:
     @cached_property
     def entry(self) -> Callable[..., None]:
         """The kernel under the machine's signature: operands are read from the instruction."""
+        pointers = ["frame" if p == "team" else p for p in self.pointers]
         fields = [f"table[{HEADER + i}]" for i in range(len(self.operands))]
         source = (
             f"def entry(arena, constants, table, frame):\n"
-            f"    function({', '.join([*self.pointers, *fields])})\n"
+            f"    function({', '.join([*pointers, *fields])})\n"
         )
         inner = self.function
         scope = {"function": inner if INTERPRETED else helper(inner)}

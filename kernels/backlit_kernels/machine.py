@@ -11,8 +11,9 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import lower_builtin, type_callable
 
-from backlit_kernels.frame import COUNT, INVALID, SAMPLE, STEP
+from backlit_kernels.frame import COUNT, PART, PARTS, SAMPLE, STEP
 from backlit_kernels.kernel import INTERPRETED, Kernel, compiled, helper
+from backlit_kernels.team import any_invalid, meet
 
 _interpreted: list[Any] = []
 
@@ -61,7 +62,10 @@ def _lower_call_kernel(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 def run_section(arena: Any, constants: Any, program: Any, frame: Any, first: int, end: int) -> None:
     position = first
     while position < end:
-        call_kernel(program[position], arena, constants, program, position, frame)
+        if frame[PART] == 0 or program[position + 2] != 0:
+            call_kernel(program[position], arena, constants, program, position, frame)
+        if frame[PARTS] > 1:
+            meet(frame)
         position += program[position + 1]
 
 
@@ -102,5 +106,5 @@ def run_machine(
             frame[STEP] = step
             run_section(arena, constants, program, frame, sections[2], sections[3])
         run_section(arena, constants, program, frame, sections[3], sections[4])
-        if frame[INVALID] != 0:
+        if any_invalid(frame):
             return

@@ -8,6 +8,7 @@ from typing import Any
 
 from backlit_kernels.functions import finish
 from backlit_kernels.kernel import kernel
+from backlit_kernels.team import share
 from backlit_kernels.vector import (
     LANES,
     evens,
@@ -23,6 +24,7 @@ from backlit_kernels.vector import (
 @kernel
 def take_phase(
     arena: Any,
+    team: Any,
     x: int,
     out: int,
     channels: int,
@@ -38,7 +40,7 @@ def take_phase(
 
     Writes whole vectors: what lies after a row must be written later or not matter.
     """
-    for c in range(channels):
+    for c in range(*share(team, channels)):
         for y in range(rows):
             s, t = x + c * plane + y * row, out + c * out_plane + y * out_row
             if stride_x == 1:
@@ -57,6 +59,7 @@ def take_phase(
 def join_phases(
     arena: Any,
     constants: Any,
+    team: Any,
     x: int,
     out: int,
     channels: int,
@@ -78,7 +81,7 @@ def join_phases(
     `rectify`, `mask` and `ceiling` as in `product`. Writes whole vectors, as `take_phase`.
     """
     high = load_one(constants, ceiling)
-    for c in range(channels):
+    for c in range(*share(team, channels)):
         for y in range(height):
             t = out + c * plane + y * row
             s = x + y % stride_y * stride_x * phase_size

@@ -8,6 +8,7 @@ from typing import Any
 
 from backlit_kernels.functions import relu_rule
 from backlit_kernels.kernel import kernel
+from backlit_kernels.team import share
 from backlit_kernels.vector import (
     LANES,
     evens,
@@ -25,6 +26,7 @@ from backlit_kernels.vector import (
 @kernel
 def max_pool_pairs(
     arena: Any,
+    team: Any,
     x: int,
     out: int,
     channels: int,
@@ -36,7 +38,7 @@ def max_pool_pairs(
     out_pitch: int,
 ) -> None:
     """The maximum of each window, in the order of `max_pool`."""
-    for c in range(channels):
+    for c in range(*share(team, channels)):
         for oy in range(out_height):
             source = x + c * plane + 2 * oy * pitch
             target = out + c * out_plane + oy * out_pitch
@@ -52,6 +54,7 @@ def max_pool_pairs(
 @kernel
 def max_pool_pairs_backward(
     arena: Any,
+    team: Any,
     x: int,
     y: int,
     g: int,
@@ -69,7 +72,7 @@ def max_pool_pairs_backward(
     """The gradient goes to a window's first maximum; see `max_pool_backward`."""
     zero = splat(0.0)
     distance = out - x
-    for c in range(channels):
+    for c in range(*share(team, channels)):
         for oy in range(out_height):
             source = x + c * plane + 2 * oy * pitch
             place = c * out_plane + oy * out_pitch

@@ -10,6 +10,7 @@ from typing import Any
 from backlit_kernels.functions import relu_rule
 from backlit_kernels.kernel import Kernel, helper
 from backlit_kernels.pooling import whole_windows
+from backlit_kernels.team import share
 from backlit_kernels.vector import (
     LANES,
     evens,
@@ -62,6 +63,7 @@ def max_pool_rows(rows: int, columns: int) -> Kernel:
 
     def max_pool_rows(
         arena: Any,
+        team: Any,
         x: int,
         out: int,
         channels: int,
@@ -79,7 +81,7 @@ def max_pool_rows(rows: int, columns: int) -> Kernel:
         left: int,
     ) -> None:
         whole, end = whole_windows(out_width, image_width, columns, stride_x, left)
-        for c in range(channels):
+        for c in range(*share(team, channels)):
             for oy in range(out_height):
                 y = max(oy * stride_y - top, 0)
                 h = min(oy * stride_y - top + rows, height) - y
@@ -124,6 +126,7 @@ def max_pool_rows_backward(rows: int, columns: int) -> Kernel:
 
     def max_pool_rows_backward(
         arena: Any,
+        team: Any,
         x: int,
         y: int,
         g: int,
@@ -147,7 +150,7 @@ def max_pool_rows_backward(rows: int, columns: int) -> Kernel:
         distance = out - x
         zero = splat(0.0)
         whole, end = whole_windows(out_width, image_width, columns, stride_x, left)
-        for c in range(channels):
+        for c in range(*share(team, channels)):
             for oy in range(out_height):
                 top_y = max(oy * stride_y - top, 0)
                 h = min(oy * stride_y - top + rows, height) - top_y

@@ -12,8 +12,10 @@ multiply-add a term, whatever the shape of the tile: results are the same bits o
 from functools import cache
 from typing import Any
 
+from backlit_kernels.frame import PARTS
 from backlit_kernels.kernel import Kernel
 from backlit_kernels.target import target
+from backlit_kernels.team import share
 from backlit_kernels.tile import (
     add_tile,
     broadcast_rows,
@@ -38,6 +40,7 @@ def product(rows: int, columns: int, adjacent: bool) -> Kernel:
         arena: Any,
         constants: Any,
         table: Any,
+        team: Any,
         out: int,
         x: int,
         weights: int,
@@ -89,10 +92,15 @@ def product(rows: int, columns: int, adjacent: bool) -> Kernel:
         if adjacent:
             x_step = out_step = LANES
         high = load_one(constants, ceiling)
-        for group in range(groups):
+        first_group, last_group, first_block, last_block = 0, groups, 0, blocks
+        if groups >= team[PARTS]:
+            first_group, last_group = share(team, groups)
+        else:
+            first_block, last_block = share(team, blocks)
+        for group in range(first_group, last_group):
             for run in range(runs):
                 count = length if run < runs - 1 else last
-                for block in range(blocks):
+                for block in range(first_block, last_block):
                     number = group * blocks + block
                     w = weights + number * depth * rows
                     start = group * x_group + run * x_run + x
@@ -125,6 +133,7 @@ def matrix_vector(columns: int) -> Kernel:
     def matrix_vector(
         arena: Any,
         constants: Any,
+        team: Any,
         out: int,
         x: int,
         weights: int,
@@ -140,8 +149,9 @@ def matrix_vector(columns: int) -> Kernel:
         Weights and samples swap the roles they have in `product`; sums run in the same order.
         """
         high = load_one(constants, ceiling)
-        for position in range(0, outputs, columns * LANES):
-            m = min(position, outputs - columns * LANES)
+        begin, end = share(team, -(-outputs // (columns * LANES)))
+        for number in range(begin, end):
+            m = min(number * columns * LANES, outputs - columns * LANES)
             tile = load_tile(constants, bias + m, 0, LANES, 1, columns)
             for k in range(depth):
                 row = weights + k * outputs + m

@@ -18,8 +18,8 @@ from backlit_kernels.functions import (
     tanh,
 )
 from backlit_kernels.kernel import Kernel, helper
+from backlit_kernels.team import vectors
 from backlit_kernels.vector import (
-    LANES,
     absolute,
     load,
     load_one,
@@ -335,10 +335,12 @@ def unary(name: str) -> Kernel:
     """out = f(x), over a whole buffer; the parameters lie in the constants."""
     f = VALUES[name]
 
-    def unary(arena: Any, constants: Any, x: int, out: int, size: int, parameters: int) -> None:
+    def unary(
+        arena: Any, constants: Any, team: Any, x: int, out: int, size: int, parameters: int
+    ) -> None:
         p, q = load_one(constants, parameters), load_one(constants, parameters + 1)
         r = load_one(constants, parameters + 2)
-        for i in range(0, size, LANES):
+        for i in vectors(team, size):
             store(arena, out + i, f(load(arena, x + i), p, q, r))
 
     return Kernel(unary, f"unary_{name}")
@@ -350,11 +352,11 @@ def unary_backward(name: str) -> Kernel:
     slope = DERIVATIVES[name]
 
     def unary_backward(
-        arena: Any, constants: Any, x: int, g: int, out: int, size: int, parameters: int
+        arena: Any, constants: Any, team: Any, x: int, g: int, out: int, size: int, parameters: int
     ) -> None:
         p, q = load_one(constants, parameters), load_one(constants, parameters + 1)
         r = load_one(constants, parameters + 2)
-        for i in range(0, size, LANES):
+        for i in vectors(team, size):
             store(arena, out + i, load(arena, g + i) * slope(load(arena, x + i), p, q, r))
 
     return Kernel(unary_backward, f"unary_backward_{name}")

@@ -22,6 +22,7 @@ from typing import Any
 from backlit_kernels.functions import finish
 from backlit_kernels.kernel import helper
 from backlit_kernels.lanes import for_lanes
+from backlit_kernels.team import share
 from backlit_kernels.vector import (
     LANES,
     evens,
@@ -62,6 +63,7 @@ def transform_input(load: Any, store: Any, width: int) -> Any:
 
     def transform_input(
         arena: Any,
+        team: Any,
         x: int,
         out: int,
         channels: int,
@@ -82,7 +84,7 @@ def transform_input(load: Any, store: Any, width: int) -> Any:
         """
         step = 2 * LANES if single else 2 * pixel
         row = 4 * out_entry
-        for c in range(channels):
+        for c in range(*share(team, channels)):
             for strip in range(strips):
                 for t in range(vectors):
                     at = x + c * plane + 2 * strip * pitch + t * step
@@ -124,6 +126,7 @@ def transform_output(load: Any, store: Any, width: int) -> Any:
     def transform_output(
         arena: Any,
         constants: Any,
+        team: Any,
         x: int,
         out: int,
         channels: int,
@@ -142,7 +145,7 @@ def transform_output(load: Any, store: Any, width: int) -> Any:
         """A' m A, to the two rows of each strip; the last operands are as in `product`."""
         high = load_one(constants, ceiling)
         step = 2 * LANES if single else 2 * pixel
-        for c in range(channels):
+        for c in range(*share(team, channels)):
             for strip in range(strips):
                 for n in range(vectors):
                     t = (

@@ -4,6 +4,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from backlit_kernels.machine import run_machine
 from backlit.layout import CACHE_LINE
 from backlit.tape import Program
 
+# From this many multiply-adds a tile on, threads work on one tile together if there are few.
+TEAM_WORK = 10_000_000
 # Under this many multiply-adds in all, starting a thread costs more than it saves.
 SERIAL_WORK = 10_000_000
 PIECES_PER_THREAD = 8
@@ -54,6 +57,8 @@ class Worker:
         self.job = job
         self.arena = aligned(job.program.arena_size)
         self.frame = np.zeros(frame.SIZE, np.int64)
+        self.frame[frame.PARTS] = 1
+        self.meeting = np.zeros(2 * CACHE_LINE, np.int64)
         for number, array in enumerate(job.ports):
             if array is not None:
                 self.frame[frame.PORTS + number] = address(array)
@@ -73,6 +78,33 @@ class Worker:
             program.lanes,
         )
         return not self.frame[frame.INVALID]
+
+    def team(self, threads: int) -> "list[Worker]":
+        """This worker and others that run in step with it, on its arena."""
+        workers = [self, *(copy(self) for _ in range(threads - 1))]
+        for part, worker in enumerate(workers):
+            worker.frame = self.frame.copy()
+            worker.frame[[frame.PART, frame.PARTS]] = part, threads
+            worker.frame[frame.MEETING] = address(self.meeting)
+        return workers
+
+
+def run_team(job: Job, first: int, stop: int, threads: int) -> bool:
+    """Run a range of samples one tile after another, all threads on each.
+
+    Returns False if a sample is not finite; the rest is then not run.
+    """
+    workers = Worker(job).team(threads)
+    helpers = [
+        threading.Thread(target=worker.run, args=(first, stop), daemon=True)
+        for worker in workers[1:]
+    ]
+    for thread in helpers:
+        thread.start()
+    valid = workers[0].run(first, stop)
+    for thread in helpers:
+        thread.join()
+    return valid
 
 
 def run_parts(

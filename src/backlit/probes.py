@@ -7,12 +7,21 @@ are frozen dataclasses: a model keeps the program of each probe it has run.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Protocol
 
 import numpy as np
 from backlit_kernels.vector import LANES
 
-from backlit.engine import PIECES_PER_THREAD, SERIAL_WORK, Job, run_parts, split
+from backlit.engine import (
+    PIECES_PER_THREAD,
+    SERIAL_WORK,
+    TEAM_WORK,
+    Job,
+    run_parts,
+    run_team,
+    split,
+)
 from backlit.graph import Graph, multiply_adds
 from backlit.lowering import Lowering
 from backlit.lowering.context import GRADIENT, ReluRule
@@ -20,6 +29,8 @@ from backlit.tape import Program
 
 # Features are multiplied by matrices that are read anew for each tile: wider tiles read less.
 FEATURE_LANES = 32
+# Tiles whose tensors take more are run one sample at a time.
+TILE_BYTES = 32 * 1024 * 1024
 # A remainder of up to this share of a tile runs one by one rather than with idle lanes.
 FEW = 0.4
 
@@ -70,6 +81,8 @@ class ProgramStore:
         self.work = multiply_adds(graph)
         images = any(len(shape) > 1 for shape in graph.shapes)
         self.tile_lanes = LANES if images else FEATURE_LANES
+        if images and self.tile_lanes * 4 * sum(map(prod, graph.shapes)) > TILE_BYTES:
+            self.tile_lanes = 1
         self._programs: dict[tuple[Probe, int], Program] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -102,14 +115,17 @@ class ProgramStore:
         ValueError
             If a sample of the first port holds NaN or infinite values.
         """
-        rest = samples % self.tile_lanes
-        if rest > FEW * self.tile_lanes:
+        tile = self.tile_lanes
+        if memory is not None and 4 * self.program(probe, tile).arena_size > memory:
+            tile = 1
+        rest = samples % tile
+        if rest > FEW * tile:
             rest = 0
         whole = samples - rest
         if 3 * samples * self.work * repeats < SERIAL_WORK:
             threads = 1
         parts = []
-        for lanes, first, stop in ((self.tile_lanes, 0, whole), (1, whole, samples)):
+        for lanes, first, stop in ((tile, 0, whole), (1, whole, samples)):
             if first < stop:
                 program = self.program(probe, lanes)
                 if memory is not None:
@@ -118,7 +134,13 @@ class ProgramStore:
                 serial = threads == 1 and progress is None
                 pieces = 1 if serial else threads * PIECES_PER_THREAD
                 parts += split(job, first, stop, pieces)
-        if not run_parts(parts, min(threads, len(parts)), progress):
+        if len(parts) < threads and self.work >= TEAM_WORK:
+            valid = all(run_team(*part, threads) for part in parts)
+            if progress is not None:
+                progress(samples)
+        else:
+            valid = run_parts(parts, min(threads, len(parts)), progress)
+        if not valid:
             given = np.asarray(ports[0])
             finite = np.isfinite(given).reshape(len(given), -1).all(axis=1)
             raise ValueError(

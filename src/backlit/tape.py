@@ -185,7 +185,7 @@ class Tape:
 
 
 def _encode(instruction: Instruction) -> np.ndarray:
-    words = [kernel_address(instruction.kernel), 0]
+    words = [kernel_address(instruction.kernel), 0, int(instruction.kernel.shared)]
     tables: list[np.ndarray] = []
     length = HEADER + len(instruction.operands)
     for operand in instruction.operands:

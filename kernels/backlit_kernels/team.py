@@ -1,0 +1,99 @@
+"""Several threads on one sample: a team shares an arena and runs the same program in step.
+
+Kernels that take ``team`` (the frame) divide their work between the threads; the others are run by
+the first. After each instruction the threads wait for one another.
+"""
+
+import sys
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+
+from backlit_kernels.frame import ARRIVALS, INVALID, MEETING, PART, PARTS, integers_at
+from backlit_kernels.kernel import helper
+from backlit_kernels.vector import LANES, compiles_to
+
+PATIENCE = 2000  # looks at the others' arrivals before the processor is given away
+
+
+def arrive(address: int) -> int:
+    """Add one to the int64 at an address, as one operation; returns what it was."""
+    memory = integers_at(address)
+    memory[0] += 1
+    return int(memory[0]) - 1
+
+
+def arrived(address: int) -> int:
+    """The int64 at an address, as the other threads have left it."""
+    return int(integers_at(address)[0])
+
+
+def give_way() -> None:
+    """Let another thread have the processor."""
+
+
+def _emit_give_way(builder: Any, values: list[Any]) -> Any:
+    if sys.platform != "win32":
+        kind = ir.FunctionType(ir.IntType(32), [])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
+    return ir.Constant(ir.IntType(64), 0)
+
+
+def _pointer(builder: Any, address: Any) -> Any:
+    return builder.inttoptr(address, ir.IntType(64).as_pointer())
+
+
+compiles_to(
+    arrive,
+    lambda b, v: b.atomic_rmw("add", _pointer(b, v[0]), ir.IntType(64)(1), "seq_cst"),
+    types.int64,
+    types.Integer,
+)
+compiles_to(
+    arrived,
+    lambda b, v: b.load_atomic(_pointer(b, v[0]), "seq_cst", 8),
+    types.int64,
+    types.Integer,
+)
+compiles_to(give_way, _emit_give_way, types.int64)
+
+
+@helper
+def share(team: Any, count: int) -> tuple[int, int]:
+    """This thread's part of a range: from where, up to where."""
+    return count * team[PART] // team[PARTS], count * (team[PART] + 1) // team[PARTS]
+
+
+@helper
+def vectors(team: Any, size: int) -> Any:
+    """Where this thread's vectors of a buffer of so many floats begin."""
+    first, last = share(team, -(-size // LANES))
+    return range(first * LANES, last * LANES, LANES)
+
+
+@helper
+def meet(frame: Any) -> None:
+    """Wait until all threads of the team have come here."""
+    frame[ARRIVALS] += frame[PARTS]
+    arrive(frame[MEETING])
+    looks = 0
+    while arrived(frame[MEETING]) < frame[ARRIVALS]:
+        looks += 1
+        if looks == PATIENCE:
+            give_way()
+            looks = 0
+
+
+@helper
+def any_invalid(frame: Any) -> bool:
+    """Whether the first thread of the team, which loads samples, met one that is not finite."""
+    if frame[PARTS] == 1:
+        return bool(frame[INVALID] != 0)
+    meeting = integers_at(frame[MEETING])
+    if frame[PART] == 0:
+        meeting[1] = frame[INVALID]
+    meet(frame)
+    found = meeting[1] != 0
+    meet(frame)
+    return bool(found)
