@@ -101,6 +101,55 @@ def _sameness(row: dict) -> str:
     return "all but " + ", ".join(found) if found else "all"
 
 
+def _networks(rows: list[dict]) -> list[str]:
+    body = [
+        [
+            r["network"],
+            NAMES[r["contender"]],
+            r["batch"],
+            _time(r["seconds"]),
+            f"{r['rate'] / 1e9:.0f} GFLOP/s",
+            f"**{r['ratio']:.2f}**{_goal(r['target'])}",
+            _time(r["single"]),
+            f"**{r['single ratio']:.2f}**{_goal(r['single target'])}",
+        ]
+        for r in rows
+    ]
+    head = ["network", "", "best batch", "an image", "a core", "×", "single image", "×"]
+    return [
+        "## Input gradients of real architectures, 2 threads, each at its best batch size
+",
+        "GFLOP/s count the multiplications of direct convolutions, forward and back.
+",
+        table(head, body),
+    ]
+
+
+def _forward(rows: list[dict]) -> list[str]:
+    body = [
+        [
+            r["network"],
+            _time(r["backlit"]),
+            _time(r["onnxruntime"]),
+            f"**{r['onnxruntime'] / r['backlit']:.2f}**{_goal(r['target'])}",
+        ]
+        for r in rows
+    ]
+    title = "## Forward passes, an image, 2 threads, best of batches 1 and 8
+"
+    version = rows[0]["version"]
+    return [title, table(["network", "backlit", f"onnxruntime {version}", "×"], body)]
+
+
+def _network_memory(rows: list[dict]) -> list[str]:
+    body = [
+        [r["network"], NAMES[r["contender"]], r["images"], f"{r['bytes'] / 1e6:.0f} MB"]
+        for r in rows
+    ]
+    title = "## Peak memory of a first call beyond model, input and output, 2 threads\n"
+    return [title, table(["network", "", "images", "memory"], body)]
+
+
 def _path_memory(rows: list[dict]) -> list[str]:
     most, aim = EXTRA_MEMORY
     body = [
@@ -219,6 +268,9 @@ SECTIONS = {
     "saliency": _saliency,
     "methods": _methods,
     "path memory": _path_memory,
+    "networks": _networks,
+    "forward": _forward,
+    "network memory": _network_memory,
     "reference": _reference,
     "memory": _memory,
     "start": _start,

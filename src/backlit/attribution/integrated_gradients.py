@@ -9,6 +9,7 @@ with the baseline x'. The attributions add up to score(x) - score(x').
 
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,7 @@ def quadrature(rule: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
+@cache
 def gauss_legendre(steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Gauss-Legendre positions and weights on [0, 1], by Newton's method on the recurrence.
 
