@@ -92,12 +92,16 @@ def over_deviation(
     return builder.binary("multiply", centred, builder.activation(safe, "power", exponent=-0.5))
 
 
+SMALLEST = 1e-12  # a norm below it counts as it: zeros stay zeros
+
+
 @operator("LpNormalization")
 def lp_normalization(context: Context, node: Operation) -> Outputs:
     builder, x = context.builder, node.tensor()
-    axes, power = [int(node.attributes.get("axis", -1))], node.number("p", 1, 2)
+    axes, power = [int(node.attributes.get("axis", -1))], int(node.attributes.get("p", 2))
     sizes = builder.activation(x, "square" if power == 2 else "abs")
     total = builder.reduce(sizes, "sum", axes, True)
+    total = builder.clip(total, SMALLEST**power, np.inf, open_ends=False)
     return builder.binary("divide", x, builder.activation(total, "sqrt") if power == 2 else total)
 
 

@@ -127,6 +127,7 @@ class _Importer:
         }
         self.output = _chosen_output(graph, output)
         self.nodes = _needed(graph.node, self.output)
+        self.read = {name for node in self.nodes for name in node.input} | {self.output}
         entry = self._take_inputs(graph, constants)
         shape, batch = _sample_shape(entry, input_shape)
         self.builder = GraphBuilder(shape, batch)
@@ -188,8 +189,7 @@ class _Importer:
             return fold(node, inputs, self.opsets)  # type: ignore[arg-type]
         self.builder.label = _name(node)
         attributes = _attributes(node)
-        read_names = {name for other in self.nodes for name in other.input} | {self.output}
-        outputs = tuple(name if name in read_names else "" for name in node.output)
+        outputs = tuple(name if name in self.read else "" for name in node.output)
         operation = Operation(_kind(node), inputs, attributes, outputs)
         result = OPERATORS[operation.kind](context, operation)
         return result if isinstance(result, tuple) else (result,)

@@ -2,7 +2,8 @@
 
 from backlit.importers.onnx.context import Context, Operation, Outputs, axes_of, operator
 
-PLAIN = {"ReduceSum": "sum", "ReduceMean": "mean", "ReduceMax": "max", "ReduceMin": "min"}
+PLAIN = {"ReduceSum": "sum", "ReduceMean": "mean"}
+EXTREME = {"ReduceMax": "max", "ReduceMin": "min"}
 NOT_SAMPLES = "not over the samples' axis"
 
 
@@ -14,14 +15,15 @@ def reduced_axes(node: Operation, rank: int) -> list[int]:
     return axes_of(axes, rank)
 
 
-@operator(*PLAIN, limits=NOT_SAMPLES + "; equal extremes share the gradient, as in torch.amax")
+@operator(*PLAIN, limits=NOT_SAMPLES)
+@operator(*EXTREME, limits=NOT_SAMPLES + "; equal extremes share the gradient, as in torch.amax")
 def plain(context: Context, node: Operation) -> Outputs:
     x = node.tensor()
     axes = reduced_axes(node, len(x.shape))
     if not axes:
         return x
     keepdims = bool(node.attributes.get("keepdims", 1))
-    return context.builder.reduce(x, PLAIN[node.kind], axes, keepdims)
+    return context.builder.reduce(x, (PLAIN | EXTREME)[node.kind], axes, keepdims)
 
 
 BEFORE = {"ReduceL1": "abs", "ReduceL2": "square", "ReduceSumSquare": "square"}

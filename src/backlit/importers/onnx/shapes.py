@@ -26,18 +26,20 @@ def dropout(context: Context, node: Operation) -> Outputs:
 FLOATS = (1, 10, 11, 16)  # TensorProto.FLOAT, FLOAT16, DOUBLE, BFLOAT16
 
 
-@operator("Cast", limits="to floating point; all is computed in float32")
+@operator("Cast", limits="to float16, bfloat16, float32 or float64; all is computed in float32")
 def cast(context: Context, node: Operation) -> Outputs:
     if node.attributes["to"] not in FLOATS:
-        raise UnsupportedError("it rounds to integers")
+        raise UnsupportedError("it rounds")
     return node.tensor()
 
 
-@operator("CastLike", limits="to floating point; all is computed in float32")
+@operator("CastLike", limits="to float16, bfloat16, float32 or float64; all is computed in float32")
 def cast_like(context: Context, node: Operation) -> Outputs:
-    like = node.value(1)
-    if isinstance(like, np.ndarray) and like.dtype.kind != "f":
-        raise UnsupportedError("it rounds to integers")
+    value, like = node.value(0), node.value(1)
+    if isinstance(value, np.ndarray):  # like a tensor that depends on the input: float32
+        return value.astype(np.float32)
+    if isinstance(like, np.ndarray) and like.dtype not in (np.float16, np.float32, np.float64):
+        raise UnsupportedError("it rounds")
     return node.tensor()
 
 
