@@ -56,4 +56,7 @@ def _name(model: Model, layer: Any) -> str:
     names = model._source.names
     if layer not in names:
         raise ValueError(f"layer must be one of {', '.join(sorted(names))}, got {layer!r}")
-    return layer
+    # the name may be one of several that an importer gave to the tensor
+    node = model._source.producer(names[layer])
+    assert node is not None
+    return node.name

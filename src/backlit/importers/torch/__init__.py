@@ -6,7 +6,14 @@ from backlit.importers.builder import Tensor, UnsupportedError
 from backlit.model import Model
 
 
-def from_torch(module: Any, example_input: Any, *, output: int | None = None) -> Model:
+def from_torch(
+    module: Any,
+    example_input: Any,
+    *,
+    output: int | None = None,
+    name: str | None = None,
+    outputs: str | None = None,
+) -> Model:
     """Import a PyTorch module in evaluation mode.
 
     The module is traced by `torch.export`, so that it does not matter how it is written:
@@ -20,13 +27,17 @@ def from_torch(module: Any, example_input: Any, *, output: int | None = None) ->
     Parameters
     ----------
     module : torch.nn.Module
-        Takes a batch of samples, returns a batch of class scores; a softmax at the end is set
-        aside.
+        Takes a batch of samples, returns a row of scores for each; a softmax or sigmoid at the
+        end is set aside.
     example_input : tensor or array of shape (N, ...)
         A batch that the module takes; only its shape and type matter. The model takes any number
         of samples of that shape.
     output : int, optional
         Which one is meant, if the module returns several tensors.
+    name : str, optional
+        What to call the model in pictures and tables; by default the module's class.
+    outputs : {"classes", "binary", "labels", "values"}, optional
+        What the scores mean: see `backlit.Model`. By default the end of the module decides.
 
     Returns
     -------
@@ -63,7 +74,7 @@ def from_torch(module: Any, example_input: Any, *, output: int | None = None) ->
     first = None
     for batch in (torch.cat([example[:1]] * 2), example):
         try:
-            return _import(module, batch, output)
+            return _import(module, batch, output, name or type(module).__name__, outputs)
         except (ExportError, UnsupportedError) as error:
             first = first or error
     if isinstance(first, ExportError):
@@ -93,7 +104,7 @@ def _example(torch: Any, module: Any, example_input: Any) -> Any:
     return example.detach()
 
 
-def _import(module: Any, example: Any, output: int | None) -> Model:
+def _import(module: Any, example: Any, output: int | None, name: str, outputs: str | None) -> Model:
     from backlit.importers.torch.convert import Converter
     from backlit.importers.torch.export import export
 
@@ -106,7 +117,7 @@ def _import(module: Any, example: Any, output: int | None) -> Model:
     result = results[output or 0]
     if not isinstance(result, Tensor):
         raise ValueError("module must return a tensor that depends on its input")
-    return converter.builder.finish(result, type(module).__name__)
+    return converter.builder.finish(result, name, outputs)
 
 
 def _indented(text: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from backlit.importers.builder import Tensor, UnsupportedError
+from backlit.importers.torch.aliases import Aliases, operator_name
 from backlit.importers.torch.naming import Names
 from backlit.importers.torch.operators import Missing, TorchBuilder, find
 
@@ -25,7 +26,8 @@ class Converter:
     def __init__(self, program: Any, shape: tuple[int, ...]) -> None:
         self.program = program
         self.builder = TorchBuilder(shape[1:], shape[0])
-        self.values: dict[Any, Any] = {}
+        self.aliases = Aliases(program.graph)
+        self.values: dict[Any, Any] = {}  # by owner
         self.problems: list[str] = []
         self.names = Names()
 
@@ -39,13 +41,13 @@ class Converter:
                 if node.op == "placeholder":
                     self.values[node] = self.input_value(inputs[node.name])
                 elif node.op == "call_function":
-                    self.values[node] = self.call(node)
+                    self.values[self.aliases.owner(node)] = self.call(node)
         if self.problems:
             raise UnsupportedError("\n".join(self.problems))
         self.names.enter(self.builder.graph)
         wanted = self.program.graph_signature.user_outputs
-        by_name = {node.name: value for node, value in self.values.items()}
-        return [by_name.get(name) if isinstance(name, str) else name for name in wanted]
+        nodes = {node.name: node for node in self.program.graph.nodes}
+        return [self.resolve(nodes[name]) if isinstance(name, str) else name for name in wanted]
 
     def input_value(self, spec: Any) -> Any:
         if spec.kind.name == "USER_INPUT":
@@ -62,7 +64,7 @@ class Converter:
             return Failed()
         if getattr(node.target, "__name__", "") == "getitem":
             return arguments[0][0][arguments[0][1]]
-        name, overload = operator_name(node.target)
+        name, overload = operator_name(node)
         if name.startswith("_assert"):
             return None
         label = self.names.label(node, name)
@@ -82,7 +84,10 @@ class Converter:
         """What does not depend on the input is computed now."""
         import torch
 
-        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
+        if not isinstance(node.target, torch._ops.OpOverload):
+            self.problems.append(f"{node.target} at {label}")
+            return Failed()
+        if torch.Tag.nondeterministic_seeded in node.target.tags:
             self.problems.append(f"{node.target} at {label}: random numbers")
             return Failed()
         return node.target(*arguments[0], **arguments[1])
@@ -115,15 +120,7 @@ class Converter:
             return [self.resolve(entry) for entry in value]
         if isinstance(value, dict):
             return {key: self.resolve(entry) for key, entry in value.items()}
-        return self.values[value] if hasattr(value, "meta") else value
-
-
-def operator_name(target: Any) -> tuple[str, str]:
-    """An operator's name and overload: ("conv2d", "padding")."""
-    schema = getattr(target, "_schema", None)
-    if schema is None:
-        return str(target), ""
-    return schema.name.removeprefix("aten::"), schema.overload_name or "default"
+        return self.values[self.aliases.owner(value)] if hasattr(value, "meta") else value
 
 
 def leaves(value: Any) -> Any:

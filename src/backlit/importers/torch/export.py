@@ -5,22 +5,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from backlit.importers.torch.operators import OPERATORS
+from backlit.importers.torch.aliases import Aliases, names, operator_name
+from backlit.importers.torch.operators import find
 
 
 def export(module: Any, example: Any) -> Any:
-    """The exported program of a module in evaluation mode, without mutations.
+    """The exported program of a module in evaluation mode.
 
-    What can be imported stays as it is; other operators are decomposed.
+    Operators that cannot be imported as they are, and in-place operations on parts of tensors,
+    are decomposed as far as PyTorch can.
     """
     import torch
 
     failures = []
-    with evaluating(module), warnings.catch_warnings(), torch.no_grad():
+    with evaluating(module), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for strict in (False, True):  # tracing as it runs, else by its bytecode
             try:
                 program = torch.export.export(module, (example,), strict=strict)
+                if is_plain(program):
+                    return program
                 return program.run_decompositions(decompositions())
             except Exception as error:
                 failures.append(f"strict={strict}: {first_lines(error)}")
@@ -36,16 +40,24 @@ def first_lines(error: Exception, most: int = 6) -> str:
     return f"{type(error).__name__}: " + "\n".join(lines[:most])
 
 
+def is_plain(program: Any) -> bool:
+    """Whether all operators are in the table, and in-place ones can be followed."""
+    graph, inputs = program.graph, program.graph_signature.user_inputs
+    depends: set[Any] = set()  # on the input
+    for node in graph.nodes:
+        if node.name in inputs or depends.intersection(node.all_input_nodes):
+            depends.add(node)
+    operators = [n for n in depends if n.op == "call_function" and hasattr(n.target, "_schema")]
+    known = all(find(*operator_name(node)) is not None for node in operators)
+    return known and Aliases(graph).traceable
+
+
 def decompositions() -> dict[Any, Any]:
     """PyTorch's own, but for operators that the table has."""
     import torch
 
-    def known(operator: Any) -> bool:
-        name = operator._schema.name.removeprefix("aten::")
-        return name in OPERATORS or f"{name}.{operator._schema.overload_name}" in OPERATORS
-
     table = torch.export.default_decompositions()
-    return {operator: table[operator] for operator in table if not known(operator)}
+    return {operator: table[operator] for operator in table if find(*names(operator)) is None}
 
 
 @contextmanager

@@ -5,29 +5,52 @@ from math import prod
 
 import numpy as np
 
-from backlit.importers.builder import Tensor, Value
-from backlit.importers.torch.operators.table import Missing, TorchBuilder, constant, operator
+from backlit.importers.builder import Tensor, UnsupportedError, Value
+from backlit.importers.torch.operators.table import (
+    Missing,
+    TorchBuilder,
+    constant,
+    operator,
+    weights,
+)
 from backlit.layers import BatchNorm
 
 
-@operator("_native_batch_norm_legit_no_training")
+@operator("batch_norm")
 def batch_norm(
     b: TorchBuilder,
     x: Tensor,
     weight: Value | None,
     bias: Value | None,
-    mean: Value,
-    variance: Value,
+    running_mean: Value | None,
+    running_var: Value | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool,
+) -> Tensor:
+    if training or running_mean is None or running_var is None:
+        raise UnsupportedError("statistics of the batch: samples mix")
+    mean, variance = weights(running_mean, "a mean"), weights(running_var, "a variance")
+    gamma, beta = constant(weight, "a weight"), constant(bias, "a bias")
+    gamma = np.ones_like(mean) if gamma is None else gamma
+    beta = np.zeros_like(mean) if beta is None else beta
+    return b.append(BatchNorm(gamma, beta, mean, variance, eps), x)
+
+
+@operator("_native_batch_norm_legit_no_training")
+def native_batch_norm(
+    b: TorchBuilder,
+    x: Tensor,
+    weight: Value | None,
+    bias: Value | None,
+    running_mean: Value,
+    running_var: Value,
     momentum: float,
     eps: float,
 ) -> tuple[Tensor, Missing, Missing]:
-    statistics = [constant(v, "a weight") for v in (weight, bias, mean, variance)]
-    gamma, beta, average, spread = statistics
-    assert average is not None
-    assert spread is not None
-    gamma = np.ones_like(average) if gamma is None else gamma
-    beta = np.zeros_like(average) if beta is None else beta
-    return b.append(BatchNorm(gamma, beta, average, spread, eps), x), Missing(), Missing()
+    result = batch_norm(b, x, weight, bias, running_mean, running_var, False, momentum, eps, False)
+    return result, Missing(), Missing()
 
 
 @operator("layer_norm")
@@ -87,9 +110,9 @@ def instance_norm(
     cudnn_enabled: bool,
 ) -> Tensor:
     if not use_input_stats:
-        assert running_mean is not None
-        assert running_var is not None
-        return batch_norm(b, x, weight, bias, running_mean, running_var, momentum, eps)[0]
+        return batch_norm(
+            b, x, weight, bias, running_mean, running_var, False, momentum, eps, False
+        )
     result = b.normalize(x, list(range(2, len(x.shape))), eps)
     return _per_channel(b, result, weight, bias)
 

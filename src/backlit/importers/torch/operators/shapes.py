@@ -27,6 +27,11 @@ def copy(b: TorchBuilder, target: Value, source: Value, non_blocking: bool = Fal
     return b.expand(b.tensor(source, b.expected), b.expected)
 
 
+@operator("detach")
+def detach(b: TorchBuilder, x: Tensor) -> Tensor:
+    raise UnsupportedError("stopping the gradient")
+
+
 @operator("dropout", "feature_dropout", "alpha_dropout", "native_dropout")
 def dropout(b: TorchBuilder, x: Tensor, p: float, train: bool) -> Any:
     if train and p > 0:
