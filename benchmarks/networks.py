@@ -1,4 +1,4 @@
-"""Real architectures with random weights, built from backlit's layers, and what is measured on them.
+"""Real architectures with random weights, and what is measured on them.
 
 ResNet-18 (He et al., 2015), MobileNetV2 (Sandler et al., 2018), VGG-11 (Simonyan and Zisserman,
 2014), and ResNet-20 for small pictures (He et al., 2015).
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import backlit as bl
+from backlit.layers import Layer
 
 
 class _Weights:
@@ -33,7 +34,7 @@ class _Weights:
         weights = self.rng.standard_normal((inputs, outputs), np.float32)
         return bl.Dense(weights * np.float32(np.sqrt(2 / inputs)))
 
-    def block(self, inputs: int, outputs: int, stride: int) -> list[bl.Layer]:
+    def block(self, inputs: int, outputs: int, stride: int) -> list[Layer]:
         """Two 3x3 convolutions, and what goes past them."""
         plain = stride == 1 and inputs == outputs
         shortcut = [] if plain else [self.conv(inputs, outputs, 1, stride), self.norm(outputs)]
@@ -46,7 +47,7 @@ class _Weights:
         ]
         return [bl.Residual(body, shortcut), bl.ReLU()]
 
-    def inverted(self, inputs: int, outputs: int, stride: int, expansion: int) -> list[bl.Layer]:
+    def inverted(self, inputs: int, outputs: int, stride: int, expansion: int) -> list[Layer]:
         """Wider by a 1x1 convolution, depthwise, and narrow again."""
         wide = inputs * expansion
         body = [self.conv(inputs, wide, 1), self.norm(wide), bl.Clip(0, 6)] * (expansion > 1)
@@ -54,7 +55,7 @@ class _Weights:
         body += [self.conv(wide, outputs, 1), self.norm(outputs)]
         return [bl.Residual(body)] if stride == 1 and inputs == outputs else body
 
-    def head(self, channels: int, classes: int) -> list[bl.Layer]:
+    def head(self, channels: int, classes: int) -> list[Layer]:
         return [bl.GlobalAvgPool2D(), bl.Flatten(), self.dense(channels, classes)]
 
 
@@ -101,7 +102,7 @@ def mobilenet_v2() -> bl.Model:
 
 def vgg11() -> bl.Model:
     make = _Weights()
-    layers: list[bl.Layer] = []
+    layers: list[Layer] = []
     channels = 3
     for group in [(64,), (128,), (256, 256), (512, 512), (512, 512)]:
         for outputs in group:
@@ -113,7 +114,7 @@ def vgg11() -> bl.Model:
     return bl.Model(layers, (3, 224, 224))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Network:
     """`batches`: how many images in a call; the best of each contender counts.
 

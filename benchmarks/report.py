@@ -117,10 +117,8 @@ def _networks(rows: list[dict]) -> list[str]:
     ]
     head = ["network", "", "best batch", "an image", "a core", "×", "single image", "×"]
     return [
-        "## Input gradients of real architectures, 2 threads, each at its best batch size
-",
-        "GFLOP/s count the multiplications of direct convolutions, forward and back.
-",
+        "## Input gradients of real architectures, 2 threads, each at its best batch size\n",
+        "GFLOP/s count the multiplications of direct convolutions, forward and back.\n",
         table(head, body),
     ]
 
@@ -135,8 +133,7 @@ def _forward(rows: list[dict]) -> list[str]:
         ]
         for r in rows
     ]
-    title = "## Forward passes, an image, 2 threads, best of batches 1 and 8
-"
+    title = "## Forward passes, an image, 2 threads, best of batches 1 and 8\n"
     version = rows[0]["version"]
     return [title, table(["network", "backlit", f"onnxruntime {version}", "×"], body)]
 

@@ -6,13 +6,11 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import agreement
 import numpy as np
 import pytest
 from contenders import CONTENDERS
 from interleave import side_by_side
 from networks import NETWORKS, Network
-from torch_models import to_torch
 
 import backlit as bl
 from backlit.graph import multiply_adds

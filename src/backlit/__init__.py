@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from backlit.attribution.registry import METHODS
 from backlit.layers import (
+    Activation,
     AvgPool2D,
     BatchNorm,
     Clip,
     Conv2D,
+    ConvTranspose2D,
     Dense,
     Flatten,
     GlobalAvgPool2D,
@@ -108,10 +110,12 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "Activation",
     "AvgPool2D",
     "BatchNorm",
     "Clip",
     "Conv2D",
+    "ConvTranspose2D",
     "Dense",
     "Flatten",
     "GlobalAvgPool2D",
