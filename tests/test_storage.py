@@ -1,9 +1,16 @@
 """Models on disk."""
 
+import json
+
 import numpy as np
 import pytest
 
 import backlit as bl
+from backlit.importers.builder import GraphBuilder
+from backlit.storage import KINDS
+from tests.every_layer import IMAGE, networks
+
+NETWORKS = networks()
 
 
 @pytest.fixture
@@ -31,6 +38,63 @@ def test_round_trip(tmp_path, rng, model):
     assert [p.name for p in tmp_path.iterdir()] == ["m.npz"]
 
 
+def test_every_layer_is_tested():
+    stored = {type(node.layer) for model in NETWORKS.values() for node in model._source.nodes}
+    assert stored | {bl.Residual} == set(KINDS.values())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_layer(tmp_path, rng, name):
+    """The same bits of logits and gradients, the same names and outputs."""
+    model = NETWORKS[name]
+    bl.save(model, tmp_path / "m.npz")
+    found = bl.load(tmp_path / "m.npz")
+    assert repr(found) == repr(model)
+    assert (found.name, found.outputs) == (model.name, model.outputs)
+    assert found._layer_names == model._layer_names
+    assert set(found._source.names) == set(model._source.names)
+    for batch in (1, 17):
+        X = rng.normal(size=(batch, *model.input_shape))
+        np.testing.assert_array_equal(found.logits(X), model.logits(X))
+        np.testing.assert_array_equal(bl.gradient(found, X, 0), bl.gradient(model, X, 0))
+
+
+def test_other_names_of_tensors(tmp_path, rng):
+    """An importer may give a tensor more names than that of its node."""
+    builder = GraphBuilder((6,))
+    builder.append(bl.ReLU(), builder.input)  # leads nowhere: tensors' numbers have a gap
+    inner = builder.append(bl.Tanh(), builder.dense(builder.input, rng.normal(size=(6, 5))))
+    builder.graph.names["block"] = inner.number
+    model = builder.finish(builder.dense(inner, rng.normal(size=(5, 3))))
+    bl.save(model, tmp_path / "m.npz")
+    found = bl.load(tmp_path / "m.npz")
+    assert list(found._source.names) == list(model._source.names)
+    assert found._source.names["block"] == found._source.nodes[1].output
+    X = rng.normal(size=(3, 6))
+    np.testing.assert_array_equal(found.logits(X), model.logits(X))
+
+
+def test_channels_last(tmp_path, rng):
+    graph = NETWORKS["reshape"]._source
+    model = bl.Model.of_graph(graph, channels_last=True)
+    bl.save(model, tmp_path / "m.npz")
+    found = bl.load(tmp_path / "m.npz")
+    assert found.input_shape == model.input_shape == (6, 5, 3)
+    X = rng.normal(size=(3, 6, 5, 3))
+    np.testing.assert_array_equal(bl.gradient(found, X, 1), bl.gradient(model, X, 1))
+
+
+def test_half_precision_of_any_weight(tmp_path, rng):
+    """Indices stay whole, and weights beyond float16's range stay as they are."""
+    builder = GraphBuilder(IMAGE)
+    x = builder.gather(builder.input, 3, [4, 0, 1])
+    x = builder.binary("multiply", x, 2.0 ** rng.integers(15, 20, (3, 6, 3)))
+    model = builder.finish(x)
+    bl.save(model, tmp_path / "m.npz", half=True)
+    X = rng.normal(size=(3, *IMAGE))
+    np.testing.assert_array_equal(bl.load(tmp_path / "m.npz").logits(X), model.logits(X))
+
+
 def test_half_precision(tmp_path, rng, model):
     bl.save(model, tmp_path / "m.npz", half=True)
     found = bl.load(tmp_path / "m.npz")
@@ -51,6 +115,14 @@ def test_refused(tmp_path, model):
     (tmp_path / "cut.npz").write_bytes(path.read_bytes()[:-200])
     (tmp_path / "text.npz").write_text("not a model")
     np.savez(tmp_path / "arrays.npz", a=np.ones(3))
+    np.savez(tmp_path / "other.npz", description=described(path, format="backlit model 0"))
+    unknown = described(path, layers=[{"layer": "Attention"}])
+    np.savez(tmp_path / "unknown.npz", description=unknown)
+    for name, reason in [("other", "unknown format 'backlit mo"), ("unknown", "layer 'Attention'")]:
+        with pytest.raises(
+            ValueError, match=f"saved by backlit, but .*{name}.npz' is not.*{reason}"
+        ):
+            bl.load(tmp_path / f"{name}.npz")
     for name in ("cut", "text", "arrays"):
         with pytest.raises(ValueError, match=f"path must be a model saved by backlit.*{name}"):
             bl.load(tmp_path / f"{name}.npz")
@@ -60,6 +132,46 @@ def test_refused(tmp_path, model):
         bl.save(model, tmp_path / "m.pkl")
     with pytest.raises(TypeError, match="model must be a Model, not dict"):
         bl.save({}, path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"output": 99},
+        {"names": {"last": 99}},
+        {"input_shape": [3, 6]},
+        {"input_shape": [3, 6, -5]},
+        {"nodes": []},
+        {"nodes": [{"name": "a", "inputs": [7], "output": 1, "layer": {"layer": "ReLU"}}]},
+        {"nodes": [{"name": "a", "inputs": [], "output": 1, "layer": {"layer": "ReLU"}}]},
+    ],
+)
+def test_damaged_graphs_are_refused(tmp_path, change):
+    path = tmp_path / "m.npz"
+    bl.save(NETWORKS["gather"], path)
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    np.savez(path, **arrays | {"description": described(path, **change)})
+    with pytest.raises(ValueError, match="path must be a model saved by backlit"):
+        bl.load(path)
+
+
+def test_indices_out_of_range_are_refused(tmp_path):
+    path = tmp_path / "m.npz"
+    bl.save(NETWORKS["flip"], path)
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    index = next(name for name, array in arrays.items() if array.tolist() == [4, 3, 2, 1, 0])
+    np.savez(path, **arrays | {index: np.array([4, 3, 2, 1, 5])})
+    with pytest.raises(ValueError, match=r"columns must be in 0 \.\.\. 4"):
+        bl.load(path)
+
+
+def described(path, **changes):
+    """A file's description with some of its entries changed."""
+    with np.load(path) as file:
+        description = json.loads(file["description"].tobytes())
+    return np.frombuffer(json.dumps(description | changes).encode(), np.uint8)
 
 
 def test_nothing_is_written_half(tmp_path, model, monkeypatch):

@@ -10,24 +10,36 @@ import numpy as np
 from backlit.layers.base import Layer, Shape
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Add(Layer):
     """The sum of two tensors of one shape."""
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        return shapes[0]
+        a, b = shapes
+        if a != b:
+            raise ValueError(f"cannot add tensors of shapes {a} and {b}")
+        return a
+
+
+BINARY = ("add", "subtract", "multiply", "divide", "larger", "smaller", "raise_to")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Binary(Layer):
     """A function of two tensors, entry by entry; axes of extent 1 are repeated.
 
-    `function` is a name in `backlit_kernels.strided.PAIRS`.
+    `function` is one of `BINARY`.
     """
 
     function: str
 
+    def __post_init__(self) -> None:
+        if self.function not in BINARY:
+            raise ValueError(f"function must be one of {BINARY}, got {self.function!r}")
+
     def output_shape(self, *shapes: Shape) -> Shape:
-        return tuple(np.broadcast_shapes(*shapes))
+        a, b = shapes
+        return tuple(np.broadcast_shapes(a, b))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,6 +80,8 @@ class Transpose(Layer):
         self._set(axes=tuple(int(n) for n in self.axes))
 
     def output_shape(self, *shapes: Shape) -> Shape:
+        if sorted(self.axes) != list(range(len(shapes[0]))):
+            raise ValueError(f"cannot transpose {shapes[0]} to axes {self.axes}")
         return tuple(shapes[0][axis] for axis in self.axes)
 
 
@@ -108,6 +122,13 @@ class AxisMap(Layer):
             columns=np.asarray(self.columns, np.int64),
             weights=np.asarray(self.weights, np.float32),
         )
+        starts, columns = self.starts, self.columns
+        if starts[0] != 0 or starts[-1] != len(columns) or (np.diff(starts) < 0).any():
+            raise ValueError(f"starts must rise from 0 to the {len(columns)} columns")
+        if len(columns) != len(self.weights):
+            raise ValueError(f"{len(columns)} columns have {len(self.weights)} weights")
+        if ((columns < 0) | (columns >= self.size)).any():
+            raise ValueError(f"columns must be in 0 ... {self.size - 1}")
 
     @classmethod
     def of_rows(cls, axis: int, size: int, rows: Sequence[Entries]) -> "AxisMap":
@@ -125,7 +146,8 @@ class AxisMap(Layer):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         shape = shapes[0]
-        assert shape[self.axis] == self.size
+        if not (0 <= self.axis < len(shape) and shape[self.axis] == self.size):
+            raise ValueError(f"an AxisMap of axis {self.axis}, size {self.size}, got {shape}")
         return (*shape[: self.axis], len(self.starts) - 1, *shape[self.axis + 1 :])
 
     def transposed(self) -> "AxisMap":
@@ -147,6 +169,8 @@ class Reduce(Layer):
 
     def __post_init__(self) -> None:
         self._set(axes=tuple(int(n) for n in self.axes))
+        if self.function not in ("add", "larger"):
+            raise ValueError(f"function must be 'add' or 'larger', got {self.function!r}")
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return tuple(1 if i in self.axes else n for i, n in enumerate(shapes[0]))

@@ -2,18 +2,38 @@
 
 import json
 import zipfile
-from dataclasses import fields
+import zlib
+from dataclasses import fields, is_dataclass
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
 from backlit import layers as layer_module
+from backlit import operators as operator_module
 from backlit.files import replacing
+from backlit.graph import Graph
 from backlit.layers import Layer
+from backlit.layers.base import whole
 from backlit.model import Model
 
-FORMAT = "backlit model 1"
+LAYERS, GRAPH = "backlit model 1", "backlit graph 1"  # formats: what the model was made of
+KINDS: dict[str, Any] = {
+    name: kind
+    for module in (layer_module, operator_module)
+    for name, kind in vars(module).items()
+    if is_dataclass(kind)
+}
+DAMAGE = (
+    OSError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def save(model: Model, path: str | PathLike[str], *, half: bool = False) -> None:
@@ -22,25 +42,40 @@ def save(model: Model, path: str | PathLike[str], *, half: bool = False) -> None
     Parameters
     ----------
     model : Model
+        Made of layers, or by an importer.
     path : path
         Ends in ``.npz``. Written aside, then renamed.
     half : bool
-        Whether to store weights as float16, which halves the file; they are float32 again once
-        loaded.
+        Whether to store weights as float16 (those that are within its range), which halves the
+        file; they are float32 again once loaded.
     """
     if not isinstance(model, Model):
         raise TypeError(f"model must be a Model, not {type(model).__name__}")
     if not str(path).endswith(".npz"):
         raise ValueError(f"path must end in .npz, got {str(path)!r}")
     arrays: dict[str, np.ndarray] = {}
-    description = {
-        "format": FORMAT,
+    description: dict[str, Any] = {
+        "format": LAYERS if model._is_chain else GRAPH,
         "name": model.name,
         "input_shape": model.input_shape,
         "outputs": model.outputs,
-        "layers": [_describe(layer, arrays, half) for layer in model.layers],
     }
-    text = np.frombuffer(json.dumps(description).encode(), np.uint8)
+    if model._is_chain:
+        description["layers"] = [_describe(layer, arrays, half) for layer in model.layers]
+    else:
+        graph = model._source
+        description |= {"input_shape": graph.shapes[0], "channels_last": model.channels_last}
+        description |= {"names": graph.names, "output": graph.output}
+        description["nodes"] = [
+            {
+                "name": node.name,
+                "inputs": node.inputs,
+                "output": node.output,
+                "layer": _describe(node.layer, arrays, half),
+            }
+            for node in graph.nodes
+        ]
+    text = np.frombuffer(json.dumps(description, default=_plain).encode(), np.uint8)
     with replacing(path) as aside, open(aside, "wb") as file:
         np.savez_compressed(file, description=text, **arrays)  # type: ignore[arg-type]
 
@@ -81,26 +116,18 @@ def load(path: Any, **options: Any) -> Model:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         description = json.loads(arrays.pop("description").tobytes())
-        if description["format"] != FORMAT:
-            raise ValueError(f"unknown format {description['format']!r}")
-        layers = [_restore(entry, arrays) for entry in description["layers"]]
-        return Model(
-            layers,
-            description["input_shape"],
-            description["name"],
-            outputs=description.get("outputs"),
-        )
+        form, meaning = description["format"], description.get("outputs")
+        if form == LAYERS:
+            layers = [_restore(entry, arrays) for entry in description["layers"]]
+            return Model(layers, description["input_shape"], description["name"], outputs=meaning)
+        if form == GRAPH:
+            graph = _restore_graph(description, arrays)
+            last = description["channels_last"]
+            return Model.of_graph(graph, description["name"], outputs=meaning, channels_last=last)
+        raise ValueError(f"unknown format {form!r}")
     except FileNotFoundError:
         raise
-    except (
-        OSError,
-        EOFError,
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        zipfile.BadZipFile,
-    ) as error:
+    except DAMAGE as error:
         raise ValueError(
             f"path must be a model saved by backlit, but {str(path)!r} is not: {error}"
         ) from error
@@ -122,11 +149,38 @@ def _describe(value: Any, arrays: dict[str, np.ndarray], half: bool) -> Any:
         return {"layer": type(value).__name__, **attributes}
     if isinstance(value, np.ndarray):
         name = f"array{len(arrays)}"
-        arrays[name] = value.astype(np.float16) if half else value
+        arrays[name] = _halved(value) if half else value
         return {"array": name}
     if isinstance(value, tuple):
         return [_describe(item, arrays, half) for item in value]
     return value
+
+
+def _halved(values: np.ndarray) -> np.ndarray:
+    """Weights as float16; indices, and weights that would become infinite, as they are."""
+    if values.dtype.kind != "f" or np.abs(values).max(initial=0) > np.finfo(np.float16).max:
+        return values
+    return values.astype(np.float16)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers among a layer's attributes, for JSON."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot be stored")
+
+
+def _restore_graph(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Graph:
+    """The graph; its tensors are numbered anew, without those that no node computes."""
+    graph = Graph([tuple(whole("input_shape", n, 1) for n in description["input_shape"])])
+    tensors = {0: 0}
+    for entry in description["nodes"]:
+        layer = _restore(entry["layer"], arrays)
+        inputs = tuple(tensors[number] for number in entry["inputs"])
+        tensors[entry["output"]] = graph.append(layer, inputs, entry["name"])
+    graph.output = tensors[description["output"]]
+    graph.names = {name: tensors[number] for name, number in description["names"].items()}
+    return graph
 
 
 def _restore(entry: Any, arrays: dict[str, np.ndarray]) -> Any:
@@ -137,9 +191,9 @@ def _restore(entry: Any, arrays: dict[str, np.ndarray]) -> Any:
     if "array" in entry:
         return arrays[entry["array"]]
     kind = entry["layer"]
-    if kind not in layer_module.__all__ or kind == "Layer":
+    if kind not in KINDS:
         raise ValueError(f"unknown layer {kind!r}")
     attributes = {name: _restore(v, arrays) for name, v in entry.items() if name != "layer"}
-    layer = getattr(layer_module, kind)(**attributes)
+    layer = KINDS[kind](**attributes)
     assert isinstance(layer, Layer)
     return layer

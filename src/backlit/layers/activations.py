@@ -117,9 +117,10 @@ class Activation(Elementwise):
         known = dict(ACTIVATIONS[name][1])
         if wrong := set(named) - set(known):
             raise TypeError(f"{name} takes the parameters {list(known)}, not {sorted(wrong)}")
-        values = [number(key, named.get(key, default)) for key, default in known.items()]
-        self._set(name=name, parameters=tuple(values) if parameters is None else tuple(parameters))
-        self._set(function=ACTIVATIONS[name][0])
+        if parameters is not None:
+            named |= zip(known, parameters, strict=True)
+        values = (number(key, named.get(key, default)) for key, default in known.items())
+        self._set(name=name, parameters=tuple(values), function=ACTIVATIONS[name][0])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
