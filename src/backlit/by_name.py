@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.registry import METHODS
 from backlit.baselines import check_baseline
 from backlit.model import Model
@@ -63,6 +64,7 @@ def attribute(
     return find_method(method)(model, X, target, **options)
 
 
+@any_channels()
 def completeness_gap(
     model: Model,
     X: Any,

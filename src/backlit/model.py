@@ -1,6 +1,7 @@
 """The model API."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -48,7 +49,12 @@ class Model:
 
     Attributes
     ----------
+    input_shape : tuple of ints
     outputs : str
+    channels_last : bool
+        Whether samples, and with them all maps, have their channels (or features) as the last
+        axis: ``input_shape`` is then (height, width, channels). False but for imported models
+        that are so.
 
     Raises
     ------
@@ -81,17 +87,30 @@ class Model:
                 "input_shape must be (features,) or (channels, height, width), "
                 f"got {self.input_shape}"
             )
+        self.channels_last = False
         names = [str(number) for number in range(len(self.layers))]
+        self._is_chain = True
         self._take(build_graph(self.layers, self.input_shape), name, outputs, names)
 
     @classmethod
     def of_graph(
-        cls, graph: Graph, name: str | None = None, *, outputs: str | None = None
+        cls,
+        graph: Graph,
+        name: str | None = None,
+        *,
+        outputs: str | None = None,
+        channels_last: bool = False,
     ) -> "Model":
-        """A model of any graph whose last tensor is a row of scores; importers make such."""
+        """A model of any graph whose last tensor is a row of scores; importers make such.
+
+        With `channels_last`, people's arrays have the graph's first axis last.
+        """
         model = cls.__new__(cls)
         model.layers = tuple(node.layer for node in graph.nodes)
-        model.input_shape = graph.shapes[0]
+        first, *rest = graph.shapes[0]
+        model.input_shape = (*rest, first) if channels_last else (first, *rest)
+        model.channels_last = channels_last
+        model._is_chain = False
         model._take(graph, name, outputs, [node.name for node in graph.nodes])
         return model
 
@@ -124,6 +143,14 @@ class Model:
     def is_convolutional(self) -> bool:
         """Whether the model has a convolution, and so sees images rather than features."""
         return any(isinstance(node.layer, Conv2D) for node in self._programs.graph.nodes)
+
+    @cached_property
+    def _channels_first(self) -> "Model":
+        """The same model for samples whose channels are the first axis, as the graph has them."""
+        twin = copy(self)
+        twin.input_shape = self._source.shapes[0]
+        twin.channels_last = False
+        return twin
 
     @cached_property
     def _unfolded(self) -> ProgramStore:
@@ -231,6 +258,10 @@ class Model:
         return saliency(self, X, target_class, score=score)
 
     def _samples(self, X: Any) -> np.ndarray:
+        """Checked samples, in the order that programs read."""
+        if self.channels_last:
+            samples = check_samples(X, self.input_shape, flat=False)
+            return np.ascontiguousarray(np.moveaxis(samples, -1, 1))
         return check_samples(X, self.input_shape, flat=not self.is_convolutional)
 
 

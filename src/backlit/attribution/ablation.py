@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.by_segment import Fold, explain_segments, seeded
 from backlit.attribution.call import Call
 from backlit.attribution.masked import Scores, swap_scores
@@ -12,6 +13,7 @@ from backlit.model import Model
 from backlit.segments import Segments, check_segments, own_segments
 
 
+@any_channels()
 def feature_ablation(
     model: Model,
     X: Any,
@@ -53,6 +55,7 @@ def feature_ablation(
     return explain_segments(call, parts, _leave_out, baseline, per_segment)[0]
 
 
+@any_channels()
 def feature_permutation(
     model: Model,
     X: Any,

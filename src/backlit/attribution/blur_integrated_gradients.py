@@ -15,6 +15,7 @@ from backlit_kernels.blur import gaussian_blur
 from backlit_kernels.fold import interpolate
 from backlit_kernels.rescale import add_contribution
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.graph import Graph
 from backlit.layers.base import number, whole
@@ -113,6 +114,7 @@ def levels(steps: int, max_sigma: float, size: int) -> np.ndarray:
     return table
 
 
+@any_channels()
 def blur_integrated_gradients(
     model: Model,
     X: Any,

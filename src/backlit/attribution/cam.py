@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from backlit_kernels import maps as kernels
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.inner import find_image_layer
 from backlit.graph import Graph
@@ -90,6 +91,7 @@ def _gradient_map(
     return result
 
 
+@any_channels()
 def grad_cam(
     model: Model,
     X: Any,
@@ -139,6 +141,7 @@ def grad_cam(
     return _gradient_map("grad_cam", call, layer, upsample, relu)
 
 
+@any_channels()
 def grad_cam_plus_plus(
     model: Model,
     X: Any,
@@ -165,6 +168,7 @@ def grad_cam_plus_plus(
     return _gradient_map("grad_cam_plus_plus", call, layer, upsample, relu)
 
 
+@any_channels()
 def hires_cam(
     model: Model,
     X: Any,
@@ -189,6 +193,7 @@ def hires_cam(
     return _gradient_map("hires_cam", call, layer, upsample, relu)
 
 
+@any_channels()
 def layer_cam(
     model: Model,
     X: Any,
@@ -213,6 +218,7 @@ def layer_cam(
     return _gradient_map("layer_cam", call, layer, upsample, relu)
 
 
+@any_channels()
 def xgrad_cam(
     model: Model,
     X: Any,

@@ -15,6 +15,7 @@ import numpy as np
 from backlit_kernels import maps as kernels
 from backlit_kernels.scores import softmax
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.cam import ClassMap, map_shape
 from backlit.attribution.inner import find_image_layer
@@ -140,6 +141,7 @@ class AblationMap(ChannelMap):
         )
 
 
+@any_channels()
 def score_cam(
     model: Model,
     X: Any,
@@ -168,6 +170,7 @@ def score_cam(
     return _channel_map(ScoreMap, call, layer, upsample, relu)
 
 
+@any_channels()
 def ablation_cam(
     model: Model,
     X: Any,

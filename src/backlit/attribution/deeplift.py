@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from backlit_kernels.rescale import add_contribution
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.baselines import check_background, check_baseline
 from backlit.graph import Graph, pool_first
@@ -69,6 +70,7 @@ class DifferenceRule:
         return point
 
 
+@any_channels()
 def deeplift(
     model: Model,
     X: Any,
@@ -120,6 +122,7 @@ def deeplift(
     return result
 
 
+@any_channels()
 def deeplift_shap(
     model: Model,
     X: Any,

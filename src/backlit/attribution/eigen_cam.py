@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.cam import map_shape
 from backlit.attribution.inner import find_image_layer
@@ -18,6 +19,7 @@ from backlit.model import Model
 CHUNK_BYTES = 2 << 20  # of activations that are held at a time
 
 
+@any_channels()
 def eigen_cam(
     model: Model,
     X: Any,

@@ -15,6 +15,7 @@ import numpy as np
 from backlit_kernels.noise import stratified
 from backlit_kernels.rescale import add_contribution
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.baselines import check_background
 from backlit.graph import Graph, affine_prefix
@@ -131,6 +132,7 @@ def explain(call: Call, background: np.ndarray, draws: Draws, seed: int) -> np.n
     return result
 
 
+@any_channels()
 def expected_gradients(
     model: Model,
     X: Any,

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.graph import Graph, Node
 from backlit.layers import BatchNorm, Conv2D
@@ -65,6 +66,7 @@ def biases(node: Node) -> np.ndarray | None:
     return None
 
 
+@any_channels()
 def full_grad(
     model: Model,
     X: Any,

@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy as np
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.model import Model
 from backlit.probes import InputGradient
 
 
+@any_channels()
 def saliency(
     model: Model,
     X: Any,
@@ -57,6 +59,7 @@ def saliency(
     return _input_gradient(model, X, target, score, threads, progress, out, memory, True)
 
 
+@any_channels()
 def gradient(
     model: Model,
     X: Any,

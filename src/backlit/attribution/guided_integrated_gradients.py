@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from backlit_kernels.guided_path import guided_step
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.baselines import check_baseline
 from backlit.graph import Graph
@@ -70,6 +71,7 @@ class GuidedPath:
         return end
 
 
+@any_channels()
 def guided_integrated_gradients(
     model: Model,
     X: Any,

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.graph import Graph
 from backlit.lowering import Lowering
@@ -33,6 +34,7 @@ class InputTimesGradient:
         return lowering
 
 
+@any_channels()
 def input_x_gradient(
     model: Model,
     X: Any,

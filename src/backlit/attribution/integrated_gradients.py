@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.exact_path import check_piecewise_linear, integrate_exactly
 from backlit.baselines import Baseline, check_baseline
@@ -112,6 +113,7 @@ def gauss_legendre(steps: int) -> tuple[np.ndarray, np.ndarray]:
     return (x + 1) / 2, 1 / ((1 - x * x) * slope * slope)
 
 
+@any_channels()
 def integrated_gradients(
     model: Model,
     X: Any,

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.by_segment import (
     Fold,
     Plan,
@@ -33,6 +34,7 @@ from backlit.segments import check_segments
 from backlit.streams import check_seed
 
 
+@any_channels()
 def kernel_shap(
     model: Model,
     X: Any,

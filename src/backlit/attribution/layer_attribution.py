@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from backlit_kernels.elementwise import add
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.inner import find_layer
 from backlit.baselines import check_baseline
@@ -108,6 +109,7 @@ class Conductance:
         return end
 
 
+@any_channels()
 def layer_activation(
     model: Model,
     X: Any,
@@ -145,6 +147,7 @@ def layer_activation(
     return result
 
 
+@any_channels()
 def layer_gradient(
     model: Model,
     X: Any,
@@ -169,6 +172,7 @@ def layer_gradient(
     return result
 
 
+@any_channels()
 def layer_attribution(
     model: Model,
     X: Any,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.by_segment import (
     Fold,
     Plan,
@@ -25,6 +26,7 @@ from backlit.segments import check_segments
 from backlit.streams import check_seed
 
 
+@any_channels()
 def lime(
     model: Model,
     X: Any,

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from backlit_kernels.scores import LOGIT
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.graph import Graph, Node, pool_first
 from backlit.layers import Conv2D, Dense
@@ -122,6 +123,7 @@ def linear_nodes(graph: Graph) -> list[Node]:
     return [node for node in graph.nodes if isinstance(node.layer, Conv2D | Dense)]
 
 
+@any_channels()
 def lrp(
     model: Model,
     X: Any,

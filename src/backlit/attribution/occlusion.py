@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.masked import Span, box_scores
 from backlit.baselines import check_baseline
@@ -15,6 +16,7 @@ from backlit.model import Model
 from backlit.segments import image_shape
 
 
+@any_channels()
 def occlusion(
     model: Model,
     X: Any,

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.by_segment import Fold, explain_segments, product
 from backlit.attribution.call import Call
 from backlit.baselines import check_baseline
@@ -23,6 +24,7 @@ from backlit.segments import check_segments
 MOST_SEGMENTS = 64
 
 
+@any_channels()
 def partition_shap(
     model: Model,
     X: Any,

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.lowering.context import ReluRule
 from backlit.model import Model
@@ -24,6 +25,7 @@ DECONVNET = ReluRule(masked=False, rectified=True)
 GUIDED = ReluRule(masked=True, rectified=True)
 
 
+@any_channels()
 def guided_backprop(
     model: Model,
     X: Any,
@@ -50,6 +52,7 @@ def guided_backprop(
     return result
 
 
+@any_channels()
 def deconvnet(
     model: Model,
     X: Any,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.by_segment import product, seeded
 from backlit.attribution.call import Call
 from backlit.attribution.masked import segment_scores
@@ -21,6 +22,7 @@ BLOCK = 512  # masks at a time
 BATCH = 2048  # samples at a time
 
 
+@any_channels()
 def rise(
     model: Model,
     X: Any,

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.by_segment import (
     Fold,
     Plan,
@@ -30,6 +31,7 @@ from backlit.streams import check_seed
 MOST_EXACT = 16  # segments
 
 
+@any_channels()
 def exact_shapley(
     model: Model,
     X: Any,
@@ -82,6 +84,7 @@ def exact_plan(count: int) -> tuple[np.ndarray, Fold]:
     return kept, fold
 
 
+@any_channels()
 def shapley_sampling(
     model: Model,
     X: Any,

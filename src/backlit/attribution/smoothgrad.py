@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from backlit_kernels.noise import running_variance
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.graph import Graph, affine_prefix
 from backlit.layers.base import number, whole
@@ -79,6 +80,7 @@ class NoisyGradients:
         return clean
 
 
+@any_channels()
 def smoothgrad(
     model: Model,
     X: Any,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.integrated_gradients import integrated_gradients
 from backlit.model import Model
@@ -21,6 +22,7 @@ LEAST_ADDED = 50
 DILATION = 5
 
 
+@any_channels()
 def xrai(
     model: Model,
     X: Any,

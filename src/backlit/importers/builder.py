@@ -86,8 +86,18 @@ class GraphBuilder:
         self.input = Tensor(0, (batch, *self.graph.shapes[0]))
         self.label = ""
 
-    def finish(self, output: Tensor, name: str | None = None, outputs: str | None = None) -> Model:
-        """The model whose last layer is `output`; `outputs` as for `backlit.Model`."""
+    def finish(
+        self,
+        output: Tensor,
+        name: str | None = None,
+        outputs: str | None = None,
+        *,
+        channels_last: bool = False,
+    ) -> Model:
+        """The model whose last layer is `output`; `outputs` as for `backlit.Model`.
+
+        `channels_last` says that people give axis 1 of the builder's input as the last one.
+        """
         output = self._head_last(output)
         if len(output.shape) != 2:
             output = self.reshape(output, (self.batch, prod(output.sample)))
@@ -96,7 +106,7 @@ class GraphBuilder:
         graph.nodes = graph.leading_to(output.number)
         live = {node.output for node in graph.nodes}
         graph.names = {label: tensor for label, tensor in graph.names.items() if tensor in live}
-        return Model.of_graph(self.graph, name, outputs=outputs)
+        return Model.of_graph(self.graph, name, outputs=outputs, channels_last=channels_last)
 
     def _head_last(self, output: Tensor) -> Tensor:
         """A softmax or sigmoid after which only shapes change, put behind them instead."""
