@@ -1,7 +1,10 @@
 """Known architectures in plain PyTorch, with random weights.
 
-As published (most as in torchvision); inputs are smaller than there, so that tests are quick.
+As published (most as in torchvision). Inputs are smaller than there, and so are the dense layers
+of AlexNet and VGG-11, so that tests are quick.
 """
+
+from functools import partial
 
 import torch
 from torch import nn
@@ -11,17 +14,17 @@ from tests.importers.architectures import classic, mobile, residual
 # name: (constructor, input shape in the tests)
 ARCHITECTURES = {
     "LeNet-5": (classic.LeNet5, (1, 28, 28)),
-    "AlexNet": (classic.AlexNet, (3, 67, 67)),
-    "VGG-11": (classic.VGG11, (3, 32, 32)),
-    "ResNet-18": (residual.resnet18, (3, 64, 64)),
-    "ResNet-50": (residual.resnet50, (3, 64, 64)),
-    "MobileNetV2": (mobile.MobileNetV2, (3, 64, 64)),
-    "MobileNetV3-small": (mobile.MobileNetV3Small, (3, 64, 64)),
+    "AlexNet": (partial(classic.AlexNet, hidden=256), (3, 67, 67)),
+    "VGG-11": (partial(classic.VGG11, hidden=256), (3, 32, 32)),
+    "ResNet-18": (residual.resnet18, (3, 32, 32)),
+    "ResNet-50": (residual.resnet50, (3, 32, 32)),
+    "MobileNetV2": (mobile.MobileNetV2, (3, 32, 32)),
+    "MobileNetV3-small": (mobile.MobileNetV3Small, (3, 32, 32)),
     "SqueezeNet": (classic.SqueezeNet, (3, 65, 65)),
-    "DenseNet-121": (residual.DenseNet121, (3, 64, 64)),
-    "GoogLeNet": (classic.GoogLeNet, (3, 64, 64)),
-    "ShuffleNetV2": (mobile.ShuffleNetV2, (3, 64, 64)),
-    "EfficientNet-B0": (mobile.EfficientNetB0, (3, 64, 64)),
+    "DenseNet-121": (residual.DenseNet121, (3, 32, 32)),
+    "GoogLeNet": (classic.GoogLeNet, (3, 32, 32)),
+    "ShuffleNetV2": (mobile.ShuffleNetV2, (3, 32, 32)),
+    "EfficientNet-B0": (mobile.EfficientNetB0, (3, 32, 32)),
     "mini-Xception": (mobile.MiniXception, (3, 64, 64)),
     "tabular": (classic.Tabular, (23,)),
     "ConvNeXt": (mobile.ConvNeXt, (3, 64, 64)),
@@ -30,13 +33,19 @@ ARCHITECTURES = {
 }
 
 
-def build(name, shape=None):
+# Smaller images leave too few values to estimate statistics from
+CALIBRATION_SIZE = 64
+
+
+def build(name):
     """An architecture with random weights, in evaluation mode.
 
     The statistics of normalisations are those of a random batch, stirred a little, so that
     activations stay in a sane range at every depth; scales and shifts are random too.
     """
-    constructor, usual = ARCHITECTURES[name]
+    constructor, shape = ARCHITECTURES[name]
+    if shape[0] == 3:
+        shape = (3, CALIBRATION_SIZE, CALIBRATION_SIZE)
     torch.manual_seed(0)
     module = constructor()
     for part in module.modules():
@@ -50,7 +59,7 @@ def build(name, shape=None):
             if part.bias is not None:
                 nn.init.normal_(part.bias, 0, 0.1)
     with torch.no_grad():
-        module.train()(torch.randn(16, *(shape or usual)))
+        module.train()(torch.randn(16, *shape))
     for part in module.modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm):
             part.running_mean += 0.1 * part.running_var.sqrt() * torch.randn_like(part.running_mean)

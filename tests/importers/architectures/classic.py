@@ -27,7 +27,7 @@ class LeNet5(nn.Module):
 class AlexNet(nn.Module):
     """Krizhevsky 2014, as in torchvision."""
 
-    def __init__(self, classes=1000):
+    def __init__(self, classes=1000, hidden=4096):
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2d(3, 64, 11, stride=4, padding=2),
@@ -47,12 +47,12 @@ class AlexNet(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d((6, 6))
         self.classifier = nn.Sequential(
             nn.Dropout(),
-            nn.Linear(256 * 36, 4096),
+            nn.Linear(256 * 36, hidden),
             nn.ReLU(inplace=True),
             nn.Dropout(),
-            nn.Linear(4096, 4096),
+            nn.Linear(hidden, hidden),
             nn.ReLU(inplace=True),
-            nn.Linear(4096, classes),
+            nn.Linear(hidden, classes),
         )
 
     def forward(self, x):
@@ -62,7 +62,7 @@ class AlexNet(nn.Module):
 class VGG11(nn.Module):
     """Simonyan and Zisserman 2014, configuration A."""
 
-    def __init__(self, classes=1000):
+    def __init__(self, classes=1000, hidden=4096):
         super().__init__()
         layers, channels = [], 3
         for width in (64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"):
@@ -74,13 +74,13 @@ class VGG11(nn.Module):
         self.features = nn.Sequential(*layers)
         self.avgpool = nn.AdaptiveAvgPool2d((7, 7))
         self.classifier = nn.Sequential(
-            nn.Linear(512 * 49, 4096),
+            nn.Linear(512 * 49, hidden),
             nn.ReLU(True),
             nn.Dropout(),
-            nn.Linear(4096, 4096),
+            nn.Linear(hidden, hidden),
             nn.ReLU(True),
             nn.Dropout(),
-            nn.Linear(4096, classes),
+            nn.Linear(hidden, classes),
         )
 
     def forward(self, x):
