@@ -1,0 +1,162 @@
+"""Operators over their attributes and versions: (name, model) of each case."""
+
+import numpy as np
+
+from tests.importers.onnx.models import make_model, one_operator
+
+RNG = np.random.default_rng(7)
+IMAGE = (3, 7, 6)
+
+
+def normal(*shape):
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+def positive(*shape):
+    return np.abs(normal(*shape)) + np.float32(0.5)
+
+
+def integers(*values):
+    return np.array(values, np.int64)
+
+
+def floats(*values):
+    return np.array(values, np.float32)
+
+
+def convolutions():
+    w, b = normal(4, 3, 3, 2), normal(4)
+    yield "plain", one_operator("Conv", IMAGE, [w])
+    yield "bias", one_operator("Conv", IMAGE, [w, b], kernel_shape=[3, 2])
+    yield "uneven", one_operator("Conv", IMAGE, [w, b], pads=[1, 0, 2, 1], strides=[2, 1])
+    yield "dilated", one_operator("Conv", IMAGE, [w, b], dilations=[2, 3], pads=[2, 2, 2, 2])
+    yield "cropping", one_operator("Conv", IMAGE, [w, b], pads=[-1, 0, 1, -1])
+    for automatic in ("SAME_UPPER", "SAME_LOWER", "VALID"):
+        attributes = {"auto_pad": automatic, "strides": [2, 2]}
+        yield automatic, one_operator("Conv", IMAGE, [w, b], **attributes)
+        yield f"old {automatic}", one_operator("Conv", IMAGE, [w, b], 7, **attributes)
+    yield "depthwise", one_operator("Conv", IMAGE, [normal(6, 1, 3, 3)], group=3)
+    yield "1-D", one_operator("Conv", (3, 11), [normal(4, 3, 3), b], strides=[2], pads=[2, 1])
+    yield "1-D same", one_operator("Conv", (3, 11), [normal(4, 3, 4)], auto_pad="SAME_LOWER")
+    first = ("Constant", "", "w", {"value": _tensor(w)})
+    yield "Constant node", make_model([first, ("Conv", "x w", "y", {})], IMAGE)
+
+
+def _tensor(array):
+    from onnx import numpy_helper
+
+    return numpy_helper.from_array(array)
+
+
+def transposed_convolutions():
+    w, b = normal(3, 4, 3, 2), normal(4)
+    yield "plain", one_operator("ConvTranspose", IMAGE, [w, b])
+    yield "strided", one_operator("ConvTranspose", IMAGE, [w], strides=[2, 3], pads=[1, 0, 0, 1])
+    more = {"strides": [2, 3], "output_padding": [1, 2], "dilations": [2, 1]}
+    yield "output_padding", one_operator("ConvTranspose", IMAGE, [w, b], **more)
+    yield "groups", one_operator("ConvTranspose", IMAGE, [normal(3, 2, 3, 3)], group=3)
+    for automatic in ("SAME_UPPER", "SAME_LOWER", "VALID"):
+        more = {"auto_pad": automatic, "strides": [2, 2]}
+        yield automatic, one_operator("ConvTranspose", IMAGE, [w], **more)
+    more = {"strides": [2, 2], "output_shape": [14, 12]}
+    yield "output_shape", one_operator("ConvTranspose", IMAGE, [w], **more)
+    yield "1-D", one_operator("ConvTranspose", (3, 7), [normal(3, 4, 3)], strides=[2])
+
+
+def products():
+    yield "MatMul", one_operator("MatMul", (5,), [normal(5, 4)])
+    yield "MatMul rows", one_operator("MatMul", (3, 5), [normal(5, 4)])
+    yield "MatMul vector", one_operator("MatMul", (3, 5), [normal(5)])
+    yield "MatMul left", one_operator("MatMul", (3, 5), [normal(4, 3)], inputs="c0 x")
+    swap = ("Transpose", "x", "t", {"perm": [0, 2, 1]})
+    yield "MatMul of tensors", make_model([swap, ("MatMul", "x t", "y", {})], (3, 5))
+    w = normal(5, 4)
+    yield "Gemm", one_operator("Gemm", (5,), [w, normal(4)])
+    yield "Gemm scaled", one_operator("Gemm", (5,), [w, normal(1, 4)], alpha=0.5, beta=2.0)
+    yield "Gemm transposed", one_operator("Gemm", (5,), [w.T.copy(), normal(1)], transB=1)
+    yield "Gemm alone", one_operator("Gemm", (5,), [w], 11, alpha=3.0)
+    sums = [("Gemm", "x w", "a", {}), ("Gemm", "x w a", "y", {"beta": 0.5})]
+    yield "Gemm of tensors", make_model(sums, (5,), {"w": w})
+
+
+def arithmetic():
+    small = positive(7, 1)
+    for kind in ("Add", "Sub", "Mul", "Div"):
+        yield f"{kind} constant", one_operator(kind, IMAGE, [small])
+        yield f"{kind} channels", one_operator(kind, IMAGE, [positive(1, 3, 1, 1)])
+        yield f"{kind} number", one_operator(kind, IMAGE, [floats(1.5)])
+        yield f"constant {kind}", one_operator(kind, IMAGE, [small], inputs="c0 x")
+        other = [("Exp", "x", "e", {}), (kind, "x e", "y", {})]
+        yield f"{kind} tensors", make_model(other, IMAGE)
+        means = [("Exp", "x", "e", {}), ("GlobalAveragePool", "e", "m", {}), (kind, "x m", "y", {})]
+        yield f"{kind} broadcast", make_model(means, IMAGE)
+    for exponent in (2.0, 3.0, 1.0):
+        yield f"Pow {exponent}", one_operator("Pow", IMAGE, [np.float32(exponent)])
+    size = ("Abs", "x", "a", {})
+    for exponent in (0.5, -1.0, 1.7):
+        power = make_model([size, ("Pow", "a p", "y", {})], IMAGE, {"p": np.float32(exponent)})
+        yield f"Pow {exponent}", power
+    yield "Pow base", one_operator("Pow", IMAGE, [floats(1.7)], inputs="c0 x")
+    for kind in ("Sqrt", "Log", "Reciprocal"):
+        yield kind, make_model([size, (kind, "a", "y", {})], IMAGE)
+    for kind in ("Exp", "Abs", "Neg"):
+        yield kind, one_operator(kind, IMAGE)
+    twice = ("Mul", "x k", "e", {})
+    for kind in ("Sum", "Mean", "Max", "Min"):
+        several = [twice, (kind, "x e c d", "y", {})]
+        constants = {"k": floats(-0.7), "c": normal(3, 1, 1), "d": normal(6)}
+        yield kind, make_model(several, IMAGE, constants)
+    chosen = normal(3, 1, 6) > 0
+    where = [twice, ("Where", "m x e", "y", {})]
+    yield "Where", make_model(where, IMAGE, {"k": floats(-0.7), "m": chosen})
+    masked = [("Where", "m x c", "y", {})]
+    yield "Where constant", make_model(masked, IMAGE, {"m": chosen, "c": normal(6)})
+
+
+def activations():
+    plain = "Relu LeakyRelu Elu Selu Sigmoid HardSigmoid Tanh Softplus Softsign Erf HardSwish"
+    for kind in [*plain.split(), "Celu", "ThresholdedRelu"]:
+        yield kind, one_operator(kind, IMAGE)
+    yield "Mish", one_operator("Mish", IMAGE, opset=18)
+    for approximate in ("none", "tanh"):
+        yield f"Gelu {approximate}", one_operator("Gelu", IMAGE, (), 20, approximate=approximate)
+    yield "Swish", one_operator("Swish", IMAGE, opset=24)
+    yield "Swish 2", one_operator("Swish", IMAGE, (), 24, alpha=2.0)
+    yield "LeakyRelu 0.3", one_operator("LeakyRelu", IMAGE, alpha=0.3)
+    yield "Elu 2", one_operator("Elu", IMAGE, alpha=2.0)
+    yield "Celu 0.5", one_operator("Celu", IMAGE, alpha=0.5)
+    yield "Selu 2", one_operator("Selu", IMAGE, alpha=2.0, gamma=0.5)
+    yield "HardSigmoid 0.5", one_operator("HardSigmoid", IMAGE, alpha=0.5, beta=0.3)
+    yield "PRelu channels", one_operator("PRelu", IMAGE, [normal(3, 1, 1)])
+    yield "PRelu number", one_operator("PRelu", IMAGE, [floats(0.2)])
+    yield "PRelu row", one_operator("PRelu", (5,), [normal(5)], 7)
+    yield "Clip attributes", one_operator("Clip", IMAGE, (), 7, min=-0.5, max=0.7)
+    yield "Clip low", one_operator("Clip", IMAGE, (), 10, min=-0.5)
+    yield "Clip inputs", one_operator("Clip", IMAGE, [np.float32(-0.5), np.float32(0.7)])
+    yield "Clip high", one_operator("Clip", IMAGE, [None, np.float32(0.7)])
+    yield "ReLU6", one_operator("Clip", IMAGE, [np.float32(0), np.float32(6)])
+
+
+def written_out():
+    """Activation functions as exporters write them."""
+    silu = [("Sigmoid", "x", "s", {}), ("Mul", "s x", "y", {})]
+    yield "SiLU", make_model(silu, IMAGE)
+    gate = ("HardSigmoid", "x", "s", {"alpha": 1 / 6, "beta": 0.5})
+    yield "hard swish", make_model([gate, ("Mul", "x s", "y", {})], IMAGE)
+    mish = [("Softplus", "x", "p", {}), ("Tanh", "p", "t", {}), ("Mul", "x t", "y", {})]
+    yield "Mish", make_model(mish, IMAGE)
+    root = {"r": np.float32(np.sqrt(2)), "one": np.float32(1), "half": np.float32(0.5)}
+    inner = [("Div", "x r", "d", {}), ("Erf", "d", "e", {}), ("Add", "e one", "s", {})]
+    after = [("Mul", "x s", "p", {}), ("Mul", "p half", "y", {})]
+    yield "GELU", make_model(inner + after, IMAGE, root)
+    before = [("Mul", "x half", "h", {}), ("Mul", "h s", "y", {})]
+    yield "GELU, half first", make_model(inner + before, IMAGE, root)
+
+
+def all_cases():
+    from tests.importers.onnx import shape_cases
+
+    families = [convolutions, transposed_convolutions, products, arithmetic, activations]
+    for family in [*families, written_out, *shape_cases.FAMILIES]:
+        for name, model in family():
+            yield f"{family.__name__}: {name}", model

@@ -1,0 +1,204 @@
+"""More cases: pooling, normalisation, reductions, and operators that change shapes."""
+
+from itertools import product
+
+import numpy as np
+
+from tests.importers.onnx.models import make_model, one_operator
+from tests.importers.onnx.operator_cases import IMAGE, floats, integers, normal, positive
+
+
+def pooling():
+    for kind in ("MaxPool", "AveragePool"):
+        yield f"{kind}", one_operator(kind, IMAGE, kernel_shape=[2, 3])
+        more = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 0, 0, 1]}
+        yield f"{kind} uneven", one_operator(kind, IMAGE, **more)
+        yield f"{kind} ceil", one_operator(kind, IMAGE, **more, ceil_mode=1)
+        yield f"{kind} 1-D", one_operator(kind, (3, 11), kernel_shape=[3], strides=[2])
+        for automatic in ("SAME_UPPER", "SAME_LOWER", "VALID"):
+            same = {"auto_pad": automatic, "kernel_shape": [3, 2], "strides": [2, 2]}
+            yield f"{kind} {automatic}", one_operator(kind, IMAGE, **same)
+        wide = {"kernel_shape": [3, 3], "pads": [2, 2, 2, 2]}
+        yield f"{kind} wide padding", one_operator(kind, IMAGE, **wide)
+        dilated = {"kernel_shape": [2, 2], "dilations": [3, 2], "pads": [1, 1, 1, 1]}
+        yield f"{kind} dilated", one_operator(kind, IMAGE, (), 19, **dilated)
+        yield f"Global{kind}", one_operator(f"Global{kind}", IMAGE)
+        yield f"Global{kind} 1-D", one_operator(f"Global{kind}", (3, 11))
+    for padded, ceil_mode in product((0, 1), (0, 1)):
+        more = {"kernel_shape": [3, 2], "strides": [2, 2], "pads": [1, 0, 0, 1]}
+        more |= {"count_include_pad": padded, "ceil_mode": ceil_mode}
+        yield f"padding counts {padded} {ceil_mode}", one_operator("AveragePool", IMAGE, **more)
+    for p in (1, 2, 3):
+        lp = {"kernel_shape": [2, 3], "strides": [2, 2], "p": p}
+        yield f"LpPool {p}", one_operator("LpPool", IMAGE, **lp)
+        yield f"GlobalLpPool {p}", one_operator("GlobalLpPool", IMAGE, p=p)
+
+
+def normalization():
+    for shape in ((5,), (5, 6), (5, 4, 3), (5, 2, 3, 2)):
+        statistics = [normal(5), normal(5), normal(5), positive(5)]
+        yield f"batch {shape}", one_operator("BatchNormalization", shape, statistics, epsilon=0.01)
+    folded = [("Conv", "x w", "c", {}), ("BatchNormalization", "c a b m v", "y", {})]
+    constants = {"w": normal(4, 3, 3, 3), "a": normal(4), "b": normal(4)}
+    constants |= {"m": normal(4), "v": positive(4)}
+    yield "batch folded", make_model(folded, IMAGE, constants)
+    yield "instance", one_operator("InstanceNormalization", IMAGE, [normal(3), normal(3)])
+    for opset, size in ((18, 2), (21, 4)):
+        scales = [normal(size), normal(size)]
+        group = one_operator("GroupNormalization", (4, 3, 5), scales, opset, num_groups=2)
+        yield f"group {opset}", group
+    yield "layer", one_operator("LayerNormalization", (4, 6), [normal(6), normal(6)])
+    yield "layer axis", one_operator("LayerNormalization", (4, 6), [normal(4, 6)], axis=1)
+    yield "RMS", one_operator("RMSNormalization", (4, 6), [normal(6)], 23)
+    yield "mean variance", one_operator("MeanVarianceNormalization", IMAGE, axes=[2, 3])
+    for p in (1, 2):
+        yield f"Lp {p}", one_operator("LpNormalization", IMAGE, axis=1, p=p)
+    yield "LRN", one_operator("LRN", (6, 3, 3), size=3)
+    lrn = {"size": 4, "alpha": 0.5, "beta": 0.6, "bias": 2.0}
+    yield "LRN even", one_operator("LRN", (6, 3, 3), **lrn)
+
+
+def softmax():
+    """Followed by a function, so that it is not set aside."""
+    for kind, opset, axis in product(("Softmax", "LogSoftmax"), (11, 13), (1, 2, -1)):
+        nodes = [(kind, "x", "s", {"axis": axis}), ("Exp", "s", "y", {})]
+        yield f"{kind} {opset} {axis}", make_model(nodes, (3, 4, 2), opset=opset)
+
+
+def reductions():
+    kinds = ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2"]
+    for kind in [*kinds, "ReduceSumSquare", "ReduceLogSumExp"]:
+        for axes in ([1], [2, 3], [-1, 1]):
+            as_input = 13 if kind == "ReduceSum" else 18
+            name = f"{kind} {axes}"
+            yield name, one_operator(kind, IMAGE, [integers(*axes)], as_input, keepdims=0)
+            yield f"{name} old", one_operator(kind, IMAGE, (), 11, axes=axes)
+    nodes = [("Exp", "x", "e", {}), ("ReduceLogSum", "e", "y", {"axes": [1]})]
+    yield "ReduceLogSum", make_model(nodes, IMAGE)
+    noop = {"noop_with_empty_axes": 1}
+    yield "nothing", one_operator("ReduceSum", IMAGE, **noop)
+
+
+def shapes():
+    yield "Flatten", one_operator("Flatten", IMAGE)
+    yield "Flatten -3", one_operator("Flatten", IMAGE, axis=-3)
+    yield "Reshape", one_operator("Reshape", IMAGE, [integers(0, -1, 6)])
+    yield "Reshape open", one_operator("Reshape", IMAGE, [integers(-1, 42, 3)])
+    yield "Transpose", one_operator("Transpose", IMAGE, perm=[0, 2, 3, 1])
+    yield "Squeeze", one_operator("Squeeze", (3, 1, 4, 1), [integers(-1)])
+    yield "Squeeze old", one_operator("Squeeze", (3, 1, 4, 1), (), 11, axes=[2, 4])
+    yield "Squeeze all", one_operator("Squeeze", (3, 1, 4, 1))
+    yield "Unsqueeze", one_operator("Unsqueeze", (3, 4), [integers(1, -1)])
+    yield "Unsqueeze old", one_operator("Unsqueeze", (3, 4), (), 11, axes=[2])
+    yield "Expand", one_operator("Expand", (3, 1, 6), [integers(1, 3, 5, 1)])
+    yield "Tile", one_operator("Tile", (3, 4), [integers(1, 2, 3)])
+    for kind, size in product(("DepthToSpace",), (8,)):
+        for mode in ("DCR", "CRD"):
+            yield mode, one_operator(kind, (size, 2, 3), blocksize=2, mode=mode)
+    yield "SpaceToDepth", one_operator("SpaceToDepth", (2, 4, 6), blocksize=2)
+    for kind in ("Identity", "Dropout"):
+        yield kind, make_model([(kind, "x", "i", {}), ("Exp", "i", "y", {})], IMAGE)
+    cast = [("Cast", "x", "d", {"to": 1}), ("Exp", "d", "y", {})]
+    yield "Cast", make_model(cast, IMAGE)
+    like = [("CastLike", "x c", "d", {}), ("Exp", "d", "y", {})]
+    yield "CastLike", make_model(like, IMAGE, {"c": floats(1)})
+
+
+def folded():
+    """Shapes computed from the input's shape."""
+    flat = [
+        ("Shape", "x", "s", {}),
+        ("Gather", "s zero", "n", {}),
+        ("Unsqueeze", "n axis", "u", {}),
+        ("Concat", "u rest", "t", {"axis": 0}),
+        ("Reshape", "x t", "y", {}),
+    ]
+    constants = {"zero": np.int64(0), "axis": integers(0), "rest": integers(-1)}
+    yield "Flatten by Shape", make_model(flat, IMAGE, constants)
+    grown = [
+        ("Shape", "x", "s", {}),
+        ("Slice", "s two four", "size", {}),
+        ("Mul", "size factor", "new", {}),
+        ("Slice", "s zero two", "first", {}),
+        ("Concat", "first new", "t", {"axis": 0}),
+        ("Resize", "x - - t", "y", {"mode": "nearest"}),
+    ]
+    constants = {"two": integers(2), "four": integers(4), "zero": integers(0)}
+    yield "Resize by Shape", make_model(grown, IMAGE, constants | {"factor": integers(2)})
+    ones = [
+        ("Shape", "x", "s", {}),
+        ("ConstantOfShape", "s", "o", {}),
+        ("Exp", "o", "e", {}),
+        ("Add", "x e", "y", {}),
+    ]
+    yield "ConstantOfShape", make_model(ones, IMAGE)
+    sized = [("Size", "x", "s", {}), ("Cast", "s", "f", {"to": 1}), ("Shape", "x", "h", {})]
+    sized += [("Slice", "h zero one", "n", {}), ("Cast", "n", "m", {"to": 1})]
+    sized += [("Div", "f m", "c", {}), ("Div", "x c", "y", {})]
+    yield "Size", make_model(sized, IMAGE, {"zero": integers(0), "one": integers(1)})
+
+
+def indexing():
+    half = ("Mul", "x k", "h", {})
+    joined = [half, ("Concat", "x c h", "y", {"axis": 1})]
+    yield "Concat", make_model(joined, IMAGE, {"k": floats(0.5), "c": normal(1, 2, 7, 6)}, batch=1)
+    yield (
+        "Concat axis",
+        make_model([half, ("Concat", "x h", "y", {"axis": -1})], IMAGE, {"k": floats(2)}),
+    )
+    for opset, extra, attributes in (
+        (11, "", {"split": [2, 1, 4]}),
+        (13, " s", {}),
+    ):
+        nodes = [("Split", f"x{extra}", "a b c", {"axis": 2, **attributes})]
+        nodes += [("Exp", "c", "e", {}), ("Concat", "e a", "y", {"axis": 2})]
+        constants = {"s": integers(2, 1, 4)} if extra else {}
+        yield f"Split {opset}", make_model(nodes, IMAGE, constants, opset)
+    for opset, attributes in ((13, {}), (18, {"num_outputs": 2})):
+        nodes = [("Split", "x", "a b", {"axis": -1, **attributes}), ("Mul", "a b", "y", {})]
+        yield f"Split halves {opset}", make_model(nodes, IMAGE, opset=opset)
+    attributes = {"starts": [1, -4], "ends": [3, 1000], "axes": [1, 3]}
+    yield "Slice old", one_operator("Slice", IMAGE, (), 9, **attributes)
+    ends = [integers(1, -1), integers(1000, -1000), integers(1, 3), integers(1, -2)]
+    yield "Slice", one_operator("Slice", IMAGE, ends)
+    yield "Slice all", one_operator("Slice", (5,), [integers(0, 1), integers(2**62, 4)])
+    yield "Gather", one_operator("Gather", IMAGE, [integers(2, -1, 0, 0)], axis=1)
+    yield "Gather one", one_operator("Gather", IMAGE, [np.int64(-1)], axis=2)
+    yield (
+        "Gather table",
+        one_operator("Gather", IMAGE, [integers(0, 1, 2, 3).reshape(2, 2)], axis=3),
+    )
+    amounts = [0, 0, 1, 2, 0, 0, 3, 0]
+    for mode in ("constant", "reflect", "edge"):
+        yield f"Pad old {mode}", one_operator("Pad", IMAGE, (), 9, mode=mode, pads=amounts)
+        yield f"Pad {mode}", one_operator("Pad", IMAGE, [integers(*amounts)], mode=mode)
+    yield "Pad wrap", one_operator("Pad", IMAGE, [integers(*amounts)], 19, mode="wrap")
+    yield "Pad value", one_operator("Pad", IMAGE, [integers(*amounts), np.float32(1.5)])
+    axes = [integers(-1, 2), None, integers(3, 1)]
+    yield "Pad axes", one_operator("Pad", IMAGE, [integers(-1, 2, 1, 0), *axes[1:]], 18)
+
+
+def resizing():
+    four = {"scales": floats(1, 1, 2, 1.5)}
+    for mode in ("nearest", "linear"):
+        yield (
+            f"Upsample 7 {mode}",
+            one_operator("Upsample", IMAGE, (), 7, mode=mode, scales=[1.0, 1.0, 2.0, 3.0]),
+        )
+        nodes = [("Upsample", "x scales", "y", {"mode": mode})]
+        yield f"Upsample 9 {mode}", make_model(nodes, IMAGE, {"scales": floats(1, 1, 2, 3)}, 9)
+        nodes = [("Resize", "x scales", "y", {"mode": mode})]
+        yield f"Resize 10 {mode}", make_model(nodes, IMAGE, four, 10)
+    coordinates = ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"]
+    for mode, place in product(("nearest", "linear", "cubic"), coordinates):
+        attributes = {"mode": mode, "coordinate_transformation_mode": place}
+        nodes = [("Resize", "x - scales", "y", attributes)]
+        yield f"{mode} {place}", make_model(nodes, IMAGE, four, 13)
+    for nearest in ("round_prefer_ceil", "floor", "ceil"):
+        nodes = [("Resize", "x - scales", "y", {"nearest_mode": nearest})]
+        yield nearest, make_model(nodes, IMAGE, four, 13)
+    nodes = [("Resize", "x - - sizes", "y", {"mode": "linear", "axes": [2, 3], "antialias": 1})]
+    yield "smaller", make_model(nodes, IMAGE, {"sizes": integers(3, 4)}, 18)
+
+
+FAMILIES = [pooling, normalization, softmax, reductions, shapes, folded, indexing, resizing]
