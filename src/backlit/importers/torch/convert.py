@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from backlit.importers.builder import Tensor, UnsupportedError
 from backlit.importers.torch.aliases import Aliases, operator_name
 from backlit.importers.torch.naming import Names
@@ -141,9 +139,5 @@ def to_numpy(value: Any) -> Any:
         return {key: to_numpy(entry) for key, entry in value.items()}
     if not hasattr(value, "detach"):
         return value
-    array = value.detach().cpu()
-    return (
-        (array.float() if array.is_floating_point() else array)
-        .numpy()
-        .astype(np.float32 if array.is_floating_point() else None, copy=False)
-    )
+    tensor = value.detach().cpu()
+    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()

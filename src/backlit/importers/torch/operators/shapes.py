@@ -24,6 +24,8 @@ def cast(b: TorchBuilder, x: Tensor, *_: Any, **__: Any) -> Tensor:
 
 @operator("copy")
 def copy(b: TorchBuilder, target: Value, source: Value, non_blocking: bool = False) -> Tensor:
+    if not isinstance(source, Tensor):
+        source = np.broadcast_to(source, b.expected)
     return b.expand(b.tensor(source, b.expected), b.expected)
 
 

@@ -1,0 +1,272 @@
+"""PyTorch's operators, one by one: values and gradients against float64."""
+
+from copy import deepcopy
+
+import numpy as np
+import pytest
+
+import backlit as bl
+from tests.helpers import assert_close
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+nn = torch.nn
+
+IMAGE, ROW, SIGNAL, TOKENS = (4, 7, 6), (12,), (4, 11), (5, 6)
+SAMPLES = 19  # one tile, and three alone
+
+
+class Function(nn.Module):
+    """A function of maps that a small layer makes, so that it is inside of a network."""
+
+    def __init__(self, function, shape, positive=False):
+        super().__init__()
+        torch.manual_seed(3)
+        kinds = {1: nn.Linear(12, 12), 2: nn.Conv1d(shape[0], shape[0], 1)}
+        self.first = kinds.get(len(shape), nn.Conv2d(shape[0], shape[0], 1))
+        self.function, self.positive = function, positive
+        if isinstance(function, nn.Module):
+            for weights in function.parameters():
+                nn.init.normal_(weights, 0.3, 0.5)
+
+    def forward(self, x):
+        x = self.first(x)
+        x = self.function(x.square() + 0.3 if self.positive else x)
+        return (x if isinstance(x, torch.Tensor) else x[0]).flatten(1)
+
+
+def check(function, shape, positive=False):
+    module = Function(function, shape, positive).eval()
+    model = bl.from_torch(module, torch.zeros(2, *shape))
+    rng = np.random.default_rng(5)
+    X = rng.standard_normal((SAMPLES, *shape)).astype(np.float32)
+    exact, x = deepcopy(module).double(), torch.tensor(X, dtype=torch.float64, requires_grad=True)
+    with doubled_constants():
+        logits = exact(x)
+    targets = rng.integers(0, logits.shape[1], SAMPLES)
+    if model.outputs == "classes":
+        logits[np.arange(SAMPLES), targets].sum().backward()
+        assert_close(bl.gradient(model, X, targets), x.grad.numpy(), 1e-5)
+    assert_close(model.logits(X), logits.detach().numpy(), 1e-5)
+
+
+class doubled_constants:  # noqa: N801
+    """Constants that functions make are float64 meanwhile."""
+
+    def __enter__(self):
+        torch.set_default_dtype(torch.float64)
+
+    def __exit__(self, *_):
+        torch.set_default_dtype(torch.float32)
+
+
+WIDE = torch.linspace(-1, 1, 12)
+
+
+def constant(*shape):
+    return torch.linspace(-1, 1.5, int(np.prod(shape))).reshape(shape)
+
+
+ACTIVATIONS = {
+    "relu": F.relu,
+    "relu6": lambda x: F.relu6(5 * x),
+    "hardtanh": lambda x: F.hardtanh(x, -0.5, 0.7),
+    "leaky_relu": lambda x: F.leaky_relu(x, 0.2),
+    "prelu": nn.PReLU(4),
+    "prelu, one slope": nn.PReLU(),
+    "elu": lambda x: F.elu(x, 0.7),
+    "selu": F.selu,
+    "celu": lambda x: F.celu(x, 1.3),
+    "gelu": F.gelu,
+    "gelu, tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "silu": F.silu,
+    "mish": F.mish,
+    "hardswish": lambda x: F.hardswish(3 * x),
+    "hardsigmoid": lambda x: F.hardsigmoid(3 * x),
+    "sigmoid": lambda x: torch.sigmoid(x) * 2,
+    "logsigmoid": F.logsigmoid,
+    "tanh": torch.tanh,
+    "tanhshrink": F.tanhshrink,
+    "softshrink": lambda x: F.softshrink(x, 0.3),
+    "softplus": lambda x: F.softplus(x, beta=2),
+    "softsign": F.softsign,
+    "threshold": lambda x: F.threshold(x, 0.2, 0),
+    "clamp": lambda x: x.clamp(-0.4, 0.5),
+    "clamp from below": lambda x: x.clamp(min=0),
+    "clamp by arrays": lambda x: torch.clamp(x, max=constant(4, 1, 1)),
+    "abs": torch.abs,
+    "erf": torch.erf,
+    "exp": torch.exp,
+    "square": torch.square,
+    "neg": lambda x: -x,
+    "glu": lambda x: F.glu(x, 1),
+    "dropout": lambda x: F.dropout(x, training=False) * 1.5,
+}
+POSITIVE = {
+    "sqrt": torch.sqrt,
+    "rsqrt": torch.rsqrt,
+    "log": torch.log,
+    "reciprocal": torch.reciprocal,
+    "power": lambda x: x**1.7,
+    "constant to a power": lambda x: 2.0**x,
+    "division": lambda x: 3 / x + x / 7,
+    "norm": lambda x: F.normalize(x, dim=1),
+    "norm, absolute": lambda x: x.norm(p=1, dim=(2, 3)),
+}
+ARITHMETIC = {
+    "channels' constant": lambda x: x * constant(4, 1, 1) + constant(1, 4, 1, 1),
+    "pixels' constant": lambda x: constant(7, 6) - x,
+    "numbers": lambda x: 2 - (3 * x + 1) / 4,
+    "sum, scaled": lambda x: torch.add(x, torch.relu(x), alpha=-2),
+    "difference": lambda x: torch.sub(x, torch.tanh(x), alpha=0.5),
+    "gated": lambda x: x * torch.sigmoid(x.mean((2, 3), keepdim=True)),
+    "larger": lambda x: torch.maximum(x, torch.tanh(x) + 0.1),
+    "smaller": lambda x: torch.minimum(x, constant(4, 1, 1)),
+    "square by itself": lambda x: x * x,
+    "lerp": lambda x: torch.lerp(x, torch.tanh(x), 0.3),
+    "addcmul": lambda x: torch.addcmul(x, x.tanh(), x.exp(), value=0.5),
+    "in place": lambda x: x.mul(2).add_(x).mul_(0.5).relu_(),
+    "in place, a part": lambda x: set_part(x * 1),
+    "detached constant": lambda x: x * constant(4, 1, 1).detach(),
+}
+CONVOLUTIONS = {
+    "strided": nn.Conv2d(4, 6, 3, (2, 1), (1, 2), bias=False),
+    "grouped, dilated": nn.Conv2d(4, 8, (3, 2), 1, 2, 2, groups=2),
+    "same": nn.Conv2d(4, 5, (4, 3), padding="same"),
+    "valid": nn.Conv2d(4, 5, (4, 3), padding="valid"),
+    "reflected": nn.Conv2d(4, 5, 3, padding=1, padding_mode="reflect"),
+    "circular": nn.Conv2d(4, 5, 3, padding=1, padding_mode="circular"),
+    "transposed": nn.ConvTranspose2d(4, 6, 3, 2, 1, 1, groups=2),
+    "bilinear upsampling": nn.Upsample(scale_factor=2, mode="bilinear"),
+    "batch_norm": nn.BatchNorm2d(4),
+    "instance_norm": nn.InstanceNorm2d(4, affine=True),
+    "instance_norm, tracked": nn.InstanceNorm2d(4, track_running_stats=True),
+    "group_norm": nn.GroupNorm(2, 4),
+    "layer_norm": nn.LayerNorm([4, 7, 6]),
+    "layer_norm, last axis": nn.LayerNorm(6, bias=False),
+    "rms_norm": nn.RMSNorm([7, 6]),
+    "local_response_norm": nn.LocalResponseNorm(3, alpha=0.5),
+    "linear, last axis": nn.Linear(6, 5),
+}
+POOLING = {
+    "max": lambda x: F.max_pool2d(x, 3, 2, 1, ceil_mode=True),
+    "max, dilated": lambda x: F.max_pool2d(x, 2, 1, 0, 2),
+    "max, its values": lambda x: F.max_pool2d(x, 2, return_indices=True),
+    "average": lambda x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False),
+    "average, ceil": lambda x: F.avg_pool2d(x, (2, 3), ceil_mode=True),
+    "adaptive average": lambda x: F.adaptive_avg_pool2d(x, (3, 4)),
+    "adaptive average, larger": lambda x: F.adaptive_avg_pool2d(x, (9, None)),
+    "adaptive average, divisible": lambda x: F.adaptive_avg_pool2d(x, (1, 3)),
+    "adaptive max": lambda x: F.adaptive_max_pool2d(x, (3, 4)),
+    "global": lambda x: F.adaptive_avg_pool2d(x, 1).squeeze(),
+    "mean": lambda x: x.mean((1, 3)),
+    "sum": lambda x: x.sum(2, keepdim=True),
+    "amax": lambda x: x.amax((2, 3)),
+    "amin": lambda x: x.amin(1),
+    "max along an axis": lambda x: x.max(2).values,
+    "min along an axis": lambda x: x.min(1).values,
+    "variance": lambda x: x.var((2, 3)),
+    "deviation": lambda x: x.std(1, correction=0),
+    "logsumexp": lambda x: x.logsumexp((1, 2)),
+    "softmax along channels": lambda x: x.softmax(1) * 2,
+    "softmax along columns": lambda x: F.log_softmax(x, -1) * 2,
+}
+RESIZING = {
+    mode: lambda x, mode=mode: F.interpolate(x, size=(10, 4), mode=mode)
+    for mode in ("nearest", "nearest-exact", "bilinear", "bicubic")
+} | {
+    "nearest by factors": lambda x: F.interpolate(x, scale_factor=(2.6, 0.7)),
+    "bilinear by a factor": lambda x: F.interpolate(x, scale_factor=1.7, mode="bilinear"),
+    "bilinear, corners": lambda x: F.interpolate(x, (5, 9), mode="bilinear", align_corners=True),
+    "bicubic, corners": lambda x: F.interpolate(x, (9, 5), mode="bicubic", align_corners=True),
+}
+SHAPES = {
+    "shuffle": lambda x: x.view(x.size(0), 2, 2, 7, 6).transpose(1, 2).reshape(-1, 4, 7, 6),
+    "channel_shuffle": lambda x: F.channel_shuffle(x, 2),
+    "pixel_shuffle": lambda x: F.pixel_shuffle(x, 2),
+    "pixel_unshuffle": lambda x: F.pixel_unshuffle(x[:, :, :6], 2),
+    "permute": lambda x: x.permute(0, 2, 3, 1).contiguous(),
+    "movedim": lambda x: x.movedim((1, 2), (3, 1)),
+    "flatten, unflatten": lambda x: x.flatten(2).unflatten(2, (6, 7)),
+    "cat": lambda x: torch.cat([x, x.tanh(), constant(1, 2, 7, 6).expand(len(x), -1, -1, -1)], 1),
+    "stack": lambda x: torch.stack([x, x.tanh()], 2),
+    "split": lambda x: torch.cat(x.split([1, 3], 1)[::-1], 1),
+    "chunk": lambda x: x.chunk(3, 3)[1],
+    "unbind": lambda x: x.unbind(1)[2],
+    "slices": lambda x: x[:, 1:, ::2, -4:-1],
+    "index": lambda x: x[:, [2, 0, 0]],
+    "index_select": lambda x: x.index_select(3, torch.tensor([5, 1])),
+    "narrow": lambda x: x.narrow(2, 1, 3),
+    "flip": lambda x: x.flip(2, 3),
+    "roll": lambda x: x.roll((1, -2), (2, 3)),
+    "repeat": lambda x: x.repeat(1, 2, 1, 3),
+    "expand": lambda x: x.mean(1, keepdim=True).expand(-1, 5, -1, -1),
+    "pad": lambda x: F.pad(x, (1, 2, -1, 1), value=0.5),
+    "pad, reflect": lambda x: F.pad(x, (1, 2, 2, 0), mode="reflect"),
+    "pad, replicate": lambda x: F.pad(x, (1, 0, 2, 0), mode="replicate"),
+    "double and back": lambda x: x.to(torch.float64).to(torch.float32),
+}
+ROWS = {
+    "linear": nn.Linear(12, 3),
+    "linear without bias": nn.Linear(12, 3, bias=False),
+    "bilinear by hand": lambda x: x @ constant(12, 5) + constant(5),
+    "addmm": lambda x: torch.addmm(constant(5), x, constant(12, 5), beta=2, alpha=0.5),
+    "matrix and vector": lambda x: (x @ constant(12)).unsqueeze(1) * WIDE,
+    "batch_norm": nn.BatchNorm1d(12),
+    "layer_norm": nn.LayerNorm(12),
+    "outer product": lambda x: torch.bmm(x[:, :, None], x[:, None, :]),
+    "inner product": lambda x: torch.einsum("bi,bj->bij", x[:, :4], x),
+}
+SIGNALS = {
+    "conv1d": nn.Conv1d(4, 6, 3, 2, 2, 2, groups=2),
+    "conv1d, same": nn.Conv1d(4, 5, 4, padding="same"),
+    "conv_transpose1d": nn.ConvTranspose1d(4, 3, 3, 2, 1, 1),
+    "max_pool1d": lambda x: F.max_pool1d(x, 3, 2, 1),
+    "avg_pool1d": lambda x: F.avg_pool1d(x, 3, 2, 1),
+    "adaptive_avg_pool1d": lambda x: F.adaptive_avg_pool1d(x, 4),
+    "adaptive_max_pool1d": lambda x: F.adaptive_max_pool1d(x, 3),
+    "batch_norm": nn.BatchNorm1d(4),
+    "upsample": lambda x: F.interpolate(x, 17, mode="linear"),
+}
+SEQUENCES = {
+    "attention": lambda x: attend(x),
+    "scaled_dot_product_attention": lambda x: F.scaled_dot_product_attention(x, x.tanh(), x),
+    "attention, causal": lambda x: F.scaled_dot_product_attention(x, x, x, is_causal=True),
+    "attention, masked": lambda x: F.scaled_dot_product_attention(
+        x, x, x, constant(5, 5) > torch.tensor(-0.9), scale=0.3
+    ),
+    "matrix from the left": lambda x: constant(3, 5) @ x,
+    "baddbmm": lambda x: torch.baddbmm(constant(1, 5, 5), x, x.transpose(1, 2)),
+    "first token": lambda x: torch.cat([constant(1, 1, 6).expand(len(x), -1, -1), x], 1)[:, 0:2],
+}
+FAMILIES = {
+    "activations": (ACTIVATIONS, IMAGE, False),
+    "positive": (POSITIVE, IMAGE, True),
+    "arithmetic": (ARITHMETIC, IMAGE, False),
+    "layers": (CONVOLUTIONS, IMAGE, False),
+    "pooling": (POOLING, IMAGE, False),
+    "resizing": (RESIZING, IMAGE, False),
+    "shapes": (SHAPES, IMAGE, False),
+    "rows": (ROWS, ROW, False),
+    "signals": (SIGNALS, SIGNAL, False),
+    "sequences": (SEQUENCES, TOKENS, False),
+}
+
+
+def set_part(x):
+    x[:, :2, 1:3] *= 3
+    x[:, 3] = 0.5
+    return x * 2
+
+
+def attend(x):
+    weights = torch.softmax(x @ x.transpose(-2, -1) / 6**0.5, dim=-1)
+    return weights @ x
+
+
+@pytest.mark.parametrize(
+    ("family", "name"), [(f, name) for f, (cases, *_) in FAMILIES.items() for name in cases]
+)
+def test_values_and_gradients_are_pytorchs(family, name):
+    cases, shape, positive = FAMILIES[family]
+    check(cases[name], shape, positive)
