@@ -81,7 +81,8 @@ def chains():
         flat = [] if len(inner) == 1 else [bl.Flatten()]
         layers = [bl.Conv2D(weights(3, 3, 1, 1)), layer, *flat, dense(np.prod(inner))]
         models[name] = bl.Model(layers, IMAGE)
-    for name, head in [("softmax", bl.Softmax()), ("sigmoid", bl.Sigmoid())]:
+    heads = {"softmax": bl.Softmax(), "log-softmax": bl.LogSoftmax(), "sigmoid": bl.Sigmoid()}
+    for name, head in heads.items():
         models[f"{name} last"] = bl.Model([dense(7), bl.BatchNorm(*np.ones((4, 4))), head], (7,))
     models["binary"] = bl.Model([dense(7, 1), bl.Sigmoid()], (7,), "name")
     models["binary, no sigmoid"] = bl.Model([dense(7, 1)], (7,), outputs="binary")
@@ -200,5 +201,4 @@ def graph(build):
     return b.finish(b.dense(flat, weights(size, 4)), "a graph")
 
 
-def networks():
-    return chains() | activations() | operators()
+NETWORKS = chains() | activations() | operators()

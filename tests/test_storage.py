@@ -8,9 +8,7 @@ import pytest
 import backlit as bl
 from backlit.importers.builder import GraphBuilder
 from backlit.storage import KINDS
-from tests.every_layer import IMAGE, networks
-
-NETWORKS = networks()
+from tests.every_layer import IMAGE, NETWORKS
 
 
 @pytest.fixture
@@ -128,7 +126,7 @@ def test_refused(tmp_path, model):
             bl.load(tmp_path / f"{name}.npz")
     with pytest.raises(FileNotFoundError):
         bl.load(tmp_path / "none.npz")
-    with pytest.raises(ValueError, match=r"path must end in \.npz, got"):
+    with pytest.raises(ValueError, match=r"path must end in \.npz or \.onnx, got"):
         bl.save(model, tmp_path / "m.pkl")
     with pytest.raises(TypeError, match="model must be a Model, not dict"):
         bl.save({}, path)

@@ -37,22 +37,38 @@ DAMAGE = (
 
 
 def save(model: Model, path: str | PathLike[str], *, half: bool = False) -> None:
-    """Save a model's architecture and weights.
+    """Save a model: its architecture and weights for `load`, or as ONNX for other programs.
 
     Parameters
     ----------
     model : Model
         Made of layers, or by an importer.
     path : path
-        Ends in ``.npz``. Written aside, then renamed.
+        Ends in ``.npz``, or in ``.onnx`` (``pip install 'backlit[onnx]'``). Written aside, then
+        renamed. In ONNX the model ends in its softmax or sigmoid, if it was built with one; see
+        `backlit.exporters.onnx.to_onnx`.
     half : bool
         Whether to store weights as float16 (those that are within its range), which halves the
-        file; they are float32 again once loaded.
+        file; they are float32 again once loaded. For ``.npz`` alone.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a path with another ending, or arguments that do not fit together.
+    ImportError
+        If the package that writes ONNX is missing.
     """
     if not isinstance(model, Model):
         raise TypeError(f"model must be a Model, not {type(model).__name__}")
+    if str(path).endswith(".onnx"):
+        if half:
+            raise ValueError("half must be False for an .onnx file, which holds float32")
+        from backlit.exporters.onnx import save_onnx
+
+        save_onnx(model, path)
+        return
     if not str(path).endswith(".npz"):
-        raise ValueError(f"path must end in .npz, got {str(path)!r}")
+        raise ValueError(f"path must end in .npz or .onnx, got {str(path)!r}")
     arrays: dict[str, np.ndarray] = {}
     description: dict[str, Any] = {
         "format": LAYERS if model._is_chain else GRAPH,

@@ -13,6 +13,7 @@ from backlit.model import Model
 
 SHAPES_ONLY = {"Shape", "Size"}  # what they give does not depend on their input's values
 OLDEST = 7
+MEANING = "backlit.outputs"  # the key in the metadata that our own exporter writes
 STAND_IN = 97  # samples, where the batch is open: a number that no shape has by chance
 
 
@@ -41,7 +42,7 @@ def load_onnx(
     name : str, optional
         Default: the graph's name.
     outputs : {"classes", "binary", "labels", "values"}, optional
-        What the outputs mean; see `backlit.Model`.
+        What the outputs mean; see `backlit.Model`. A file of `backlit.save` says so itself.
 
     Returns
     -------
@@ -63,6 +64,8 @@ def load_onnx(
     importer = _Importer(model, output, constants or {}, input_shape)
     importer.check_operators()
     result = importer.run()
+    if outputs is None and importer.output == model.graph.output[0].name:
+        outputs = {entry.key: entry.value for entry in model.metadata_props}.get(MEANING)
     return importer.builder.finish(result, name or model.graph.name or None, outputs)
 
 
