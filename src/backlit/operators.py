@@ -150,6 +150,15 @@ class AxisMap(Layer):
             raise ValueError(f"an AxisMap of axis {self.axis}, size {self.size}, got {shape}")
         return (*shape[: self.axis], len(self.starts) - 1, *shape[self.axis + 1 :])
 
+    def zeros_around(self) -> tuple[int, int] | None:
+        """How many zeros stand before and behind the input, if that is all that changes."""
+        counts = np.diff(self.starts)
+        before = int(np.argmax(counts > 0)) if self.columns.size else 0
+        after = len(counts) - before - self.size
+        plain = np.array_equal(self.columns, np.arange(self.size)) and (self.weights == 1).all()
+        inside = counts[before : before + self.size]
+        return (before, after) if plain and after >= 0 and (inside == 1).all() else None
+
     def transposed(self) -> "AxisMap":
         rows = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
         order = np.argsort(self.columns, kind="stable")

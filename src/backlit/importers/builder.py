@@ -345,8 +345,21 @@ class GraphBuilder:
                 image,
             )
             return self.reshape(result, (*result.shape[:2], result.shape[3]))
+        x, padding = self._with_padding(x, padding)
         layer = Conv2D(weights, bias, tuple(stride), tuple(padding), tuple(dilation), groups)
         return self.append(layer, x)
+
+    def _with_padding(self, x: Tensor, padding: Sequence[int]) -> tuple[Tensor, list[int]]:
+        """An image before it was padded with zeros, and all padding together."""
+        total = list(padding)
+        while (node := self.graph.producer(x.number)) and isinstance(node.layer, AxisMap):
+            amounts = node.layer.zeros_around()
+            if amounts is None or node.layer.axis == 0:
+                break
+            total[node.layer.axis - 1] += amounts[0]
+            total[node.layer.axis + 1] += amounts[1]
+            x = Tensor(node.inputs[0], (self.batch, *self.graph.shapes[node.inputs[0]]))
+        return x, total
 
     def transposed_convolution(
         self,
@@ -473,6 +486,9 @@ class GraphBuilder:
             sizes[sizes.index(-1)] = total // known if known else 0
         if not sizes or sizes[0] != self.batch or prod(sizes) != total:
             raise UnsupportedError(f"reshaping {x.shape} to {tuple(shape)} mixes samples")
+        node = self.graph.producer(x.number)
+        if node and isinstance(node.layer, Reshape):  # of a reshaped tensor: one is enough
+            x = Tensor(node.inputs[0], (self.batch, *self.graph.shapes[node.inputs[0]]))
         if tuple(sizes) == x.shape:
             return x
         return self.append(Reshape(sizes[1:]), x)
@@ -482,6 +498,10 @@ class GraphBuilder:
         order = [int(axis) % len(x.shape) for axis in axes]
         if order[0] != 0:
             raise UnsupportedError(f"transposing axes {tuple(axes)} moves the samples' axis")
+        node = self.graph.producer(x.number)
+        if node and isinstance(node.layer, Transpose):  # of a transposed tensor: one is enough
+            x = Tensor(node.inputs[0], (self.batch, *self.graph.shapes[node.inputs[0]]))
+            order = [0, *(node.layer.axes[axis - 1] + 1 for axis in order[1:])]
         if order == list(range(len(order))):
             return x
         return self.append(Transpose([axis - 1 for axis in order[1:]]), x)
