@@ -1,0 +1,352 @@
+"""What `bl.load` takes and refuses, and what becomes of inputs, outputs and batches."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import backlit as bl
+from backlit.importers.builder import UnsupportedError
+from backlit.layers import Activation, BatchNorm, Conv2D
+from backlit.operators import AxisMap, Reshape, Transpose
+
+onnx = pytest.importorskip("onnx")
+
+from tests.importers.onnx.models import make_model, one_operator  # noqa: E402
+from tests.importers.onnx.operator_cases import integers, normal, positive  # noqa: E402
+
+IMAGE = (3, 6, 5)
+
+
+def network(head=(), opset=17, **options):
+    """A small classifier that ends in y."""
+    w, d = normal(4, 3, 3, 3), normal(4, 5)
+    nodes = [
+        ("Conv", "x w", "c", {}),
+        ("Relu", "c", "r", {}),
+        ("GlobalAveragePool", "r", "p", {}),
+        ("Flatten", "p", "f", {}),
+        ("MatMul", "f d", "l" if head else "y", {}),
+    ]
+    return make_model([*nodes, *head], IMAGE, {"w": w, "d": d}, opset, **options)
+
+
+def images(count=5):
+    return normal(count, *IMAGE)
+
+
+def test_bytes_models_and_paths_are_the_same(tmp_path):
+    model, X = network(), images()
+    path = tmp_path / "model.onnx"
+    onnx.save(model, path)
+    expected = bl.load(model).logits(X)
+    for source in (path, str(path), model.SerializeToString()):
+        assert (bl.load(source).logits(X) == expected).all()
+
+
+def test_weights_in_external_files(tmp_path):
+    model, X = network(), images()
+    expected = bl.load(model).logits(X)
+    path = tmp_path / "model.onnx"
+    onnx.save(model, path, save_as_external_data=True, size_threshold=0, location="weights.bin")
+    assert (tmp_path / "weights.bin").exists()
+    assert (bl.load(path).logits(X) == expected).all()
+    with pytest.raises(ValueError, match="'w' lie in an external file; give the model's path"):
+        bl.load(path.read_bytes())
+
+
+def test_layers_have_the_names_of_nodes():
+    model = bl.load(network())
+    X = images()
+    activation = bl.layer_activation(model, X, layer="Relu_1")
+    assert activation.shape == (5, 4, 4, 3)
+    assert (activation >= 0).all()
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+
+def test_what_is_no_model(tmp_path):
+    with pytest.raises(ValueError, match="must be an ONNX model, but 7 bytes is not"):
+        bl.load(b"not one")
+    with pytest.raises(ValueError, match="its graph is empty"):
+        bl.load(b"")
+    with pytest.raises(FileNotFoundError):
+        bl.load(tmp_path / "none.onnx")
+    with pytest.raises(TypeError, match=r"path must be a path, the bytes .* not int"):
+        bl.load(3)
+    with pytest.raises(TypeError, match=r"\['output'\] are options for ONNX models only"):
+        bl.load(tmp_path / "model.npz", output="y")
+
+
+def test_every_unsupported_operator_is_named_before_anything_runs():
+    nodes = [
+        ("Sin", "x", "a", {}),
+        ("NonZero", "c", "n", {}),  # of a constant: computed
+        ("Add", "a b", "s", {}),  # b does not exist: running would fail here
+        ("Sin", "s", "t", {}),
+        ("CumSum", "t axis", "y", {}),
+        ("Cos", "x", "unused", {}),
+    ]
+    model = make_model(nodes, IMAGE, {"axis": np.int64(1), "c": np.ones(3, np.float32)})
+    with pytest.raises(UnsupportedError) as error:
+        bl.load(model)
+    assert str(error.value).splitlines() == [
+        "the model has operators that are not supported:",
+        "  CumSum: CumSum_4",
+        "  Sin: Sin_0, Sin_3",
+    ]
+
+
+def test_operators_of_other_domains():
+    model = network()
+    model.graph.node[1].domain = "com.example"
+    with pytest.raises(UnsupportedError, match=r"com\.example\.Relu: Relu_1"):
+        bl.load(model)
+
+
+def test_old_opsets():
+    with pytest.raises(UnsupportedError, match="of opset 6; 7 and newer are supported"):
+        bl.load(one_operator("Relu", IMAGE, opset=6))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ([("Reshape", "x rows", "y", {})], r"Reshape_0 \(Reshape\): .* mixes samples"),
+        ([("ReduceMean", "x", "y", {"axes": [0]})], "along the samples' axis"),
+        ([("Transpose", "x", "y", {"perm": [1, 0, 2, 3]})], "moves the samples' axis"),
+        ([("Softmax", "x", "s", {"axis": 0}), ("Exp", "s", "y", {})], "samples' axis"),
+        ([("Conv", "x x", "y", {})], r"Conv_0 \(Conv\): its input 1 depends on the model's input"),
+    ],
+)
+def test_mixed_samples(nodes, message):
+    with pytest.raises(UnsupportedError, match=message):
+        bl.load(make_model(nodes, IMAGE, {"rows": integers(-1, 5)}))
+
+
+def test_a_missing_package_is_named():
+    code = (
+        "import sys; sys.modules['onnx'] = None\n"
+        "import backlit as bl\n"
+        "try: bl.load('model.onnx')\n"
+        "except ImportError as error: print(error)"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "pip install 'backlit[onnx]'" in printed.stdout
+
+
+# --- inputs, outputs, batches ---------------------------------------------------------------------
+
+
+def test_outputs_by_name():
+    nodes = [("Relu", "x", "r", {}), ("Neg", "r", "y", {}), ("Exp", "r", "z", {})]
+    model, X = make_model(nodes, (4,), output="y z"), normal(5, 4)
+    with pytest.raises(ValueError, match=r"2 outputs, \['y', 'z'\]: choose one by output=name"):
+        bl.load(model)
+    with pytest.raises(ValueError, match=r"output must be one of .* got 'q'"):
+        bl.load(model, output="q")
+    relu = np.maximum(X, 0)
+    for name, expected in (("y", -relu), ("z", np.exp(relu)), ("r", relu)):
+        found = bl.load(model, output=name, outputs="values").logits(X)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_several_inputs():
+    model = make_model([("Mul", "x k", "m", {}), ("Add", "m b", "y", {})], (4,))
+    for name in "kb":
+        model.graph.input.append(onnx.helper.make_tensor_value_info(name, 1, [4]))
+    with pytest.raises(ValueError, match=r"3 inputs, \['x', 'k', 'b'\]: give all but one as const"):
+        bl.load(model)
+    with pytest.raises(ValueError, match=r"2 inputs, \['x', 'b'\]"):
+        bl.load(model, constants={"k": np.ones(4)})
+    with pytest.raises(ValueError, match=r"constants has \['q'\], but the model's inputs are"):
+        bl.load(model, constants={"q": 1})
+    with pytest.raises(ValueError, match="must stay out of constants"):
+        bl.load(model, constants=dict.fromkeys("xkb", np.ones((1, 4))))
+    k, b, X = normal(4), normal(4), normal(5, 4)
+    found = bl.load(model, constants={"k": k, "b": b}).logits(X)
+    np.testing.assert_allclose(found, X * k + b, rtol=1e-6, atol=1e-6)
+
+
+def test_initializers_may_be_inputs_as_in_old_models():
+    model, X = network(opset=7), images()
+    for tensor in model.graph.initializer:
+        model.graph.input.append(
+            onnx.helper.make_tensor_value_info(tensor.name, 1, list(tensor.dims))
+        )
+    assert bl.load(model).logits(X).shape == (5, 5)
+
+
+def test_open_shapes():
+    model, X = network(), images()
+    expected = bl.load(model).logits(X)
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    dims[2].dim_param, dims[3].dim_param = "height", "width"
+    with pytest.raises(
+        ValueError, match=r"'x' is open \(\['samples', 3, '\?', '\?'\]\): give that"
+    ):
+        bl.load(model)
+    assert (bl.load(model, input_shape=IMAGE).logits(X) == expected).all()
+    for wrong in ((4, 6, 5), (3, 6)):
+        with pytest.raises(ValueError, match=r"input_shape must fit \[3, '\?', '\?'\]"):
+            bl.load(model, input_shape=wrong)
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    with pytest.raises(ValueError, match="is open"):
+        bl.load(model)
+    assert (bl.load(model, input_shape=IMAGE).logits(X) == expected).all()
+
+
+@pytest.mark.parametrize("batch", [1, 8, "samples"])
+def test_any_number_of_samples_whatever_the_model_says(batch):
+    X = images(17)
+    rng = np.random.default_rng(0)
+    constants = {"w": rng.standard_normal((90, 4)).astype(np.float32)}
+    constants["shape"] = integers(batch if isinstance(batch, int) else -1, 90)
+    nodes = [("Reshape", "x shape", "f", {}), ("MatMul", "f w", "y", {})]
+    found = bl.load(make_model(nodes, IMAGE, constants, batch=batch)).logits(X)
+    np.testing.assert_allclose(found, X.reshape(17, 90) @ constants["w"], rtol=1e-4, atol=1e-4)
+
+
+def test_functions_of_the_model_are_inlined():
+    relu = onnx.helper.make_node("Relu", ["a"], ["b"])
+    neg = onnx.helper.make_node("Neg", ["b"], ["c"])
+    opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("own", 1)]
+    function = onnx.helper.make_function("own", "Dark", ["a"], ["c"], [relu, neg], opsets[:1])
+    model = make_model([("Relu", "x", "y", {})], (4,))
+    model.graph.node[0].op_type, model.graph.node[0].domain = "Dark", "own"
+    model.functions.append(function)
+    model.opset_import.append(opsets[1])
+    X = normal(5, 4)
+    assert (bl.load(model, outputs="values").logits(X) == -np.maximum(X, 0)).all()
+
+
+# --- heads ----------------------------------------------------------------------------------------
+
+HEADS = {
+    "softmax": [("Softmax", "l", "y", {"axis": 1})],
+    "log": [("LogSoftmax", "l", "y", {"axis": -1})],
+    "identity": [("Softmax", "l", "s", {}), ("Identity", "s", "y", {})],
+    "reshaped": [("Softmax", "l", "s", {}), ("Reshape", "s pixel", "y", {})],
+    "pixel": [
+        ("Reshape", "l pixel", "p", {}),
+        ("Softmax", "p", "s", {"axis": 1}),
+        ("Flatten", "s", "y", {}),
+    ],
+    "last": [
+        ("Reshape", "l row", "p", {}),
+        ("Softmax", "p", "s", {"axis": -1}),
+        ("Squeeze", "s one", "y", {}),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("opset", [12, 17])
+def test_logits_are_found_before_softmax(name, opset):
+    nodes = [("MatMul", "x d", "l", {}), *HEADS[name]]
+    constants = {"d": normal(4, 5), "pixel": integers(0, 5, 1, 1), "row": integers(0, 1, 5)}
+    if opset < 13:  # older versions take axes and softmax over all that follows
+        last = {kind: (kind, ins.split()[0], out, {"axes": [1]}) for kind, ins, out, _ in nodes}
+        nodes = [last[n[0]] if n[0] == "Squeeze" else n for n in nodes]
+    if "one" in " ".join(node[1] for node in nodes):
+        constants["one"] = integers(1)
+    X = normal(5, 4)
+    model = bl.load(make_model(nodes, (4,), constants, opset))
+    assert model.outputs == "classes"
+    np.testing.assert_allclose(model.logits(X), X @ constants["d"], rtol=1e-5, atol=1e-5)
+
+
+def test_one_sigmoid_is_a_binary_model():
+    nodes = [("MatMul", "x d", "l", {}), ("Sigmoid", "l", "s", {}), ("Squeeze", "s one", "y", {})]
+    d, X = normal(4, 1), normal(5, 4)
+    model = bl.load(make_model(nodes, (4, 1), {"d": d[:1], "one": integers(2)}))
+    assert model.outputs == "labels"
+    model = bl.load(make_model(nodes[:2], (4,), {"d": d}, output="s"))
+    assert model.outputs == "binary"
+    np.testing.assert_allclose(model.predict_proba(X)[:, 1:], 1 / (1 + np.exp(-X @ d)), rtol=1e-5)
+
+
+def test_softmax_inside_stays():
+    nodes = [("Softmax", "x", "s", {"axis": 1}), ("MatMul", "s d", "y", {})]
+    d, X = normal(4, 3), normal(5, 4)
+    odds = np.exp(X)
+    expected = odds / odds.sum(axis=1, keepdims=True) @ d
+    found = bl.load(make_model(nodes, (4,), {"d": d})).logits(X)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_softmax_at_every_pixel_stays():
+    model = bl.load(one_operator("Softmax", IMAGE, axis=1), outputs="values")
+    np.testing.assert_allclose(model.logits(images()).reshape(5, *IMAGE).sum(axis=1), 1, rtol=1e-5)
+
+
+# --- what is simplified ---------------------------------------------------------------------------
+
+
+def layers_of(model):
+    return [node.layer for node in model._programs.graph.nodes]
+
+
+def test_normalisation_is_folded():
+    nodes = [("Conv", "x w", "c", {}), ("BatchNormalization", "c a b m v", "y", {})]
+    constants = {"w": normal(4, 3, 3, 3), "a": normal(4), "b": normal(4), "m": normal(4)}
+    model = bl.load(make_model(nodes, IMAGE, constants | {"v": positive(4)}))
+    assert not [layer for layer in layers_of(model) if isinstance(layer, BatchNorm)]
+
+
+def test_written_out_activations_are_one():
+    nodes = [("Div", "x r", "d", {}), ("Erf", "d", "e", {}), ("Add", "e one", "s", {})]
+    nodes += [("Mul", "x s", "p", {}), ("Mul", "p half", "y", {})]
+    root = {"r": np.float32(np.sqrt(2)), "one": np.float32(1), "half": np.float32(0.5)}
+    kinds = layers_of(bl.load(make_model(nodes, IMAGE, root)))
+    assert [k.name for k in kinds if isinstance(k, Activation)] == ["gelu"]
+
+
+def test_images_with_channels_last():
+    """Transposes cancel; the input and its gradient keep their layout."""
+    first, last = {"perm": [0, 3, 1, 2]}, {"perm": [0, 2, 3, 1]}
+    nodes = [
+        ("Transpose", "x", "a", first),
+        ("Conv", "a w", "b", {"pads": [1, 1, 1, 1]}),
+        ("Transpose", "b", "c", last),
+        ("Transpose", "c", "d", first),
+        ("Relu", "d", "e", {}),
+        ("Transpose", "e", "f", last),
+        ("ReduceMean", "f", "y", {"axes": [1, 2], "keepdims": 0}),
+    ]
+    constants = {"w": normal(4, 3, 3, 3)}
+    model = bl.load(make_model(nodes, (6, 5, 3), constants))
+    assert sum(isinstance(layer, Transpose) for layer in layers_of(model)) == 2
+    plain = [
+        ("Conv", "x w", "b", {"pads": [1, 1, 1, 1]}),
+        ("Relu", "b", "e", {}),
+        ("ReduceMean", "e", "y", {"axes": [2, 3], "keepdims": 0}),
+    ]
+    other = bl.load(make_model(plain, IMAGE, constants))
+    X = images()
+    found, expected = bl.gradient(model, X.transpose(0, 2, 3, 1), 2), bl.gradient(other, X, 2)
+    assert found.shape == (5, 6, 5, 3)
+    np.testing.assert_allclose(found, expected.transpose(0, 2, 3, 1), rtol=1e-5, atol=1e-6)
+
+
+def test_padding_is_taken_up_by_the_convolution():
+    nodes = [("Pad", "x amounts", "p", {}), ("Conv", "p w", "y", {"pads": [0, 1, 0, 0]})]
+    constants = {"amounts": integers(0, 0, 1, 0, 0, 0, 2, 3), "w": normal(4, 3, 3, 3)}
+    layers = layers_of(bl.load(make_model(nodes, IMAGE, constants)))
+    assert not [layer for layer in layers if isinstance(layer, AxisMap)]
+    assert next(k for k in layers if isinstance(k, Conv2D)).padding == (1, 1, 2, 3)
+
+
+def test_shapes_of_shapes_are_one():
+    nodes = [
+        ("Reshape", "x first", "r", {}),
+        ("Reshape", "r second", "s", {}),
+        ("Exp", "s", "y", {}),
+    ]
+    constants = {"first": integers(0, 18, 5), "second": integers(0, 30, 3)}
+    layers = layers_of(bl.load(make_model(nodes, IMAGE, constants)))
+    assert sum(isinstance(layer, Reshape) for layer in layers) == 2  # and one to a row of scores
