@@ -21,7 +21,8 @@ from backlit.layers import (
     Softmax,
     Tanh,
 )
-from backlit.lowering.context import BACKWARD, ELEMENTWISE, FORWARD, Emitter, Lowering
+from backlit.lowering.context import BACKWARD, FORWARD, Emitter, Lowering
+from backlit.lowering.planning import ELEMENTWISE
 from backlit.tape import Buffer
 
 

@@ -4,7 +4,8 @@ from backlit_kernels import elementwise, strided
 
 from backlit.graph import Node
 from backlit.lowering.arrange import copy, entries
-from backlit.lowering.context import BACKWARD, ELEMENTWISE, FORWARD, Lowering
+from backlit.lowering.context import BACKWARD, FORWARD, Lowering
+from backlit.lowering.planning import ELEMENTWISE
 from backlit.lowering.strided import broadcast_steps, nest, steps_of
 from backlit.operators import Add, Binary, Reduce
 from backlit.tape import Buffer

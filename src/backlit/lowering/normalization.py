@@ -4,7 +4,8 @@ from backlit_kernels.channels import affine
 
 from backlit.graph import Node
 from backlit.layers import BatchNorm
-from backlit.lowering.context import BACKWARD, ELEMENTWISE, FORWARD, Lowering
+from backlit.lowering.context import BACKWARD, FORWARD, Lowering
+from backlit.lowering.planning import ELEMENTWISE
 from backlit.tape import Buffer
 
 

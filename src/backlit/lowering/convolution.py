@@ -1,0 +1,199 @@
+"""Convolutions and transposed convolutions, forward and backward."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from backlit.graph import Graph, Node
+from backlit.layers import Conv2D, ConvTranspose2D, MaxPool2D
+from backlit.layers.base import Shape
+from backlit.lowering.context import BACKWARD, FORWARD, Lowering
+from backlit.lowering.flat_convolution import emit_convolution, tap_offsets
+from backlit.lowering.phases import (
+    convolve_phases,
+    convolve_phases_back,
+    input_phases,
+    phase_reads,
+    phase_taps,
+)
+from backlit.lowering.planning import NEEDS, Needs
+from backlit.lowering.winograd import takes_winograd, winograd_backward, winograd_forward
+from backlit.operators import Reduce
+from backlit.tape import Buffer
+
+PICKS_PIXELS = (MaxPool2D, Reduce)  # of equal values, they send the gradient to some
+
+
+def conv_forward(lowering: Lowering, node: Node) -> None:
+    layer, y = node.layer, node.output
+    assert isinstance(layer, Conv2D)
+    fused = lowering.fused_activation(y)
+    out = lowering.new_buffer(y)
+    after = lowering.after_forward(fused)
+    x = node.inputs[0]
+    ties_matter = lowering.graph.reaches(y, PICKS_PIXELS)
+    if takes_winograd(layer, lowering.layouts[y].image) and not ties_matter:
+        winograd_forward(lowering, node, out, after)
+        lowering.clear_border(y, out)
+    else:
+        convolve(lowering, layer, x, lowering.activations[x], y, out, layer.bias, after)
+    lowering.activations[y if fused is None else fused.output] = out
+
+
+def conv_backward(lowering: Lowering, node: Node) -> None:
+    layer, x = node.layer, node.inputs[0]
+    assert isinstance(layer, Conv2D)
+    destination, through = lowering.through_activation(x)
+
+    def write(out: Buffer) -> None:
+        after = lowering.after_backward(x, out, through)
+        if takes_winograd(layer, lowering.layouts[x].image):
+            winograd_backward(lowering, node, out, after)
+            lowering.clear_border(x, out)
+            return
+        zeros = np.zeros(layer.weights.shape[1] * layer.groups)
+        g = lowering.gradients[node.output]
+        convolve_back(lowering, layer, node.output, g, x, out, zeros, after)
+
+    lowering.contribute(destination, write)
+
+
+def transposed_forward(lowering: Lowering, node: Node) -> None:
+    """The way back through the convolution that goes from the output to the input."""
+    layer, y = node.layer, node.output
+    assert isinstance(layer, ConvTranspose2D)
+    fused = lowering.fused_activation(y)
+    out = lowering.new_buffer(y)
+    after = lowering.after_forward(fused)
+    x = node.inputs[0]
+    conv = layer.convolution
+    convolve_back(lowering, conv, x, lowering.activations[x], y, out, layer.bias, after)
+    lowering.activations[y if fused is None else fused.output] = out
+
+
+def transposed_backward(lowering: Lowering, node: Node) -> None:
+    layer, x = node.layer, node.inputs[0]
+    assert isinstance(layer, ConvTranspose2D)
+    destination, through = lowering.through_activation(x)
+
+    def write(out: Buffer) -> None:
+        after = lowering.after_backward(x, out, through)
+        conv, y = layer.convolution, node.output
+        convolve(lowering, conv, y, lowering.gradients[y], x, out, conv.bias, after)
+
+    lowering.contribute(destination, write)
+
+
+def convolve(
+    lowering: Lowering,
+    layer: Conv2D,
+    x: int,
+    source_buffer: Buffer,
+    y: int,
+    out: Buffer,
+    bias: np.ndarray,
+    after: dict[str, Any],
+) -> None:
+    """From a buffer of tensor x's layout to one of tensor y's."""
+    if lowering.lanes == 1 and layer.stride != (1, 1):
+        convolve_phases(lowering, layer, x, source_buffer, y, out, bias, after)
+        return
+    source, target = lowering.layouts[x], lowering.layouts[y]
+    top, left, _, _ = layer.padding
+    rows = np.arange(layer.weights.shape[2]) * layer.dilation[0] - top
+    columns = np.arange(layer.weights.shape[3]) * layer.dilation[1] - left
+    channels = layer.weights.shape[0]
+    emit_convolution(
+        lowering,
+        x=source_buffer.at(source.origin),
+        source=source,
+        out=out,
+        target=target,
+        weights=layer.weights.reshape(layer.groups, channels // layer.groups, -1),
+        bias=bias,
+        taps=tap_offsets(source, layer.weights.shape[1], rows, columns),
+        size=target.image[1:],
+        x_stride=layer.stride,
+        out_stride=(1, 1),
+        out_offset=target.origin,
+        after=after,
+    )
+    lowering.clear_border(y, out)
+
+
+def convolve_back(
+    lowering: Lowering,
+    layer: Conv2D,
+    y: int,
+    g: Buffer,
+    x: int,
+    out: Buffer,
+    bias: np.ndarray,
+    after: dict[str, Any],
+) -> None:
+    """The gradient of tensor x from that of y: a stride-1 product for each phase of the stride."""
+    if lowering.lanes == 1 and layer.stride != (1, 1):
+        convolve_phases_back(lowering, layer, y, g, x, out, bias, after)
+        return
+    source, target = lowering.layouts[y], lowering.layouts[x]
+    for (row, column), size, weights, taps in input_phases(layer, source, target.image):
+        emit_convolution(
+            lowering,
+            x=g.at(source.origin),
+            source=source,
+            out=out,
+            target=target,
+            weights=weights,
+            bias=bias,
+            taps=taps,
+            size=size,
+            x_stride=(1, 1),
+            out_stride=layer.stride,
+            out_offset=target.origin + row * target.pitch + column * lowering.lanes,
+            after=after,
+        )
+    lowering.clear_border(x, out)
+
+
+def conv_needs(graph: Graph, node: Node) -> Needs:
+    assert isinstance(node.layer, Conv2D)
+    return window_needs(node.layer, graph.shapes[node.inputs[0]], graph.shapes[node.output])
+
+
+def transposed_needs(graph: Graph, node: Node) -> Needs:
+    assert isinstance(node.layer, ConvTranspose2D)
+    shapes = graph.shapes[node.output], graph.shapes[node.inputs[0]]
+    needs = window_needs(node.layer.convolution, *shapes)
+    return replace(needs, borders=needs.borders[::-1], pitches=needs.pitches[::-1])
+
+
+def window_needs(layer: Conv2D, shape: Shape, out_shape: Shape) -> Needs:
+    """Of the input, what the padding reads; of the output, what its gradient's users read."""
+    reads = list(layer.padding)
+    before, after = [0, 0], [0, 0]
+    for axis in range(2):
+        size, out = shape[1 + axis], out_shape[1 + axis]
+        # with output padding, a transposed convolution's last windows reach beyond
+        reach = (out - 1) * layer.stride[axis] + (layer.weights.shape[2 + axis] - 1) * (
+            layer.dilation[axis]
+        )
+        reads[2 + axis] = max(reach - layer.padding[axis] - size + 1, 0)
+        for phase in range(min(layer.stride[axis], size)):
+            _, starts = phase_taps(layer, axis, phase)
+            steps = len(range(phase, size, layer.stride[axis]))
+            if len(starts):
+                before[axis] = max(before[axis], -int(starts.min()))
+                after[axis] = max(after[axis], int(starts.max()) + steps - out)
+    if takes_winograd(layer, shape) and shape[1] % 2:  # the last patches hang over by a row
+        reads[2], after[0] = max(reads[2], 2), max(after[0], 2)
+    borders = (reads[0], reads[1], reads[2], reads[3]), (before[0], before[1], after[0], after[1])
+    if layer.stride == (1, 1):
+        return Needs(borders, in_line=True)
+    row = max(out_shape[2] + phase_reads(layer, 1).span, -(-shape[2] // layer.stride[1]))
+    return Needs(borders, in_line=False, pitches=(0, row))
+
+
+FORWARD[Conv2D], BACKWARD[Conv2D], NEEDS[Conv2D] = conv_forward, conv_backward, conv_needs
+FORWARD[ConvTranspose2D], BACKWARD[ConvTranspose2D] = transposed_forward, transposed_backward
+NEEDS[ConvTranspose2D] = transposed_needs

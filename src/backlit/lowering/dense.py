@@ -1,0 +1,87 @@
+"""Dense layers, forward and backward, as products."""
+
+from typing import Any
+
+import numpy as np
+from backlit_kernels.product import matrix_vector, matrix_vector_columns
+from backlit_kernels.vector import LANES
+
+from backlit.graph import Node
+from backlit.layers import Dense
+from backlit.layout import round_up
+from backlit.lowering.context import BACKWARD, FORWARD, Lowering
+from backlit.lowering.products import emit_product
+from backlit.tape import Buffer
+
+
+def dense_forward(lowering: Lowering, node: Node) -> None:
+    layer = node.layer
+    assert isinstance(layer, Dense)
+    out = lowering.new_buffer(node.output)
+    fused = lowering.fused_activation(node.output)
+    after = lowering.after_forward(fused)
+    x = lowering.activations[node.inputs[0]]
+    emit_matrix(lowering, x, out, layer.weights, layer.bias, after)
+    lowering.activations[node.output if fused is None else fused.output] = out
+
+
+def dense_backward(lowering: Lowering, node: Node) -> None:
+    layer = node.layer
+    assert isinstance(layer, Dense)
+    x = node.inputs[0]
+    target, through = lowering.through_activation(x)
+
+    def emit(out: Buffer) -> None:
+        after = lowering.after_backward(x, out, through)
+        zeros = np.zeros(layer.weights.shape[0])
+        g = lowering.gradients[node.output]
+        emit_matrix(lowering, g, out, layer.weights.T, zeros, after)
+
+    lowering.contribute(target, emit)
+
+
+def emit_matrix(
+    lowering: Lowering,
+    x: Buffer,
+    out: Buffer,
+    matrix: np.ndarray,
+    bias: np.ndarray,
+    after: dict[str, Any],
+) -> None:
+    """``out = x @ matrix + bias`` for the features of a tile."""
+    depth, outputs = matrix.shape
+    if lowering.lanes > 1:
+        vectors = lowering.lanes // LANES
+        steps = {"runs": 1, "length": vectors, "last": vectors, "x_run": 0, "out_run": 0}
+        steps |= {"x_step": LANES, "out_step": LANES, "out_channel": lowering.lanes}
+        offsets = np.arange(depth) * lowering.lanes
+        emit_product(
+            lowering,
+            x.at(0),
+            out,
+            0,
+            matrix.T[None],
+            bias,
+            offsets,
+            vectors,
+            steps,
+            after,
+            aligned=True,
+        )
+        return
+    padded = round_up(outputs, LANES)
+    weights = np.zeros((depth, padded), np.float32)
+    weights[:, :outputs] = matrix
+    lowering.tape.emit(
+        matrix_vector(matrix_vector_columns(padded // LANES)),
+        out=out,
+        x=x,
+        weights=lowering.tape.constant(weights),
+        bias=lowering.tape.constant(np.pad(bias, (0, padded - outputs))),
+        depth=depth,
+        outputs=padded,
+        **after,
+    )
+
+
+FORWARD[Dense], BACKWARD[Dense] = dense_forward, dense_backward

@@ -1,0 +1,84 @@
+"""A convolution as one product: over runs along rows, or over the whole flat image."""
+
+from typing import Any
+
+import numpy as np
+from backlit_kernels.product import tile_cost, tiling
+from backlit_kernels.vector import LANES
+
+from backlit.layout import Layout
+from backlit.lowering.context import Lowering
+from backlit.lowering.products import emit_product
+from backlit.tape import Buffer
+
+
+def emit_convolution(
+    lowering: Lowering,
+    *,
+    x: Any,
+    source: Layout,
+    out: Buffer,
+    target: Layout,
+    weights: np.ndarray,
+    bias: np.ndarray,
+    taps: np.ndarray,
+    size: tuple[int, ...],
+    x_stride: tuple[int, int],
+    out_stride: tuple[int, int],
+    out_offset: int,
+    after: dict[str, Any],
+) -> None:
+    """A convolution over `size` positions, as runs along rows or along the whole flat image."""
+    groups, channels, depth = weights.shape
+    height, width = size
+    lanes = lowering.lanes
+    floats = (height - 1) * target.pitch + width * lanes
+    vectors = -(-floats // LANES)
+    row_vectors = width * lanes // LANES
+    adjacent = x_stride == out_stride == (1, 1)
+    rows_cost = height * channels_cost(channels, row_vectors) if lanes > 1 else np.inf
+    if (
+        adjacent
+        and source.pitch == target.pitch
+        and channels_cost(channels, vectors, lanes > 1) < rows_cost
+    ):
+        length = min(vectors, run_length(depth))
+        runs = -(-vectors // length)
+        steps = {"runs": runs, "length": length, "last": vectors - (runs - 1) * length}
+        steps |= {"x_run": length * LANES, "out_run": length * LANES}
+        steps |= {"x_step": LANES, "out_step": LANES}
+        shortest = vectors
+    else:
+        assert lanes == LANES or (adjacent and lanes > 1), "a position must be a vector"
+        steps = {"runs": height, "length": row_vectors, "last": row_vectors}
+        steps |= {"x_run": x_stride[0] * source.pitch, "x_step": x_stride[1] * LANES}
+        steps |= {"out_run": out_stride[0] * target.pitch, "out_step": out_stride[1] * LANES}
+        shortest = row_vectors
+    steps["out_channel"] = target.plane
+    steps["x_group"] = source.plane * (source.image[0] // groups)
+    steps["out_group"] = target.plane * channels
+    emit_product(
+        lowering, x, out, out_offset, weights, bias, taps, shortest, steps, after, aligned=lanes > 1
+    )
+
+
+def tap_offsets(source: Layout, channels: int, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """The table of patch offsets: channels, kernel rows, kernel columns, in weight order."""
+    planes = np.arange(channels) * source.plane
+    return (planes[:, None, None] + rows[:, None] * source.pitch + columns * source.lanes).reshape(
+        -1
+    )
+
+
+def channels_cost(channels: int, positions: int, aligned: bool = True) -> float:
+    """Estimated cycles for one step of the sum, for all channels over a run of positions."""
+    if positions < 1:
+        return np.inf
+    return sum(
+        n * tile_cost(r, c, positions, aligned) for r, c, n in tiling(channels, positions, aligned)
+    )
+
+
+def run_length(depth: int) -> int:
+    """How many positions of a flat image to take at a time, so that their patches stay near."""
+    return int(np.clip(8192 // max(depth, 1), 12, 240))

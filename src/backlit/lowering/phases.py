@@ -1,0 +1,186 @@
+"""Strided convolutions by phases of the stride: stride-1 products over every so many-th pixel.
+
+The way back through a strided convolution has a product for each phase of its input. Of single
+samples, the way forward goes by phases too, so that rows are vectors of neighbouring pixels.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+from backlit_kernels.phases import join_phases, take_phase
+
+from backlit.layers import Conv2D
+from backlit.layout import Layout
+from backlit.lowering.context import Lowering
+from backlit.lowering.flat_convolution import emit_convolution, tap_offsets
+from backlit.tape import Buffer
+
+Phase = tuple[tuple[int, int], tuple[int, int], np.ndarray, np.ndarray]
+
+
+def input_phases(layer: Conv2D, source: Layout, image: tuple[int, int, int]) -> Iterator[Phase]:
+    """The products that the gradient of an input image is made of.
+
+    For each phase of the stride: where it begins (row, column), how many rows and columns it has,
+    the weights (groups, input channels, depth) and the table of patch offsets.
+    """
+    outputs, inputs, kernel_rows, kernel_columns = layer.weights.shape
+    per_group = outputs // layer.groups
+    # (group, input channel, output channel, row, column)
+    weights = layer.weights.reshape(layer.groups, per_group, inputs, kernel_rows, kernel_columns)
+    weights = weights.transpose(0, 2, 1, 3, 4)
+    _, height, width = image
+    for row in range(min(layer.stride[0], height)):
+        for column in range(min(layer.stride[1], width)):
+            i, dy = phase_taps(layer, 0, row)
+            j, dx = phase_taps(layer, 1, column)
+            size = (
+                len(range(row, height, layer.stride[0])),
+                len(range(column, width, layer.stride[1])),
+            )
+            part = weights[:, :, :, i][..., j].reshape(layer.groups, inputs, -1)
+            yield (row, column), size, part, tap_offsets(source, per_group, dy, dx)
+
+
+def phase_taps(layer: Conv2D, axis: int, phase: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which kernel entries reach input positions ``phase + q * stride``, and from where.
+
+    Input position p meets kernel entry i at output position ``(p + padding - i * dilation) /
+    stride`` where that is whole. Returns the entries and the output positions for q = 0.
+    """
+    entries = np.arange(layer.weights.shape[2 + axis])
+    reach = phase + layer.padding[axis] - entries * layer.dilation[axis]
+    meets = reach % layer.stride[axis] == 0
+    return entries[meets], reach[meets] // layer.stride[axis]
+
+
+@dataclass(frozen=True)
+class PhaseReads:
+    """Along one axis, what the kernel entries read of an image's phases.
+
+    Entry i of the kernel reads phase ``phase[i]``, `offset[i]` after the output's position;
+    ``first[p]`` is the least offset into phase p, `span` how far offsets into one phase reach.
+    """
+
+    phase: np.ndarray
+    offset: np.ndarray
+    first: dict[int, int]
+    span: int
+
+
+def phase_reads(layer: Conv2D, axis: int) -> PhaseReads:
+    entries = np.arange(layer.weights.shape[2 + axis]) * layer.dilation[axis]
+    offset, phase = np.divmod(entries - layer.padding[axis], layer.stride[axis])
+    groups = {int(p): offset[phase == p] for p in np.unique(phase)}
+    first = {p: int(offsets.min()) for p, offsets in groups.items()}
+    return PhaseReads(phase, offset, first, max(int(np.ptp(o)) for o in groups.values()))
+
+
+def convolve_phases(
+    lowering: Lowering,
+    layer: Conv2D,
+    x: int,
+    source_buffer: Buffer,
+    y: int,
+    out: Buffer,
+    bias: np.ndarray,
+    after: dict[str, Any],
+) -> None:
+    """A strided convolution as a stride-1 product over the phases of its input."""
+    source, target = lowering.layouts[x], lowering.layouts[y]
+    channels, out_height, out_width = source.image[0], *target.image[1:]
+    ys, xs = phase_reads(layer, 0), phase_reads(layer, 1)
+    rows, columns = out_height + ys.span, out_width + xs.span
+    layout = Layout((channels, rows, columns), 1, least_pitch=target.pitch)
+    phases = lowering.tape.buffer(layout.size * len(ys.first) * len(xs.first))
+    places: dict[tuple[int, int], int] = {}
+    for (p, first_y), (q, first_x) in product(ys.first.items(), xs.first.items()):
+        places[p, q] = layout.size * len(places) - first_y * layout.pitch - first_x
+        row, column = first_y * layer.stride[0] + p, first_x * layer.stride[1] + q
+        lowering.tape.emit(
+            take_phase,
+            x=source_buffer.at(source.origin + row * source.pitch + column),
+            out=phases.at(layout.size * (len(places) - 1)),
+            channels=channels,
+            rows=rows,
+            columns=columns,
+            stride_x=layer.stride[1],
+            plane=source.plane,
+            row=source.pitch * layer.stride[0],
+            out_plane=layout.plane,
+            out_row=layout.pitch,
+        )
+    places_of = np.array([[places[p, q] for q in xs.phase.tolist()] for p in ys.phase.tolist()])
+    taps = places_of + ys.offset[:, None] * layout.pitch + xs.offset
+    planes = np.arange(layer.weights.shape[1]) * layout.plane
+    outputs = layer.weights.shape[0]
+    emit_convolution(
+        lowering,
+        x=phases.at(0),
+        source=layout,
+        out=out,
+        target=target,
+        weights=layer.weights.reshape(layer.groups, outputs // layer.groups, -1),
+        bias=bias,
+        taps=(planes[:, None, None] + taps).reshape(-1),
+        size=(out_height, out_width),
+        x_stride=(1, 1),
+        out_stride=(1, 1),
+        out_offset=target.origin,
+        after=after,
+    )
+    lowering.clear_border(y, out)
+
+
+def convolve_phases_back(
+    lowering: Lowering,
+    layer: Conv2D,
+    y: int,
+    g: Buffer,
+    x: int,
+    out: Buffer,
+    bias: np.ndarray,
+    after: dict[str, Any],
+) -> None:
+    """The gradient of a strided convolution's input, phase by phase, put together."""
+    source, target = lowering.layouts[y], lowering.layouts[x]
+    channels, height, width = target.image
+    shape = channels, -(-height // layer.stride[0]), -(-width // layer.stride[1])
+    layout = Layout(shape, 1, least_pitch=source.pitch)
+    phases = lowering.tape.buffer(layout.size * layer.stride[0] * layer.stride[1])
+    for (row, column), size, weights, taps in input_phases(layer, source, target.image):
+        emit_convolution(
+            lowering,
+            x=g.at(source.origin),
+            source=source,
+            out=phases,
+            target=layout,
+            weights=weights,
+            bias=bias,
+            taps=taps,
+            size=size,
+            x_stride=(1, 1),
+            out_stride=(1, 1),
+            out_offset=layout.size * (row * layer.stride[1] + column),
+            after=lowering.after_forward(None),
+        )
+    lowering.tape.emit(
+        join_phases,
+        x=phases,
+        out=out.at(target.origin),
+        channels=channels,
+        height=height,
+        width=width,
+        plane=target.plane,
+        row=target.pitch,
+        stride_y=layer.stride[0],
+        stride_x=layer.stride[1],
+        phase_plane=layout.plane,
+        phase_row=layout.pitch,
+        phase_size=layout.size,
+        **after,
+    )
+    lowering.clear_border(x, out)
