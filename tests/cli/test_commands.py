@@ -57,6 +57,24 @@ def test_attribute(tmp_path, capsys, models, mnist):
     np.testing.assert_array_equal(np.load(tmp_path / "m.npy"), expected)
 
 
+def test_models_in_onnx(tmp_path, capsys, models, mnist):
+    """From the carried model to ONNX, its saliency, and back to our own format."""
+    pytest.importorskip("onnx")
+    there, back = tmp_path / "m.onnx", tmp_path / "m.npz"
+    status, out, _ = run(capsys, "convert", "mnist_cnn", there)
+    assert status == 0
+    assert f"mnist_cnn written to {there}" in out
+    status, _, _ = run(capsys, "saliency", there, "mnist", "-o", tmp_path / "x.npy", "--limit", 3)
+    assert status == 0
+    expected = bl.saliency(models["mnist_cnn"], mnist[0][:3])
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), expected)
+    status, _, _ = run(capsys, "convert", there, back, "--half")
+    assert status == 0
+    assert back.stat().st_size < 0.7 * there.stat().st_size
+    X = mnist[0][:50]
+    np.testing.assert_array_equal(bl.load(back).predict(X), models["mnist_cnn"].predict(X))
+
+
 def test_methods(capsys):
     status, out, _ = run(capsys, "methods")
     assert status == 0
@@ -91,6 +109,8 @@ def test_methods(capsys):
             1,
             "method must be",
         ),
+        (["convert", "mnist_fc", "m.txt"], 1, "path must end in .npz or .onnx, got 'm.txt'"),
+        (["convert", "none.onnx", "m.npz"], 1, "no file is named 'none.onnx'"),
         (["explain"], 2, "No such command 'explain'"),
     ],
 )

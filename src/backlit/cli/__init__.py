@@ -10,6 +10,7 @@ from backlit.version import VERSION
 # Each command's module has its name.
 COMMANDS = {
     "attribute": "Explain a data set by any method and write the maps.",
+    "convert": "Write a model in another format: .npz or .onnx.",
     "demo": "Saliency of the whole MNIST test set for two models, with pictures.",
     "methods": "List the attribution methods.",
     "saliency": "Write the saliency maps of a data set.",
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         click.echo(f"backlit: {' '.join(error.format_message().split())}", err=True)
         raise SystemExit(error.exit_code) from None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, ImportError) as error:
         click.echo(f"backlit: {' '.join(reason(error).split())}", err=True)
         raise SystemExit(1) from None
     raise SystemExit(status if isinstance(status, int) else 0)

@@ -17,9 +17,9 @@ def command(
 ) -> None:
     """Write the saliency of each sample, |d score / d input|, as one array.
 
-    MODEL is a saved model (.npz) or the name of a carried one: mnist_fc, mnist_cnn,
-    mnist_cnn_wide. DATA is an .npy or .npz, one of MNIST's idx files (.gz too), or "mnist", the
-    carried test images.
+    MODEL is a saved model (.npz), an ONNX model (.onnx) or the name of a carried one: mnist_fc,
+    mnist_cnn, mnist_cnn_wide. DATA is an .npy or .npz, one of MNIST's idx files (.gz too), or
+    "mnist", the carried test images.
     """
     check_ending(out)
     method = bl.gradient if signed else bl.saliency

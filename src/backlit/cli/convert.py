@@ -1,0 +1,20 @@
+"""``backlit convert``: a model in another format."""
+
+import click
+
+from backlit.cli.inputs import find_model
+from backlit.storage import save
+
+
+@click.command("convert")
+@click.argument("model")
+@click.argument("out")
+@click.option("--half", is_flag=True, help="Store weights as float16 (.npz).")
+def command(model: str, out: str, half: bool) -> None:
+    """Write a model in another format.
+
+    MODEL is a saved model (.npz), an ONNX model (.onnx) or the name of a carried one: mnist_fc,
+    mnist_cnn, mnist_cnn_wide. OUT ends in .npz or .onnx.
+    """
+    save(find_model(model), out, half=half)
+    click.echo(f"{model} written to {out}")
