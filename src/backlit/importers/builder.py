@@ -504,6 +504,8 @@ class GraphBuilder:
             order = [0, *(node.layer.axes[axis - 1] + 1 for axis in order[1:])]
         if order == list(range(len(order))):
             return x
+        if sorted(own := [axis for axis in order if x.shape[axis] != 1]) == own:
+            return self.reshape(x, [x.shape[axis] for axis in order])
         return self.append(Transpose([axis - 1 for axis in order[1:]]), x)
 
     def concatenate(self, values: Sequence[Value], axis: int) -> Tensor:

@@ -306,21 +306,25 @@ def test_written_out_activations_are_one():
     assert [k.name for k in kinds if isinstance(k, Activation)] == ["gelu"]
 
 
+CHANNELS_FIRST, CHANNELS_LAST = {"perm": [0, 3, 1, 2]}, {"perm": [0, 2, 3, 1]}
+
+
 def test_images_with_channels_last():
-    """Transposes cancel; the input and its gradient keep their layout."""
-    first, last = {"perm": [0, 3, 1, 2]}, {"perm": [0, 2, 3, 1]}
+    """Transposes cancel; the input and its maps keep their layout."""
     nodes = [
-        ("Transpose", "x", "a", first),
+        ("Transpose", "x", "a", CHANNELS_FIRST),
         ("Conv", "a w", "b", {"pads": [1, 1, 1, 1]}),
-        ("Transpose", "b", "c", last),
-        ("Transpose", "c", "d", first),
+        ("Transpose", "b", "c", CHANNELS_LAST),
+        ("Transpose", "c", "d", CHANNELS_FIRST),
         ("Relu", "d", "e", {}),
-        ("Transpose", "e", "f", last),
+        ("Transpose", "e", "f", CHANNELS_LAST),
         ("ReduceMean", "f", "y", {"axes": [1, 2], "keepdims": 0}),
     ]
     constants = {"w": normal(4, 3, 3, 3)}
     model = bl.load(make_model(nodes, (6, 5, 3), constants))
-    assert sum(isinstance(layer, Transpose) for layer in layers_of(model)) == 2
+    assert model.channels_last
+    assert model.input_shape == (6, 5, 3)
+    assert sum(isinstance(layer, Transpose) for layer in layers_of(model)) == 1  # the last
     plain = [
         ("Conv", "x w", "b", {"pads": [1, 1, 1, 1]}),
         ("Relu", "b", "e", {}),
@@ -331,6 +335,20 @@ def test_images_with_channels_last():
     found, expected = bl.gradient(model, X.transpose(0, 2, 3, 1), 2), bl.gradient(other, X, 2)
     assert found.shape == (5, 6, 5, 3)
     np.testing.assert_allclose(found, expected.transpose(0, 2, 3, 1), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("by", ["Transpose", "Reshape"])
+def test_grey_images_with_channels_last(by):
+    first = {"Transpose": ("Transpose", "x", "a", CHANNELS_FIRST)}
+    first["Reshape"] = ("Reshape", "x image", "a", {})
+    nodes = [first[by], ("Conv", "a w", "y", {})]
+    constants = {"w": normal(4, 1, 3, 3), "image": integers(-1, 1, 6, 5)}
+    model = bl.load(make_model(nodes, (6, 5, 1), constants), outputs="values")
+    other = bl.load(make_model([("Conv", "x w", "y", {})], (1, 6, 5), constants), outputs="values")
+    X = normal(5, 1, 6, 5)
+    assert model.channels_last
+    assert (model.logits(X.transpose(0, 2, 3, 1)) == other.logits(X)).all()
+    assert len(layers_of(model)) == len(layers_of(other))
 
 
 def test_padding_is_taken_up_by_the_convolution():

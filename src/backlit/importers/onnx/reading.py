@@ -66,7 +66,8 @@ def load_onnx(
     result = importer.run()
     if outputs is None and importer.output == model.graph.output[0].name:
         outputs = {entry.key: entry.value for entry in model.metadata_props}.get(MEANING)
-    return importer.builder.finish(result, name or model.graph.name or None, outputs)
+    label = name or model.graph.name or None
+    return importer.builder.finish(result, label, outputs, channels_last=importer.channels_last)
 
 
 def read(source: Any) -> Any:
@@ -133,9 +134,27 @@ class _Importer:
         self.read = {name for node in self.nodes for name in node.input} | {self.output}
         entry = self._take_inputs(graph, constants)
         shape, batch = _sample_shape(entry, input_shape)
-        self.builder = GraphBuilder(shape, batch)
-        self.values[entry.name] = self.builder.input
+        self.channels_last = len(shape) == 3 and any(
+            self._moves_channels(node, entry.name, shape) for node in self.nodes
+        )
+        if self.channels_last:  # a graph of the usual order, in which those nodes are no more
+            self.builder = GraphBuilder((shape[-1], *shape[:-1]), batch)
+            value = self.builder.transpose(self.builder.input, (0, 2, 3, 1))
+        else:
+            self.builder = GraphBuilder(shape, batch)
+            value = self.builder.input
+        self.values[entry.name] = value
         self.dependent = _dependent(self.nodes, entry.name)
+
+    def _moves_channels(self, node: Any, entry: str, shape: tuple[int, ...]) -> bool:
+        """Whether a node takes the input's last axis to the front, as exporters write it."""
+        if not node.input or node.input[0] != entry:
+            return False
+        if node.op_type == "Transpose":
+            return list(_attributes(node).get("perm", ())) == [0, 3, 1, 2]
+        wanted = self.values.get(node.input[-1])
+        one = node.op_type == "Reshape" and shape[-1] == 1 and isinstance(wanted, np.ndarray)
+        return one and list(np.ravel(wanted)[1:]) == [1, *shape[:-1]]  # type: ignore[arg-type]
 
     def _take_inputs(self, graph: Any, constants: Mapping[str, Any]) -> Any:
         """Keep the constants; returns the one input that is left."""
