@@ -1,0 +1,319 @@
+"""Operators of imported models, forward and backward, against definitions in float64.
+
+Each is built as importers build it. Images with borders have ways of their own, so operations on
+images are tested between padded convolutions too.
+"""
+
+from itertools import chain, combinations, permutations, product
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.builds import between_convolutions, normal, of_one, positive
+from tests.reference import operators as reference
+
+few = settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+seeds = st.integers(0, 2**32 - 1)
+IMAGE = (3, 5, 7)
+SHAPES = [(7,), (3, 5), IMAGE, (2, 3, 1, 5)]
+PLACES = [of_one, between_convolutions]
+
+
+def subsets(values):
+    values = list(values)
+    return list(chain.from_iterable(combinations(values, n) for n in range(1, len(values) + 1)))
+
+
+# --- two tensors --------------------------------------------------------------------------------
+
+PATTERNS = list(product([False, True], repeat=3))  # which axes are repeated
+PAIRS = [
+    (function, a, b)
+    for i, (a, b) in enumerate(product(PATTERNS, PATTERNS))
+    for function in (list(reference.BINARY)[i % 7], list(reference.BINARY)[(i + 3) % 7])
+]
+
+
+def narrowed(x, repeated, gather):
+    """The first entry alone of some axes."""
+    for axis, whether in enumerate(repeated):
+        if whether:
+            x = gather(x, axis + 1, [0])
+    return x
+
+
+def pair(function, a, b):
+    """An operation on parts of x and of another function of x, and its definition."""
+
+    def build(g, x):
+        first = narrowed(x, a, g.gather)
+        second = narrowed(g.activation(x, "scale", factor=0.7, shift=0.3), b, g.gather)
+        return g.binary(function, first, second)
+
+    def definition(x):
+        first = narrowed(x, a, reference.gather)
+        second = narrowed(0.7 * x + 0.3, b, reference.gather)
+        return reference.BINARY[function](first, second)
+
+    return build, definition
+
+
+@pytest.mark.parametrize(("function", "a", "b"), PAIRS)
+def test_broadcasting(rng, function, a, b):
+    shape = (2, 3, 5)
+    of_one(rng, shape, *pair(function, a, b)).check(positive(rng, *shape), 3e-5)
+
+
+@pytest.mark.parametrize("b", [(0, 0, 0), (0, 1, 1), (1, 0, 0), (0, 0, 1), (0, 1, 0), (1, 1, 1)])
+@pytest.mark.parametrize("function", ["add", "subtract", "multiply", "larger", "smaller"])
+def test_broadcasting_of_images_with_borders(rng, function, b):
+    case = between_convolutions(rng, IMAGE, *pair(function, (0, 0, 0), b))
+    case.check(normal(rng, *IMAGE))
+    case = between_convolutions(rng, IMAGE, *pair(function, b, (0, 0, 0)))
+    case.check(normal(rng, *IMAGE))
+
+
+@pytest.mark.parametrize("shape", [(7,), (3, 5), (2, 3, 1, 5)])
+@pytest.mark.parametrize("function", reference.BINARY)
+def test_two_tensors_of_any_rank(rng, function, shape):
+    for a, b in product(subsets(range(len(shape)))[-2:], [(), (0,)]):
+        sides = [[axis in axes for axis in range(len(shape))] for axes in (a, b)]
+        case = of_one(rng, shape, *pair(function, *sides))
+        case.check(positive(rng, *shape), 3e-5)
+
+
+CONSTANTS = [(), (1,), (5,), (3, 1), (2, 1, 1), (1, 3, 5), (1, 2, 3, 5), (1, 1, 3, 1), (1, 1, 1, 1)]
+
+
+@pytest.mark.parametrize("size", CONSTANTS)
+@pytest.mark.parametrize("function", reference.BINARY)
+def test_constants(rng, function, size):
+    """On either side; of less rank than the tensor, or with an axis for the batch."""
+    shape, constant = (2, 3, 5), rng.uniform(0.3, 2, size=size)
+    f = reference.BINARY[function]
+    X = positive(rng, *shape)
+    of_one(
+        rng, shape, lambda b, x: b.binary(function, x, constant), lambda x: f(x, constant)
+    ).check(X, 3e-5)
+    of_one(
+        rng, shape, lambda b, x: b.binary(function, constant, x), lambda x: f(constant, x)
+    ).check(X, 3e-5)
+
+
+@pytest.mark.parametrize("function", ["add", "subtract", "multiply", "divide", "larger"])
+def test_constant_repeats_the_tensor(rng, function):
+    shape, constant = (2, 1, 5), rng.uniform(0.3, 2, size=(3, 1))
+    case = of_one(
+        rng,
+        shape,
+        lambda b, x: b.binary(function, x, constant),
+        lambda x: reference.BINARY[function](x, constant),
+    )
+    case.check(positive(rng, *shape), 3e-5)
+
+
+@pytest.mark.parametrize("exponent", [2.0, 0.5, -1.0, 1.0, 0.0, 3.0, -2.5])
+def test_powers(rng, exponent):
+    shape = (2, 5)
+    case = of_one(rng, shape, lambda b, x: b.binary("raise_to", x, exponent), lambda x: x**exponent)
+    case.check(positive(rng, *shape), 3e-5)
+
+
+# --- reductions ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("function", reference.REDUCTIONS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_reductions_over_every_set_of_axes(rng, shape, function):
+    f = reference.REDUCTIONS[function]
+    for number, axes in enumerate(subsets(range(1, len(shape) + 1))):
+        keep = number % 2 == 0
+        case = of_one(
+            rng,
+            shape,
+            lambda b, x, axes=axes, keep=keep: b.activation(
+                b.reduce(x, function, axes, keep), "square"
+            ),
+            lambda x, axes=axes, keep=keep: f(x, axis=axes, keepdims=keep) ** 2,
+        )
+        case.check(normal(rng, *shape))
+
+
+@pytest.mark.parametrize("function", reference.REDUCTIONS)
+@pytest.mark.parametrize("axes", subsets([1, 2, 3]))
+def test_reductions_of_images_with_borders(rng, axes, function):
+    case = between_convolutions(
+        rng,
+        IMAGE,
+        lambda b, x: b.reduce(x, function, axes, True),
+        lambda x: reference.REDUCTIONS[function](x, axis=axes, keepdims=True),
+    )
+    case.check(normal(rng, *IMAGE))
+
+
+# --- shapes -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", SHAPES[1:])
+def test_every_transpose(rng, shape):
+    orders = list(permutations(range(1, len(shape) + 1)))
+    for order in orders[:: 5 if len(shape) == 4 else 1]:
+        axes = (0, *order)
+        case = of_one(
+            rng,
+            shape,
+            lambda b, x, axes=axes: b.transpose(x, axes),
+            lambda x, axes=axes: reference.transpose(x, axes),
+        )
+        case.check(normal(rng, *shape))
+
+
+@pytest.mark.parametrize("order", list(permutations([1, 2, 3]))[1:])
+def test_transposes_of_images_with_borders(rng, order):
+    axes = (0, *order)
+    case = between_convolutions(
+        rng, IMAGE, lambda b, x: b.transpose(x, axes), lambda x: reference.transpose(x, axes)
+    )
+    case.check(normal(rng, *IMAGE))
+
+
+RESHAPES = [((3, 5, 4), s) for s in [(5, 3, 4), (1, 60, 1), (3, 4, 5), (2, 3, 10), (3, 2, 10)]]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("shape", "other"), RESHAPES)
+def test_reshapes_of_images(rng, place, shape, other):
+    case = place(
+        rng,
+        shape,
+        lambda b, x: b.reshape(x, (1, *other)),
+        lambda x: reference.reshape(x, (1, *other)),
+    )
+    case.check(normal(rng, *shape))
+
+
+@pytest.mark.parametrize("middle", [(60,), (15, 4), (3, 5, 2, 2), (1, 3, 1, 5, 4)])
+def test_reshapes_to_other_ranks_and_back(rng, middle):
+    shape, other = (3, 5, 4), (5, 6, 2)
+    case = between_convolutions(
+        rng,
+        shape,
+        lambda b, x: b.reshape(b.reshape(x, (-1, *middle)), (1, 5, -1, 2)),
+        lambda x: reference.reshape(x, (1, *other)),
+    )
+    case.check(normal(rng, *shape))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_channel_shuffle(rng, place):
+    """Reshaping, transposing and reshaping back."""
+    shape = (6, 3, 5)
+    order = [0, 3, 1, 4, 2, 5]
+    case = place(
+        rng,
+        shape,
+        lambda b, x: b.reshape(
+            b.transpose(b.reshape(x, (1, 2, 3, 3, 5)), (0, 2, 1, 3, 4)), (1, *shape)
+        ),
+        lambda x: reference.gather(x, 1, order),
+    )
+    case.check(normal(rng, *shape))
+
+
+@pytest.mark.parametrize(
+    ("place", "shape"), [*((of_one, s) for s in SHAPES), (between_convolutions, IMAGE)]
+)
+def test_concatenation(rng, place, shape):
+    """A tensor twice, a piece of another extent, a constant."""
+    for axis in range(1, len(shape) + 1):
+        one = [n if i + 1 != axis else 2 for i, n in enumerate(shape)]
+        constant = rng.normal(size=(1, *one))
+
+        def build(b, x, axis=axis, constant=constant):
+            piece = b.gather(b.activation(x, "square"), axis, [0])
+            return b.concatenate([x, piece, constant, x], axis)
+
+        def definition(x, axis=axis, constant=constant):
+            piece = reference.gather(x**2, axis, [0])
+            repeated = np.repeat(constant, len(x), axis=0)
+            return np.concatenate([x, piece, repeated, x], axis)
+
+        place(rng, shape, build, definition).check(normal(rng, *shape))
+
+
+# --- along one axis -----------------------------------------------------------------------------
+
+
+@few
+@given(seed=seeds, shape=st.sampled_from(SHAPES), data=st.data())
+def test_gather(seed, shape, data):
+    """Entries left out, repeated, in any order, and zeros."""
+    rng = np.random.default_rng(seed)
+    axis = data.draw(st.integers(1, len(shape)))
+    indices = data.draw(st.lists(st.integers(-1, shape[axis - 1] - 1), min_size=1, max_size=9))
+    places = PLACES if len(shape) == 3 else PLACES[:1]
+    case = data.draw(st.sampled_from(places))(
+        rng,
+        shape,
+        lambda b, x: b.gather(x, axis, indices),
+        lambda x: reference.gather(x, axis, indices),
+    )
+    case.check(normal(rng, *shape))
+
+
+@few
+@given(seed=seeds, shape=st.sampled_from(SHAPES), data=st.data())
+def test_linear_map(seed, shape, data):
+    """Rows of any number of weighted entries, one entry several times among them."""
+    rng = np.random.default_rng(seed)
+    axis = data.draw(st.integers(1, len(shape)))
+    entry = st.tuples(st.integers(0, shape[axis - 1] - 1), st.sampled_from([-1.5, 0.25, 1.0]))
+    rows = data.draw(st.lists(st.lists(entry, max_size=4), min_size=1, max_size=8))
+    places = PLACES if len(shape) == 3 else PLACES[:1]
+    case = data.draw(st.sampled_from(places))(
+        rng,
+        shape,
+        lambda b, x: b.linear_map(x, axis, rows),
+        lambda x: reference.rows(x, axis, rows),
+    )
+    case.check(normal(rng, *shape))
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("mode", ["constant", "number", "reflect", "edge", "wrap"])
+def test_padding(rng, mode, place):
+    """Along each axis; negative amounts crop."""
+    for axis, before, after in [(1, 1, 2), (2, 3, 0), (3, 2, 4), (2, -1, 2), (3, 0, -3), (1, 0, 0)]:
+        name, value = ("constant", -0.7) if mode == "number" else (mode, 0.0)
+
+        def definition(x, axis=axis, before=before, after=after, name=name, value=value):
+            kept = [slice(None)] * x.ndim
+            kept[axis] = slice(max(-before, 0), x.shape[axis] - max(-after, 0))
+            edges = [(0, 0)] * x.ndim
+            edges[axis] = max(before, 0), max(after, 0)
+            more = {"constant_values": value} if name == "constant" else {}
+            return np.pad(x[tuple(kept)], edges, mode=name, **more)
+
+        case = place(
+            rng,
+            IMAGE,
+            lambda b, x, a=axis, f=before, t=after, m=name, v=value: b.pad(x, a, f, t, m, v),
+            definition,
+        )
+        case.check(normal(rng, *IMAGE))
+
+
+@pytest.mark.parametrize("wanted", [(1, 2, 3, 5), (1, 2, 1, 5), (1, 4, 3, 5)])
+def test_expand(rng, wanted):
+    shape = (1 if wanted[1] == 4 else 2, 1, 5)
+    case = of_one(
+        rng,
+        shape,
+        lambda b, x: b.expand(x, wanted),
+        lambda x: np.broadcast_to(x, (len(x), *wanted[1:])),
+    )
+    case.check(normal(rng, *shape))
