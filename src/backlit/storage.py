@@ -124,7 +124,8 @@ def load(path: Any, **options: Any) -> Model:
     if not isinstance(path, str | PathLike):
         raise TypeError(
             "path must be a path, the bytes of an ONNX file or an onnx.ModelProto, "
-            f"not {type(path).__name__}"
+            f"not {type(path).__name__}; from_torch, from_keras and from_sklearn take the models "
+            "of other frameworks"
         )
     if options:
         raise TypeError(f"{sorted(options)} are options for ONNX models only")

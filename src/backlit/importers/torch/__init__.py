@@ -64,24 +64,27 @@ def from_torch(
         raise ImportError(
             'from_torch needs PyTorch, which is not installed: pip install "backlit[torch]"'
         ) from None
-    from backlit.importers.torch.export import ExportError
+    from backlit.importers.torch.export import ExportError, export
 
     if not isinstance(module, torch.nn.Module):
         raise TypeError(f"module must be a torch.nn.Module, not {type(module).__name__}")
     example = _example(torch, module, example_input)
     # Of two samples, so that it shows where samples mix; a module that is written for a certain
-    # number of samples is traced with that.
-    first = None
-    for batch in (torch.cat([example[:1]] * 2), example):
+    # number of samples cannot be traced but with that.
+    try:
+        program = export(module, torch.cat([example[:1]] * 2))
+    except ExportError as error:
         try:
-            return _import(module, batch, output, name or type(module).__name__, outputs)
-        except (ExportError, UnsupportedError) as error:
-            first = first or error
-    if isinstance(first, ExportError):
-        raise ValueError(f"module cannot be traced by torch.export:\n{first}") from None
-    raise ValueError(
-        f"module uses operators that cannot be imported:\n{_indented(str(first))}"
-    ) from None
+            program = export(module, example)
+        except ExportError:
+            raise ValueError(f"module cannot be traced by torch.export:\n{error}") from None
+    name = type(module).__name__ if name is None else name
+    try:
+        return _import(program, output, name, outputs)
+    except UnsupportedError as error:
+        raise ValueError(
+            f"module uses operators that cannot be imported:\n{_indented(str(error))}"
+        ) from None
 
 
 def _example(torch: Any, module: Any, example_input: Any) -> Any:
@@ -104,17 +107,21 @@ def _example(torch: Any, module: Any, example_input: Any) -> Any:
     return example.detach()
 
 
-def _import(module: Any, example: Any, output: int | None, name: str, outputs: str | None) -> Model:
-    from backlit.importers.torch.convert import Converter
-    from backlit.importers.torch.export import export
+def _import(program: Any, output: int | None, name: str, outputs: str | None) -> Model:
+    from backlit.importers.torch.convert import Converter, Failed
+    from backlit.importers.torch.moved import Moved
 
-    converter = Converter(export(module, example), tuple(example.shape))
+    converter = Converter(program)
     results = converter.outputs()
     if output is None and len(results) > 1:
         raise ValueError(f"output must be given: the module returns {len(results)} tensors")
     if output is not None and not -len(results) <= output < len(results):
         raise ValueError(f"output must be less than {len(results)}, got {output}")
     result = results[output or 0]
+    if isinstance(result, Failed):
+        raise UnsupportedError("\n".join(dict.fromkeys(result.problems)))
+    if isinstance(result, Moved):
+        raise UnsupportedError("the output's samples are not along axis 0")
     if not isinstance(result, Tensor):
         raise ValueError("module must return a tensor that depends on its input")
     return converter.builder.finish(result, name, outputs)

@@ -1,36 +1,40 @@
 """From an exported program to a graph."""
 
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from backlit.importers.builder import Tensor, UnsupportedError
+from backlit.importers.torch import moved
 from backlit.importers.torch.aliases import Aliases, operator_name
+from backlit.importers.torch.moved import Moved
 from backlit.importers.torch.naming import Names
 from backlit.importers.torch.operators import Missing, TorchBuilder, find
 
 
+@dataclass(frozen=True)
 class Failed:
-    """Stands for a value that could not be computed: the reason is in the list already."""
+    """Stands for a value that could not be computed, and says why."""
+
+    problems: tuple[str, ...]
 
 
 class Converter:
     """Walks through an exported program.
 
-    Attributes
-    ----------
-    problems : list of str
-        What cannot be imported, each with the name of its node.
+    What cannot be imported is noted, and the walk goes on, so that one error can list it all.
     """
 
-    def __init__(self, program: Any, shape: tuple[int, ...]) -> None:
+    def __init__(self, program: Any) -> None:
         self.program = program
+        shape = input_shape(program)
         self.builder = TorchBuilder(shape[1:], shape[0])
         self.aliases = Aliases(program.graph)
         self.values: dict[Any, Any] = {}  # by owner
-        self.problems: list[str] = []
         self.names = Names()
 
     def outputs(self) -> list[Any]:
-        """What the module returns; raises an error that lists all problems."""
+        """What the module returns, one after the other."""
         import torch
 
         inputs = {spec.arg.name: spec for spec in self.program.graph_signature.input_specs}
@@ -40,8 +44,6 @@ class Converter:
                     self.values[node] = self.input_value(inputs[node.name])
                 elif node.op == "call_function":
                     self.values[self.aliases.owner(node)] = self.call(node)
-        if self.problems:
-            raise UnsupportedError("\n".join(self.problems))
         self.names.enter(self.builder.graph)
         wanted = self.program.graph_signature.user_outputs
         nodes = {node.name: node for node in self.program.graph.nodes}
@@ -53,46 +55,44 @@ class Converter:
         for store in (self.program.state_dict, self.program.constants):
             if spec.target in store:
                 return store[spec.target]
-        return Failed()
+        return Failed((f"the input {spec.target}",))
 
     def call(self, node: Any) -> Any:
         arguments = self.resolve(node.args), self.resolve(node.kwargs)
         flat = list(leaves(arguments))
-        if any(isinstance(value, Failed) for value in flat):
-            return Failed()
+        failed = [value.problems for value in flat if isinstance(value, Failed)]
+        if failed:
+            return Failed(tuple(chain(*failed)))
         if getattr(node.target, "__name__", "") == "getitem":
             return arguments[0][0][arguments[0][1]]
         name, overload = operator_name(node)
         if name.startswith("_assert"):
             return None
         label = self.names.label(node, name)
-        if not any(isinstance(value, Tensor | Missing) for value in flat):
+        if not any(isinstance(value, Tensor | Moved | Missing) for value in flat):
             return self.fold(node, label, arguments)
         handler = find(name, overload)
         if handler is None:
-            self.problems.append(f"{node.target} at {label}")
-            return Failed()
+            return Failed((f"{node.target} at {label}",))
         try:
-            return self.convert(node, handler, label, arguments)
+            return self.convert(node, name, handler, label, arguments)
         except UnsupportedError as error:
-            self.problems.append(f"{node.target} at {label}: {error}")
-            return Failed()
+            return Failed((f"{node.target} at {label}: {error}",))
 
     def fold(self, node: Any, label: str, arguments: Any) -> Any:
         """What does not depend on the input is computed now."""
         import torch
 
         if not isinstance(node.target, torch._ops.OpOverload):
-            self.problems.append(f"{node.target} at {label}")
-            return Failed()
+            return Failed((f"{node.target} at {label}",))
         if torch.Tag.nondeterministic_seeded in node.target.tags:
-            self.problems.append(f"{node.target} at {label}: random numbers")
-            return Failed()
+            return Failed((f"{node.target} at {label}: random numbers",))
         return node.target(*arguments[0], **arguments[1])
 
-    def convert(self, node: Any, handler: Any, label: str, arguments: Any) -> Any:
+    def convert(self, node: Any, name: str, handler: Any, label: str, arguments: Any) -> Any:
         positional, named = to_numpy(arguments)
-        if any(isinstance(value, Missing) for value in leaves(arguments)):
+        flat = list(leaves(arguments))
+        if any(isinstance(value, Missing) for value in flat):
             raise UnsupportedError("an input that is not computed, such as the places of maxima")
         first = node.meta["val"]
         first = first[0] if isinstance(first, list | tuple) else first
@@ -101,7 +101,14 @@ class Converter:
         builder.expected = tuple(int(n) for n in first.shape)
         builder.floating = first.dtype.is_floating_point
         try:
-            result = handler(builder, *positional, **named)
+            if any(isinstance(value, Moved) for value in flat):
+                return moved.apply(builder, handler, name, by_name(node, positional, named))
+            try:
+                result = handler(builder, *positional, **named)
+            except UnsupportedError:
+                if name not in moved.LAYOUT:
+                    raise
+                return moved.apply(builder, handler, name, by_name(node, positional, named))
         except UnsupportedError:
             raise
         except ValueError as error:  # a layer that does not take such arguments
@@ -119,6 +126,18 @@ class Converter:
         if isinstance(value, dict):
             return {key: self.resolve(entry) for key, entry in value.items()}
         return self.values[self.aliases.owner(value)] if hasattr(value, "meta") else value
+
+
+def input_shape(program: Any) -> tuple[int, ...]:
+    (name,) = program.graph_signature.user_inputs
+    node = next(node for node in program.graph.nodes if node.name == name)
+    return tuple(int(n) for n in node.meta["val"].shape)
+
+
+def by_name(node: Any, positional: list[Any], named: dict[str, Any]) -> dict[str, Any]:
+    """An operator's arguments by their names in its schema."""
+    names = [argument.name for argument in node.target._schema.arguments]
+    return dict(zip(names, positional, strict=False)) | named
 
 
 def leaves(value: Any) -> Any:

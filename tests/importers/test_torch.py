@@ -1,0 +1,283 @@
+"""`bl.from_torch`: modules however they are written, names of layers, and errors."""
+
+from copy import deepcopy
+
+import numpy as np
+import pytest
+
+import backlit as bl
+from tests.helpers import assert_close, run_python
+
+torch = pytest.importorskip("torch")
+nn, F = torch.nn, torch.nn.functional
+
+
+def samples(*shape):
+    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+
+
+def assert_agrees(model, module, X):
+    """Logits and gradients, for many samples and for one."""
+    targets = np.arange(len(X)) % model.classes
+    x = torch.tensor(X, dtype=torch.float64, requires_grad=True)
+    logits = deepcopy(module).double().eval()(x)
+    logits[np.arange(len(X)), targets].sum().backward()
+    assert_close(model.logits(X), logits.detach().numpy())
+    assert_close(bl.gradient(model, X, targets), x.grad.numpy())
+    assert_close(bl.gradient(model, X[:1], targets[:1]), x.grad.numpy()[:1])
+
+
+class Block(nn.Module):
+    """Calls its convolution and its activation twice, in place."""
+
+    def __init__(self, width=4):
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        out = self.relu(self.conv(x))
+        out = self.conv(out)
+        out += x
+        return self.relu(out)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3)
+        self.blocks = nn.Sequential(Block(), Block())
+        self.head = nn.Linear(4, 5)
+        self.drop = nn.Dropout(0.5)
+
+    def forward(self, x):
+        x = self.blocks(F.relu(self.stem(x)))
+        return self.head(self.drop(x.mean((2, 3))))
+
+
+class Function(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+        self.inner = nn.Linear(6, 6)
+
+    def forward(self, x):
+        return self.function(self.inner(x))
+
+
+@pytest.fixture(scope="module")
+def net():
+    torch.manual_seed(0)
+    return Net()
+
+
+@pytest.fixture(scope="module")
+def model(net):
+    return bl.from_torch(net, torch.zeros(1, 3, 8, 9))
+
+
+def test_modules_called_again_and_in_place(net, model):
+    assert_agrees(model, net, samples(17, 3, 8, 9))
+    assert model.name == "Net"
+    assert model.input_shape == (3, 8, 9)
+
+
+def test_layers_have_the_modules_names(net, model):
+    X = samples(3, 3, 8, 9)
+    found = {}
+    for name in ("stem", "blocks.0.conv", "blocks.1", "blocks.1.relu", "blocks", "head"):
+        part = net.get_submodule(name)
+        part.register_forward_hook(
+            # a copy: what comes next may be in place
+            lambda _, __, out, name=name: found.update({name: out.detach().numpy().copy()})
+        )
+    net.eval()(torch.tensor(X))
+    for name, expected in found.items():
+        assert_close(bl.layer_activation(model, X, layer=name), expected)
+    names = {
+        "relu",
+        "blocks.0.conv.1",
+        "blocks.0.relu.1",
+        "blocks.0.add",
+        "mean",
+    }
+    assert names <= set(model._source.names)
+    np.testing.assert_array_equal(
+        bl.grad_cam(model, X, layer="blocks"), bl.grad_cam(model, X, layer="blocks.1.relu")
+    )
+    with pytest.raises(ValueError, match=r"layer must be one of .*blocks\.1\.conv"):
+        bl.grad_cam(model, X, layer="blocks.2")
+
+
+def test_the_module_is_left_as_it_was(net):
+    net.train()
+    net.blocks[0].eval()
+    before = deepcopy(net.state_dict())
+    example = torch.ones(2, 3, 8, 9)
+    bl.from_torch(net, example)
+    assert net.training
+    assert not net.blocks[0].training
+    assert net.blocks[1].conv.training
+    assert (example == 1).all()
+    for key, value in net.state_dict().items():
+        assert torch.equal(value, before[key])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_any_floating_dtype(dtype):
+    module = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 3)).to(dtype)
+    model = bl.from_torch(module, np.zeros((1, 6)))
+    assert_agrees(model, module, samples(17, 6))
+
+
+def test_modules_written_for_one_batch_size():
+    module = Function(lambda x: F.relu(x).view(1, 2, 3).flatten(1) * 2)
+    model = bl.from_torch(module, torch.zeros(1, 6))
+    X = samples(5, 6)
+    each = [module(torch.tensor(row[None])).detach().numpy() for row in X]
+    assert_close(model.logits(X), np.concatenate(each))
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("weights", [True, False])
+def test_attention_moves_the_samples_axis(batch_first, weights):
+    class Attention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(12, 3, batch_first=batch_first)
+            self.encoder = nn.TransformerEncoderLayer(12, 2, 16, batch_first=batch_first)
+            self.norm = nn.LayerNorm(12)
+
+        def forward(self, x):
+            x = x if batch_first else x.transpose(0, 1)
+            x = x + self.attention(x, x, x, need_weights=weights)[0]
+            x = self.norm(self.encoder(x))
+            return x.mean(1 if batch_first else 0)
+
+    torch.manual_seed(1)
+    module = Attention()
+    model = bl.from_torch(module, torch.zeros(1, 5, 12))
+    assert_agrees(model, module, samples(17, 5, 12))
+
+
+def test_samples_and_places_in_one_axis():
+    module = Function(lambda x: F.relu(x.reshape(-1, 6)).mul(2).tanh().view(-1, 3, 6).sum(1))
+    model = bl.from_torch(module, torch.zeros(1, 3, 6))
+    assert_agrees(model, module, samples(17, 3, 6))
+
+
+def test_what_the_end_means():
+    heads = {
+        "values": nn.Linear(6, 1),
+        "binary": nn.Sequential(nn.Linear(6, 1), nn.Sigmoid()),
+        "labels": nn.Sequential(nn.Linear(6, 3), nn.Sigmoid()),
+        "classes": nn.Sequential(nn.Linear(6, 3), nn.LogSoftmax(-1)),
+    }
+    for outputs, module in heads.items():
+        model = bl.from_torch(module, torch.zeros(1, 6), name=outputs)
+        assert model.outputs == model.name == outputs
+        last = module if outputs == "values" else module[0]
+        X = samples(3, 6)
+        assert_close(model.logits(X), last(torch.tensor(X)).detach().numpy())
+    assert bl.from_torch(nn.Linear(6, 3), torch.zeros(1, 6), outputs="values").outputs == "values"
+
+
+def test_one_of_several_outputs():
+    module = Function(lambda x: (x, {"scores": x.tanh() * 2}))
+    X = samples(3, 6)
+    with pytest.raises(ValueError, match="output must be given: the module returns 2 tensors"):
+        bl.from_torch(module, torch.zeros(1, 6))
+    with pytest.raises(ValueError, match="output must be less than 2, got 2"):
+        bl.from_torch(module, torch.zeros(1, 6), output=2)
+    model = bl.from_torch(module, torch.zeros(1, 6), output=-1)
+    assert_close(model.logits(X), module(torch.tensor(X))[1]["scores"].detach().numpy())
+
+
+def test_what_is_not_returned_does_not_matter():
+    def function(x):
+        x.sort()
+        return x.relu()
+
+    assert bl.from_torch(Function(function), torch.zeros(1, 6)).classes == 6
+
+
+def test_all_unsupported_operators_are_listed():
+    class Odd(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = Function(torch.sin)
+            self.second = Function(lambda x: x.cumsum(1))
+
+        def forward(self, x):
+            return self.first(x) + self.second(x)
+
+    with pytest.raises(ValueError, match="cannot be imported") as caught:
+        bl.from_torch(Odd(), torch.zeros(1, 6))
+    assert "aten.sin.default at first.sin" in str(caught.value)
+    assert "aten.cumsum.default at second.cumsum" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda x: x - x.mean(0), "along the samples' axis"),
+        (lambda x: x.flip(0), "along the samples' axis"),
+        (lambda x: x @ x.T @ x, "mixes samples|different places|samples along"),
+        (lambda x: x + torch.arange(len(x))[:, None], "differs from sample to sample"),
+        (lambda x: F.batch_norm(x, None, None, training=True), "samples mix|cannot be imported"),
+        (lambda x: x.reshape(1, -1), "output's samples"),
+        (lambda x: x.T, "output's samples"),
+        (lambda x: x * x.detach(), "stopping the gradient"),
+        (lambda x: F.dropout(x, 0.5, training=True), "dropout that is on"),
+        (lambda x: x + torch.rand(6), "random numbers"),
+        (lambda x: F.linear(x, x), "weight that depends on the input"),
+        (lambda x: x if x.sum() > 0 else -x, "cannot be traced by torch.export"),
+        (lambda x: torch.zeros(2, 3), "must return a tensor that depends on its input"),
+    ],
+)
+def test_what_cannot_be_imported(function, message):
+    with pytest.raises(ValueError, match=message):
+        bl.from_torch(Function(function), torch.zeros(1, 6))
+
+
+@pytest.mark.parametrize(
+    ("module", "example", "error", "message"),
+    [
+        ("net", torch.zeros(1, 6), TypeError, "module must be a torch.nn.Module, not str"),
+        (nn.Linear(6, 2), (torch.zeros(1, 6),) * 2, TypeError, "must be one tensor, got a tuple"),
+        (nn.Linear(6, 2), torch.zeros(1, 6).int(), TypeError, "floating-point numbers"),
+        (nn.Linear(6, 2), torch.zeros(6), ValueError, r"batch of samples.*\(6,\)"),
+        (nn.Linear(6, 2), torch.zeros(0, 6), ValueError, r"batch of samples.*\(0, 6\)"),
+    ],
+)
+def test_arguments_are_checked(module, example, error, message):
+    with pytest.raises(error, match=message):
+        bl.from_torch(module, example)
+
+
+def test_load_says_what_takes_modules():
+    with pytest.raises(TypeError, match="not Linear; from_torch"):
+        bl.load(nn.Linear(6, 2))
+
+
+def test_saved_and_loaded(net, model, tmp_path):
+    bl.save(model, tmp_path / "net.npz")
+    again = bl.load(tmp_path / "net.npz")
+    X = samples(2, 3, 8, 9)
+    np.testing.assert_array_equal(
+        bl.grad_cam(again, X, layer="blocks"), bl.grad_cam(model, X, layer="blocks")
+    )
+
+
+def test_without_pytorch():
+    code = """
+import sys
+import backlit as bl
+assert "torch" not in sys.modules
+sys.modules["torch"] = None
+try:
+    bl.from_torch(None, None)
+except ImportError as error:
+    print(error)
+"""
+    assert 'pip install "backlit[torch]"' in run_python(code).stdout
