@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from backlit.attribution.smoothgrad import smoothgrad
     from backlit.attribution.xrai import xrai
     from backlit.by_name import attribute, completeness_gap, methods
+    from backlit.importers.keras import from_keras
     from backlit.importers.sklearn import from_sklearn
     from backlit.importers.torch import from_torch
     from backlit.plots import compare, show_filters, show_saliency, wrong
@@ -80,6 +81,7 @@ _LATER = {
     "compare": "backlit.plots",
     "completeness_gap": "backlit.by_name",
     "datasets": "backlit.datasets",
+    "from_keras": "backlit.importers.keras",
     "from_sklearn": "backlit.importers.sklearn",
     "from_torch": "backlit.importers.torch",
     "jacobian": "backlit.attribution.jacobian",
@@ -142,6 +144,7 @@ __all__ = [
     "expected_gradients",
     "feature_ablation",
     "feature_permutation",
+    "from_keras",
     "from_sklearn",
     "from_torch",
     "full_grad",

@@ -1,0 +1,122 @@
+"""Models from Keras 3."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from backlit.model import Model
+
+
+def from_keras(
+    model: Any,
+    *,
+    input_shape: Sequence[int] | None = None,
+    output: str | None = None,
+    name: str | None = None,
+    outputs: str | None = None,
+) -> Model:
+    """Import a Keras 3 model, Sequential or functional, as it is at inference.
+
+    The graph of layers is read, whatever Keras's backend; nothing is run. Weights are copied
+    (as float32). Models within the model, shared layers, residual additions and operations of
+    `keras.ops` between layers are followed.
+
+    The model takes samples as the Keras model does: images with their channels last (or first, if
+    the model's layers say ``data_format="channels_first"``), and returns maps of the same shape.
+    Layers have Keras's names, ``layer="conv2d_3"``; in a model within the model,
+    ``"mobilenet/conv1"``, and ``"mobilenet"`` for its output. The second call of a shared layer is
+    ``"conv2d_3@2"``. A layer with an activation is named for the activation's output, what is
+    before that is ``"conv2d_3.1"``. Layers that do nothing at inference (Dropout) have no output
+    of their own. Inner layers' maps have their channels as the model's samples do: last for
+    images, and first for samples that are no images.
+
+    Parameters
+    ----------
+    model : keras.Sequential or functional keras.Model
+    input_shape : tuple of ints, optional
+        The shape of one sample, where the model leaves it open (``Input((None, None, 3))``).
+    output : str, optional
+        Which one is meant, if the model has several: the name of the layer that computes it.
+    name : str, optional
+        What to call the model in pictures and tables. Default: the Keras model's name.
+    outputs : {"classes", "binary", "labels", "values"}, optional
+        As for `backlit.Model`. A softmax or sigmoid at the end (also the activation of a last
+        Dense) is set aside.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ImportError
+        Without Keras: ``pip install 'backlit[keras]'``.
+    TypeError
+        If it is no Keras model.
+    ValueError
+        If its graph is not known (a subclass of Model, or not built), if it has several inputs,
+        or layers that cannot be imported: all are listed, with their names.
+
+    Examples
+    --------
+    >>> model = bl.from_keras(keras_model)  # doctest: +SKIP
+    >>> bl.grad_cam(model, images, layer="conv2d_3")  # doctest: +SKIP
+    """
+    try:
+        import keras
+    except ImportError as error:
+        raise ImportError("from_keras needs Keras 3: pip install 'backlit[keras]'") from error
+    from backlit.importers.keras.builder import KerasBuilder
+    from backlit.importers.keras.convert import Converter, has_channels_last, is_graph
+
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"model must be a Keras model, not {type(model).__name__}")
+    if not is_graph(model):
+        raise ValueError(
+            f"model must be a Sequential or functional Keras model that is built, but the graph "
+            f"of {model.name!r} is not known: a Sequential needs an Input first, a subclass of "
+            "keras.Model must be written as a functional model"
+        )
+    if len(model.inputs) != 1:
+        names = ", ".join(repr(tensor.name) for tensor in model.inputs)
+        raise ValueError(
+            f"model must have one input, but has {len(model.inputs)}: {names}; make a functional "
+            "model of one input, with the others as constants"
+        )
+    position = _position(model, output)
+    shape = _sample_shape(tuple(model.inputs[0].shape)[1:], input_shape)
+    builder = KerasBuilder(shape, has_channels_last(model, len(shape) + 1))
+    converter = Converter(builder)
+    results = converter.run(model, [builder.first()])
+    if converter.problems:
+        listed = "\n".join(f"    {problem}" for problem in converter.problems)
+        raise ValueError(f"model has layers that cannot be imported:\n{listed}")
+    last = builder.reorder(results[position])
+    converter.enter_names(last)
+    return builder.finish(last, name or model.name, outputs, channels_last=builder.moves_samples)
+
+
+def _position(model: Any, output: str | None) -> int:
+    """Which of the model's outputs is meant."""
+    names = list(model.output_names) if hasattr(model, "output_names") else []
+    if output is None:
+        if len(model.outputs) > 1:
+            raise ValueError(f"output must be given, one of {', '.join(map(repr, names))}")
+        return 0
+    if output not in names:
+        raise ValueError(f"output must be one of {', '.join(map(repr, names))}, got {output!r}")
+    return names.index(output)
+
+
+def _sample_shape(own: tuple[int | None, ...], given: Sequence[int] | None) -> tuple[int, ...]:
+    """The shape of a sample: the model's, what it leaves open being given."""
+    if given is None:
+        if None in own:
+            raise ValueError(f"input_shape must be given: the model leaves it open, {own}")
+        return tuple(int(n) for n in own if n is not None)
+    shape = tuple(int(n) for n in given)
+    fits = len(shape) == len(own) and all(
+        n > 0 and wanted in (None, n) for n, wanted in zip(shape, own, strict=True)
+    )
+    if not fits:
+        raise ValueError(f"input_shape must fit the model's, {own}, got {shape}")
+    return shape

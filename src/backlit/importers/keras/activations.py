@@ -1,0 +1,202 @@
+"""Functions of each value, by the names of `keras.activations`, and their layers.
+
+Derivatives at kinks are those of Keras on PyTorch.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
+from backlit.importers.keras.table import array, find, layer, operation
+from backlit.layers import LeakyReLU, ReLU, Sigmoid, Tanh
+
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+
+Function = Callable[[KerasBuilder, Tensor], Tensor]
+FUNCTIONS: dict[str, Function] = {
+    "linear": lambda b, x: x,
+    "relu": lambda b, x: b.append(ReLU(), x),
+    "leaky_relu": lambda b, x: b.append(LeakyReLU(0.2), x),
+    "relu6": lambda b, x: b.clip(x, 0.0, 6.0),
+    "sigmoid": lambda b, x: b.append(Sigmoid(), x),
+    "tanh": lambda b, x: b.append(Tanh(), x),
+    "elu": lambda b, x: b.activation(x, "elu"),
+    "celu": lambda b, x: b.activation(x, "elu"),
+    "selu": lambda b, x: b.activation(x, "elu", alpha=SELU_ALPHA, scale=SELU_SCALE),
+    "gelu": lambda b, x: b.activation(x, "gelu"),
+    "silu": lambda b, x: b.activation(x, "silu"),
+    "mish": lambda b, x: b.activation(x, "mish"),
+    "softplus": lambda b, x: b.activation(x, "softplus"),
+    "softsign": lambda b, x: b.activation(x, "softsign"),
+    "exponential": lambda b, x: b.activation(x, "exp"),
+    "hard_sigmoid": lambda b, x: b.activation(x, "hard_sigmoid"),
+    "hard_silu": lambda b, x: b.activation(x, "hard_swish"),
+    "hard_tanh": lambda b, x: b.clip(x, -1.0, 1.0),
+    "softmax": lambda b, x: b.softmax(x, b.axis(-1, len(x.shape))),
+    "log_softmax": lambda b, x: b.softmax(x, b.axis(-1, len(x.shape)), logarithm=True),
+}
+
+
+def function(method: Function) -> Function:
+    FUNCTIONS[method.__name__] = method
+    return method
+
+
+def negated(b: KerasBuilder, x: Tensor) -> Tensor:
+    return b.activation(x, "scale", factor=-1.0)
+
+
+@function
+def log_sigmoid(b: KerasBuilder, x: Tensor) -> Tensor:
+    return negated(b, b.activation(negated(b, x), "softplus"))
+
+
+@function
+def tanh_shrink(b: KerasBuilder, x: Tensor) -> Tensor:
+    return b.binary("subtract", x, b.append(Tanh(), x))
+
+
+@function
+def soft_shrink(b: KerasBuilder, x: Tensor) -> Tensor:
+    return b.binary("subtract", x, b.clip(x, -0.5, 0.5, open_ends=False))
+
+
+@function
+def hard_shrink(b: KerasBuilder, x: Tensor) -> Tensor:
+    above = b.activation(x, "thresholded_relu", alpha=0.5)
+    below = b.activation(negated(b, x), "thresholded_relu", alpha=0.5)
+    return b.binary("subtract", above, below)
+
+
+@function
+def sparse_sigmoid(b: KerasBuilder, x: Tensor) -> Tensor:
+    return b.activation(b.clip(x, -1.0, 1.0), "scale", factor=0.5, shift=0.5)
+
+
+@function
+def sparse_plus(b: KerasBuilder, x: Tensor) -> Tensor:
+    """(x + 1)**2 / 4 within [-1, 1], and x beyond."""
+    inner = b.activation(b.clip(x, -1.0, 1.0, open_ends=False), "scale", factor=0.5, shift=0.5)
+    beyond = b.append(ReLU(), b.activation(x, "scale", shift=-1.0))
+    return b.binary("add", b.activation(inner, "square"), beyond)
+
+
+@function
+def squareplus(b: KerasBuilder, x: Tensor) -> Tensor:
+    inside = b.activation(b.activation(x, "square"), "scale", shift=4.0)
+    total = b.binary("add", x, b.activation(inside, "sqrt"))
+    return b.activation(total, "scale", factor=0.5)
+
+
+def activate(b: KerasBuilder, x: Tensor, activation: Any) -> Tensor:
+    """What a layer's argument `activation` does."""
+    from keras import activations
+
+    if activation is None:
+        return x
+    name = getattr(activation, "__name__", "")
+    if name in FUNCTIONS and activation is getattr(activations, name, None):
+        return FUNCTIONS[name](b, x)
+    handler = find(activation)  # a layer may be an activation
+    if handler is not None:
+        result: Tensor = handler(b, activation, x)
+        return result
+    raise UnsupportedError(f"the activation {name or type(activation).__name__}")
+
+
+# --- layers ---------------------------------------------------------------------------------------
+
+
+@layer("Activation")
+def activation(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
+    return activate(b, x, layer.activation)
+
+
+@layer("ReLU")
+def relu(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
+    slope, ceiling, start = (
+        float(layer.negative_slope),
+        layer.max_value,
+        float(layer.threshold),
+    )
+    if slope and ceiling is None and not start:
+        return b.append(LeakyReLU(slope), x)
+    if start:
+        result = b.activation(x, "thresholded_relu", alpha=start)
+    elif ceiling == 6:
+        result = b.clip(x, 0.0, 6.0)
+    else:
+        result = b.append(ReLU(), x)
+    if ceiling is not None and (start or ceiling != 6):
+        result = b.clip(result, 0.0, float(ceiling), open_ends=False)
+    if slope:
+        below = b.append(ReLU(), b.activation(x, "scale", factor=-1.0, shift=start))
+        result = b.binary("subtract", result, b.activation(below, "scale", factor=slope))
+    return result
+
+
+@layer("LeakyReLU")
+def leaky_relu(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
+    return b.append(LeakyReLU(float(layer.negative_slope)), x)
+
+
+@layer("PReLU")
+def prelu(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
+    slopes = b.broadcast(array(layer.alpha), len(x.shape))
+    below = b.append(ReLU(), negated(b, x))
+    scaled = b.binary("multiply", below, -slopes)
+    return b.binary("add", b.append(ReLU(), x), scaled)
+
+
+@layer("ELU")
+def elu(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
+    return b.activation(x, "elu", alpha=float(layer.alpha))
+
+
+@layer("Softmax")
+def softmax(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
+    axes = np.atleast_1d(layer.axis)
+    if len(axes) != 1:
+        raise UnsupportedError(f"axis={layer.axis}: a softmax along several axes")
+    return b.softmax(x, b.axis(axes[0], len(x.shape)))
+
+
+# --- operations -----------------------------------------------------------------------------------
+
+
+def _named(name: str) -> Any:
+    return lambda b, op, x: FUNCTIONS[name](b, x)
+
+
+for _operation, _name in {
+    "Relu": "relu",
+    "Relu6": "relu6",
+    "Sigmoid": "sigmoid",
+    "Silu": "silu",
+    "Tanh": "tanh",
+    "Softplus": "softplus",
+    "Softsign": "softsign",
+    "Selu": "selu",
+    "HardSigmoid": "hard_sigmoid",
+    "HardSilu": "hard_silu",
+    "LogSigmoid": "log_sigmoid",
+    "Exp": "exponential",
+}.items():
+    operation(_operation)(_named(_name))
+
+
+@operation("Gelu")
+def gelu_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
+    return b.activation(x, "gelu_tanh" if op.approximate else "gelu")
+
+
+@operation("LeakyRelu")
+def leaky_relu_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
+    return b.append(LeakyReLU(float(op.negative_slope)), x)
+
+
+@operation("Softmax")
+def softmax_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
+    return softmax(b, op, x)

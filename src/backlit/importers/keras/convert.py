@@ -1,0 +1,178 @@
+"""From a Keras model's graph to ours."""
+
+from typing import Any
+
+from backlit.importers.builder import UnsupportedError
+from backlit.importers.keras import (
+    activations,
+    convolution,
+    merging,
+    normalization,
+    pooling,
+    shapes,
+)
+from backlit.importers.keras.builder import KerasBuilder, Tensor
+from backlit.importers.keras.table import find, said
+from backlit.operators import Reshape
+
+# importing the handlers fills the table
+HANDLERS = (activations, convolution, merging, normalization, pooling, shapes)
+
+
+class Failed:
+    """Stands for a value that could not be computed: the reason is in the list already."""
+
+
+def is_graph(thing: Any) -> bool:
+    """Whether a layer is a model whose graph is known (Sequential or functional)."""
+    from keras import Model
+
+    return isinstance(thing, Model) and bool(getattr(thing, "outputs", None))
+
+
+def calls(model: Any) -> list[tuple[Any, Any]]:
+    """The calls of layers that lead to a model's outputs, in order, and their layers."""
+    inputs = {id(tensor) for tensor in model.inputs}
+    found: list[tuple[Any, Any]] = []
+    done: set[int] = set()
+    todo = [(tensor, False) for tensor in reversed(model.outputs)]
+    while todo:
+        tensor, ready = todo.pop()
+        operation, index, _ = tensor._keras_history
+        node = operation._inbound_nodes[index]
+        if id(tensor) in inputs or id(node) in done:
+            continue
+        if ready:
+            done.add(id(node))
+            found.append((node, operation))
+        else:
+            todo.append((tensor, True))
+            todo += [(before, False) for before in reversed(node.input_tensors)]
+    return found
+
+
+def all_layers(model: Any) -> list[Any]:
+    """The layers of a model, and of models in it."""
+    found = []
+    for _, layer in calls(model):
+        found += all_layers(layer) if is_graph(layer) else [layer]
+    return found
+
+
+def has_channels_last(model: Any, rank: int) -> bool:
+    """Whether most layers that know of channels have them last; else whether images have."""
+    from keras import config
+
+    formats = [
+        layer.data_format
+        for layer in all_layers(model)
+        if type(layer).__name__ != "Flatten" and getattr(layer, "data_format", None)
+    ]
+    if formats:
+        return 2 * formats.count("channels_last") >= len(formats)
+    return rank == 4 and config.image_data_format() == "channels_last"
+
+
+class Converter:
+    """Walks through a model's graph.
+
+    Attributes
+    ----------
+    problems : list of str
+        What cannot be imported, each with its layer's name.
+    """
+
+    def __init__(self, builder: KerasBuilder) -> None:
+        self.builder = builder
+        self.problems: list[str] = []
+        self.ends: dict[str, int] = {}
+        self._times: dict[str, int] = {}
+
+    def run(self, model: Any, inputs: list[Any], prefix: str = "") -> list[Any]:
+        """The values of a model's outputs."""
+        values: dict[int, Any] = {
+            id(tensor): value for tensor, value in zip(model.inputs, inputs, strict=True)
+        }
+        for node, layer in calls(model):
+            results = self.call(node, layer, values, prefix)
+            for tensor, value in zip(node.outputs, results, strict=False):
+                values[id(tensor)] = value
+        return [values[id(tensor)] for tensor in model.outputs]
+
+    def call(self, node: Any, layer: Any, values: dict[int, Any], prefix: str) -> list[Any]:
+        path = self.label(f"{prefix}{layer.name}")
+        if is_graph(layer):
+            inputs = [values[id(tensor)] for tensor in node.input_tensors]
+            results = self.run(layer, inputs, f"{path}/")
+            if isinstance(results[0], Tensor):
+                self.ends[path] = results[0].number
+            return results
+        failed = [Failed()] * len(node.outputs)
+        handler = find(layer)
+        if handler is None:
+            self.problems.append(said(layer) + (f" in {prefix[:-1]!r}" if prefix else ""))
+            return failed
+        given, named = node.arguments.args, node.arguments.kwargs
+        inputs = [_resolved(value, values) for value in (*given, *_values(named))]
+        if any(isinstance(value, Failed) for value in _leaves(inputs)):
+            return failed
+        self.builder.label = path
+        try:
+            result = handler(self.builder, layer, *inputs)
+        except ValueError as error:  # also of a layer that does not take such arguments
+            self.problems.append(f"{said(layer)}: {error}")
+            return failed
+        self.check(result, node.outputs[0], path)
+        return [result]
+
+    def label(self, path: str) -> str:
+        """The name of a call: a layer's second call is layer@2."""
+        times = self._times[path] = self._times.get(path, 0) + 1
+        return path if times == 1 else f"{path}@{times}"
+
+    def check(self, result: Any, expected: Any, path: str) -> None:
+        own, theirs = self.builder.shape(result)[1:], tuple(expected.shape)[1:]
+        fits = len(own) == len(theirs) and all(
+            b is None or a == b for a, b in zip(own, theirs, strict=True)
+        )
+        assert fits, (path, own, theirs)
+
+    def enter_names(self, output: Tensor) -> None:
+        """Let models in the model be found by their names too, and layers (in one dimension) whose
+        last step, a change of shape, was left out.
+        """
+        graph = self.builder.graph
+        live = {node.output for node in graph.leading_to(output.number)}
+        names = {path: tensor for path, tensor in graph.names.items() if tensor in live}
+        for path, tensor in graph.names.items():
+            node = graph.producer(tensor)
+            if node and path not in names and isinstance(node.layer, Reshape):
+                before = graph.producer(node.inputs[0])
+                if before and before.output in live and before.name.startswith(f"{path}."):
+                    names[path] = before.output
+        for path, tensor in self.ends.items():
+            names.setdefault(path, tensor)
+        graph.names = names
+
+
+def _values(named: dict[str, Any]) -> list[Any]:
+    """Arguments given by name, without those that are of training."""
+    return [v for name, v in named.items() if name not in ("training", "mask") and v is not None]
+
+
+def _resolved(argument: Any, values: dict[int, Any]) -> Any:
+    """An argument of a call with the values of its tensors."""
+    if isinstance(argument, list | tuple):
+        return [_resolved(entry, values) for entry in argument]
+    return values.get(id(argument), argument)
+
+
+def _leaves(value: Any) -> Any:
+    if isinstance(value, list):
+        for entry in value:
+            yield from _leaves(entry)
+    else:
+        yield value
+
+
+__all__ = ["HANDLERS", "Converter", "UnsupportedError", "has_channels_last"]

@@ -1,0 +1,140 @@
+"""Layers that merge several values, and the operations of `keras.ops` between values."""
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
+from backlit.importers.keras.table import layer, operation
+
+# What is between two values, in layers (of several) and in operations
+BETWEEN = {
+    "Add": "add",
+    "Subtract": "subtract",
+    "Multiply": "multiply",
+    "Divide": "divide",
+    "TrueDivide": "divide",
+    "Maximum": "larger",
+    "Minimum": "smaller",
+}
+
+
+def _merge(b: KerasBuilder, function: str, values: Sequence[Tensor]) -> Tensor:
+    if len({len(value.shape) for value in values}) > 1:
+        shapes = ", ".join(str(b.shape(value)) for value in values)
+        raise UnsupportedError(f"inputs of different ranks: {shapes}")
+    return reduce(lambda a, c: b.binary(function, a, c), values)
+
+
+def _merging(function: str) -> Any:
+    return lambda b, layer, values: _merge(b, function, values)
+
+
+for _name in ("Add", "Subtract", "Multiply", "Maximum", "Minimum"):
+    layer(_name)(_merging(BETWEEN[_name]))
+
+
+@layer("Average")
+def average(b: KerasBuilder, layer: Any, values: Sequence[Tensor]) -> Tensor:
+    return b.activation(_merge(b, "add", values), "scale", factor=1 / len(values))
+
+
+@layer("Concatenate")
+def concatenate(b: KerasBuilder, layer: Any, values: Sequence[Tensor]) -> Tensor:
+    return b.concatenate(values, b.axis(layer.axis, len(values[0].shape)))
+
+
+@layer("Dot")
+def dot(b: KerasBuilder, layer: Any, values: Sequence[Tensor]) -> Tensor:
+    """The sum over one axis of each, for every pair of places along the others."""
+    axes = (layer.axes,) * 2 if isinstance(layer.axes, int) else layer.axes
+    rows = []
+    for value, axis in zip(values, axes, strict=True):
+        rank = len(value.shape)
+        if rank > 3:
+            raise UnsupportedError(f"an input of shape {b.shape(value)}")
+        others = [i for i in range(1, rank) if i != axis % rank]
+        row = b.reorder(value, [0, *others, axis % rank])
+        row = b.reshape(row, (b.batch, -1, row.shape[-1]))
+        if layer.normalize:
+            total = b.reduce(b.activation(row, "square"), "sum", [2], True)
+            positive = b.clip(total, 1e-12, np.inf, open_ends=False)
+            row = b.binary("multiply", row, b.activation(positive, "power", exponent=-0.5))
+        rows.append(row)
+    product = b.matmul(rows[0], b.transpose(rows[1], (0, 2, 1)))
+    kept = [row.shape[1] for row, value in zip(rows, values, strict=True) if len(value.shape) == 3]
+    return b.hold(b.reshape(product, (b.batch, *(kept or [1]))))
+
+
+# --- operations -----------------------------------------------------------------------------------
+
+
+def _operation(function: str) -> Any:
+    def handler(b: KerasBuilder, op: Any, first: Any, second: Any) -> Tensor:
+        rank = max(len(v.shape) for v in (first, second) if isinstance(v, Tensor))
+        if any(isinstance(v, Tensor) and len(v.shape) != rank for v in (first, second)):
+            raise UnsupportedError("inputs of different ranks")
+        sides = [v if isinstance(v, Tensor) else _constant(b, v, rank) for v in (first, second)]
+        return b.binary(function, *sides)
+
+    return handler
+
+
+def _constant(b: KerasBuilder, value: Any, rank: int) -> np.ndarray:
+    from keras import ops
+
+    array = np.asarray(ops.convert_to_numpy(value), np.float64)
+    if array.ndim > rank:
+        raise UnsupportedError(f"a constant of shape {array.shape}")
+    return b.broadcast(array, rank)
+
+
+for _name, _function in BETWEEN.items():
+    operation(_name)(_operation(_function))
+
+
+@operation("Negative")
+def negative(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
+    return b.activation(x, "scale", factor=-1.0)
+
+
+def _reduction(function: str) -> Any:
+    def handler(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
+        rank = len(x.shape)
+        axes = range(1, rank) if op.axis is None else [a % rank for a in np.atleast_1d(op.axis)]
+        if op.axis is None:
+            raise UnsupportedError("axis=None: over samples")
+        result = b.reduce(x, function, [b.axis(axis, rank) for axis in axes], True)
+        if op.keepdims:
+            return result
+        ordered = b.reorder(result)
+        kept = [n for axis, n in enumerate(ordered.shape) if axis not in axes]
+        return b.hold(b.reshape(ordered, kept))
+
+    return handler
+
+
+for _name, _function in {"Mean": "mean", "Sum": "sum", "Max": "max", "Min": "min"}.items():
+    operation(_name)(_reduction(_function))
+
+
+@operation("Concatenate")
+def concatenate_operation(b: KerasBuilder, op: Any, values: Sequence[Tensor]) -> Tensor:
+    return concatenate(b, op, values)
+
+
+@operation("Reshape")
+def reshape_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
+    sizes = [int(n) for n in op.newshape[1:]]
+    return b.hold(b.reshape(b.reorder(x), (b.batch, *sizes)))
+
+
+@operation("Transpose")
+def transpose_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
+    rank = len(x.shape)
+    order = list(op.axes or range(rank - 1, -1, -1))
+    if order[0] != 0:
+        raise UnsupportedError(f"axes={op.axes} moves the samples' axis")
+    return b.hold(b.reorder(x, order))

@@ -1,0 +1,134 @@
+"""Layers that change shapes, pad, cut or resize, and those that do nothing at inference."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
+from backlit.importers.keras.table import layer, pair
+
+
+@layer(
+    "ActivityRegularization",
+    "AlphaDropout",
+    "Dropout",
+    "GaussianDropout",
+    "GaussianNoise",
+    "Identity",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+)
+def nothing(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
+    """Training only."""
+    return x
+
+
+@layer("Flatten")
+def flatten(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
+    rank = len(x.shape)
+    if layer.data_format == "channels_first" and rank > 2:
+        return b.flatten(b.reorder(x, [0, *range(2, rank), 1]))
+    return b.flatten(b.reorder(x))
+
+
+@layer("Reshape")
+def reshape(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
+    sizes = [-1 if n is None else int(n) for n in layer.target_shape]
+    if -1 in sizes:
+        sizes[sizes.index(-1)] = prod(x.sample) // -prod(sizes)
+    if sizes == list(b.shape(x)[1:]):
+        return x
+    ordered = b.reorder(x)
+    if len(sizes) == 1:
+        return b.flatten(ordered)
+    return b.hold(b.reshape(ordered, (b.batch, *sizes)))
+
+
+@layer("Permute")
+def permute(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
+    return b.hold(b.reorder(x, [0, *layer.dims]))
+
+
+@layer("RepeatVector")
+def repeat_vector(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
+    row = b.reshape(x, (b.batch, 1, *x.sample))
+    return b.hold(b.expand(row, (b.batch, int(layer.n), *x.sample)))
+
+
+# --- borders --------------------------------------------------------------------------------------
+
+
+@layer("ZeroPadding1D", "ZeroPadding2D")
+def zero_padding(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
+    image = b.images(x, layer.data_format)
+    amounts = _amounts(layer.padding)
+    result = _padded(b, image, amounts)
+    if result is not image:
+        # a convolution behind it takes the zeros as its own padding
+        b.padded[result.number] = (
+            image,
+            tuple(n for side in zip(*amounts, strict=True) for n in side),
+        )
+    return b.from_images(result, layer.data_format)
+
+
+@layer("Cropping1D", "Cropping2D")
+def cropping(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
+    order = getattr(layer, "data_format", "channels_last")  # in one dimension there is none
+    amounts = [(-before, -after) for before, after in _amounts(layer.cropping)]
+    return b.from_images(_padded(b, b.images(x, order), amounts), order)
+
+
+def _amounts(given: Any) -> list[tuple[int, int]]:
+    """(before, after) for every axis of the image."""
+    return [given] if isinstance(given[0], int) else list(given)
+
+
+def _padded(b: KerasBuilder, image: Tensor, amounts: Sequence[tuple[int, int]]) -> Tensor:
+    for axis, (before, after) in enumerate(amounts):
+        image = b.pad(image, 2 + axis, before, after)
+    return image
+
+
+# --- resizing -------------------------------------------------------------------------------------
+
+
+@layer("UpSampling1D")
+def up_sampling_1d(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
+    axis = b.axis(1, 3)
+    return b.gather(x, axis, _repeated(x.shape[axis], int(layer.size)))
+
+
+@layer("UpSampling2D")
+def up_sampling_2d(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
+    if layer.interpolation not in ("nearest", "bilinear"):
+        raise UnsupportedError(f"interpolation={layer.interpolation!r}")
+    image = b.images(x, layer.data_format)
+    for axis, factor in enumerate(pair(layer.size, 2), 2):
+        extent = image.shape[axis]
+        if layer.interpolation == "nearest":
+            image = b.gather(image, axis, _repeated(extent, factor))
+        elif factor > 1:
+            image = b.linear_map(image, axis, _between(extent, factor))
+    return b.from_images(image, layer.data_format)
+
+
+def _repeated(extent: int, factor: int) -> list[int]:
+    return [i for i in range(extent) for _ in range(factor)]
+
+
+def _between(extent: int, factor: int) -> list[list[tuple[int, float]]]:
+    """Linear interpolation between pixels' centres; beyond the last ones, these."""
+    rows = []
+    for i in range(extent * factor):
+        place = min(max((i + 0.5) / factor - 0.5, 0.0), extent - 1.0)
+        low = int(place)
+        share = place - low
+        rows.append([(low, 1 - share), (low + 1, share)] if share else [(low, 1.0)])
+    return rows
