@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from backlit.importers.builder import UnsupportedError
 from backlit.importers.keras import (
     activations,
@@ -13,14 +15,14 @@ from backlit.importers.keras import (
 )
 from backlit.importers.keras.builder import KerasBuilder, Tensor
 from backlit.importers.keras.table import find, said
-from backlit.operators import Reshape
+from backlit.operators import Constant, Reshape
 
 # importing the handlers fills the table
 HANDLERS = (activations, convolution, merging, normalization, pooling, shapes)
 
 
 class Failed:
-    """Stands for a value that could not be computed: the reason is in the list already."""
+    """Stands for a value of unknown shape that could not be computed."""
 
 
 def is_graph(thing: Any) -> bool:
@@ -107,23 +109,30 @@ class Converter:
             if isinstance(results[0], Tensor):
                 self.ends[path] = results[0].number
             return results
-        failed = [Failed()] * len(node.outputs)
+        place = said(layer) + (f" in {prefix[:-1]!r}" if prefix else "")
         handler = find(layer)
         if handler is None:
-            self.problems.append(said(layer) + (f" in {prefix[:-1]!r}" if prefix else ""))
-            return failed
+            self.problems.append(place)
+            return self.stand_ins(node)
         given, named = node.arguments.args, node.arguments.kwargs
         inputs = [_resolved(value, values) for value in (*given, *_values(named))]
         if any(isinstance(value, Failed) for value in _leaves(inputs)):
-            return failed
+            return self.stand_ins(node)
         self.builder.label = path
         try:
             result = handler(self.builder, layer, *inputs)
         except ValueError as error:  # also of a layer that does not take such arguments
-            self.problems.append(f"{said(layer)}: {error}")
-            return failed
+            self.problems.append(f"{place}: {error}")
+            return self.stand_ins(node)
         self.check(result, node.outputs[0], path)
         return [result]
+
+    def stand_ins(self, node: Any) -> list[Any]:
+        """Values in place of those that could not be computed, to find what else cannot."""
+        shapes = [tuple(tensor.shape)[1:] for tensor in node.outputs]
+        zeros = [None if None in shape else Constant(np.zeros(shape)) for shape in shapes]
+        b = self.builder
+        return [Failed() if zero is None else b.hold(b.append(zero)) for zero in zeros]
 
     def label(self, path: str) -> str:
         """The name of a call: a layer's second call is layer@2."""

@@ -89,6 +89,11 @@ def rescaling(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     return _affine(b, x, b.broadcast(scale, rank), b.broadcast(offset, rank))
 
 
+@layer("LayerScale")  # of keras.applications.convnext
+def layer_scale(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
+    return b.binary("multiply", x, b.broadcast(array(layer.gamma), len(x.shape)))
+
+
 @layer("Normalization")
 def normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     if layer.mean is None:

@@ -5,6 +5,7 @@ from typing import Any
 from backlit.importers.keras.builder import KerasBuilder, Tensor
 from backlit.importers.keras.convolution import same_padding
 from backlit.importers.keras.table import layer, pair
+from backlit.lowering.context import rectifies
 
 
 def _padding(layer: Any, image: Tensor) -> tuple[tuple[int, ...], tuple[int, ...], list[int]]:
@@ -20,7 +21,16 @@ def _padding(layer: Any, image: Tensor) -> tuple[tuple[int, ...], tuple[int, ...
 @layer("MaxPooling1D", "MaxPooling2D")
 def max_pooling(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     image = b.images(x, layer.data_format)
-    result = b.max_pool(image, *_padding(layer, image))
+    size, stride, padding = _padding(layer, image)
+    if image.number in b.padded and not any(padding):
+        # zeros are as good as no values where none is negative, and such a maximum's gradient
+        # ends in the rectifier
+        source, zeros = b.padded[image.number]
+        before = b.graph.producer(source.number)
+        narrow = all(n < k for n, k in zip(zeros, (*size, *size), strict=True))
+        if narrow and before and rectifies(before.layer):
+            image, padding = source, list(zeros)
+    result = b.max_pool(image, size, stride, padding)
     return b.from_images(result, layer.data_format)
 
 

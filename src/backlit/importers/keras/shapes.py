@@ -23,6 +23,7 @@ from backlit.importers.keras.table import layer, pair
     "RandomZoom",
     "SpatialDropout1D",
     "SpatialDropout2D",
+    "StochasticDepth",  # of keras.applications.convnext
 )
 def nothing(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     """Training only."""

@@ -39,7 +39,7 @@ def _enter(table: dict[str, Handler], names: Sequence[str]) -> Callable[[Handler
 def find(thing: Any) -> Handler | None:
     """The handler of one of Keras's own layers or operations; none for what is derived from it."""
     kind = type(thing)
-    table = {"layers": LAYERS, "ops": OPERATIONS}
+    table = {"layers": LAYERS, "applications": LAYERS, "ops": OPERATIONS}
     package, *path = kind.__module__.split(".")
     part = next((name for name in path if name in table), None)
     if package != "keras" or part is None:
