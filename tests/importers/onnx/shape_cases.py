@@ -138,6 +138,46 @@ def folded():
     yield "Size", make_model(sized, IMAGE, {"zero": integers(0), "one": integers(1)})
 
 
+def joined_rows():
+    """Rows of several samples under one another, as exporters write dense layers of rows."""
+
+    def back_and_forth(middle, constants, opset=17, width=4):
+        start, end = ("Reshape", "x rows", "r", {}), ("Reshape", "m back", "y", {})
+        shapes = {"rows": integers(-1, 6), "back": integers(-1, 5, width)}
+        return make_model([start, *middle, end], (5, 6), constants | shapes, opset)
+
+    w, b = normal(6, 4), normal(4)
+    gemm = [("Gemm", "r w b", "m", {})]
+    yield "Gemm", back_and_forth(gemm, {"w": w, "b": b})
+    dense = [("MatMul", "r w", "a", {}), ("Add", "a b", "c", {}), ("Relu", "c", "m", {})]
+    yield "MatMul", back_and_forth(dense, {"w": w, "b": b})
+    norm = [("LayerNormalization", "r g h", "m", {"axis": 1})]
+    yield "LayerNormalization", back_and_forth(norm, {"g": normal(6), "h": normal(6)}, width=6)
+    for opset in (11, 13):
+        soft = [("Softmax", "r", "m", {"axis": 1})]
+        yield f"Softmax {opset}", back_and_forth(soft, {}, opset, 6)
+    halves = [("Split", "r", "a b", {"axis": -1}), ("Exp", "a", "e", {})]
+    halves += [("Mul", "e b", "p", {}), ("Concat", "p a", "m", {"axis": 1})]
+    yield "Split and Concat", back_and_forth(halves, {}, 13, 6)
+    yield (
+        "Gather",
+        back_and_forth([("Gather", "r i", "m", {"axis": 1})], {"i": integers(4, 0)}, width=2),
+    )
+    sums = [("ReduceMax", "r", "s", {"axes": [1]}), ("Sub", "r s", "m", {})]
+    yield "ReduceMax", back_and_forth(sums, {}, width=6)
+    heads = [("Reshape", "r heads", "h", {}), ("Transpose", "h", "t", {"perm": [0, 2, 1]})]
+    heads += [("MatMul", "h t", "q", {}), ("Flatten", "q", "m", {})]
+    yield "Transpose", back_and_forth(heads, {"heads": integers(-1, 2, 3)}, width=4)
+    by_shape = [("Shape", "r", "s", {}), ("Exp", "r", "e", {}), ("Reshape", "e s", "m", {})]
+    yield "Shape", back_and_forth(by_shape, {}, width=6)
+    axes = {"one": integers(1), "zero": integers(0)}
+    lone = [("Unsqueeze", "r one", "u", {}), ("Exp", "u", "e", {}), ("Squeeze", "e one", "m", {})]
+    yield "Unsqueeze", back_and_forth(lone, axes, width=6)
+    flat = [("Flatten", "x", "f", {"axis": 2}), ("Sigmoid", "f", "s", {})]
+    flat += [("Reshape", "s back", "y", {})]
+    yield "Flatten", make_model(flat, (5, 6), {"back": integers(-1, 5, 6)})
+
+
 def indexing():
     half = ("Mul", "x k", "h", {})
     joined = [half, ("Concat", "x c h", "y", {"axis": 1})]
@@ -201,4 +241,5 @@ def resizing():
     yield "smaller", make_model(nodes, IMAGE, {"sizes": integers(3, 4)}, 18)
 
 
-FAMILIES = [pooling, normalization, softmax, reductions, shapes, folded, indexing, resizing]
+FAMILIES = [pooling, normalization, softmax, reductions, shapes, folded, joined_rows, indexing]
+FAMILIES += [resizing]

@@ -114,7 +114,20 @@ def test_old_opsets():
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [
-        ([("Reshape", "x rows", "y", {})], r"Reshape_0 \(Reshape\): .* mixes samples"),
+        ([("Reshape", "x rows", "y", {})], "the output 'y' joins the samples' axis with others"),
+        ([("Reshape", "x mix", "y", {})], r"Reshape_0 \(Reshape\): .* mixes samples"),
+        (
+            [("Reshape", "x rows", "r", {}), ("MaxPool", "r", "y", {"kernel_shape": [2]})],
+            r"MaxPool_1 \(MaxPool\): the samples' axis is joined with others",
+        ),
+        (
+            [("Reshape", "x rows", "r", {}), ("ReduceMax", "r", "y", {"axes": [0]})],
+            "along the samples' axis",
+        ),
+        (
+            [("Reshape", "x rows", "r", {}), ("Flatten", "x", "f", {}), ("Add", "r f", "y", {})],
+            "combines samples with samples that are joined",
+        ),
         ([("ReduceMean", "x", "y", {"axes": [0]})], "along the samples' axis"),
         ([("Transpose", "x", "y", {"perm": [1, 0, 2, 3]})], "moves the samples' axis"),
         ([("Softmax", "x", "s", {"axis": 0}), ("Exp", "s", "y", {})], "samples' axis"),
@@ -123,7 +136,7 @@ def test_old_opsets():
 )
 def test_mixed_samples(nodes, message):
     with pytest.raises(UnsupportedError, match=message):
-        bl.load(make_model(nodes, IMAGE, {"rows": integers(-1, 5)}))
+        bl.load(make_model(nodes, IMAGE, {"rows": integers(-1, 5), "mix": integers(4, -1)}))
 
 
 def test_a_missing_package_is_named():
@@ -209,6 +222,22 @@ def test_any_number_of_samples_whatever_the_model_says(batch):
     nodes = [("Reshape", "x shape", "f", {}), ("MatMul", "f w", "y", {})]
     found = bl.load(make_model(nodes, IMAGE, constants, batch=batch)).logits(X)
     np.testing.assert_allclose(found, X.reshape(17, 90) @ constants["w"], rtol=1e-4, atol=1e-4)
+
+
+def test_one_sample_without_its_axis():
+    """A model of a single sample may drop the axis."""
+    nodes = [("Conv", "x w", "c", {}), ("ReduceMean", "c", "m", {"axes": [2, 3], "keepdims": 0})]
+    nodes += [
+        ("Squeeze", "m", "s", {}),
+        ("Add", "s b", "a", {}),
+        ("Softmax", "a", "y", {"axis": 0}),
+    ]
+    constants = {"w": normal(4, 3, 3, 3), "b": normal(4)}
+    X = images()
+    model = bl.load(make_model(nodes, IMAGE, constants, batch=1))
+    assert model.outputs == "classes"
+    expected = bl.load(make_model(nodes[:2], IMAGE, constants, output="m")).logits(X)
+    np.testing.assert_allclose(model.logits(X), expected + constants["b"], rtol=1e-5, atol=1e-5)
 
 
 def test_functions_of_the_model_are_inlined():

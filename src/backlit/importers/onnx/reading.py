@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError, Value
-from backlit.importers.onnx.context import OPERATORS, Context, Operation
+from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError
+from backlit.importers.onnx import merged
+from backlit.importers.onnx.context import OPERATORS, AnyValue, Context, Merged, Operation
 from backlit.importers.onnx.folding import can_fold, fold
 from backlit.model import Model
 
@@ -126,7 +127,7 @@ class _Importer:
             )
         self.opsets = model.opset_import
         graph = model.graph
-        self.values: dict[str, Value | None] = {
+        self.values: dict[str, AnyValue | None] = {
             tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer
         }
         self.output = _chosen_output(graph, output)
@@ -198,22 +199,33 @@ class _Importer:
                 raise type(error)(f"node {_name(node)} ({_kind(node)}): {error}") from error
             self.values.update(zip(node.output, results, strict=False))
         result = self.values[self.output]
+        if isinstance(result, Merged):
+            if self.builder.batch != 1:
+                raise UnsupportedError(
+                    f"the output {self.output!r} joins the samples' axis with others"
+                )
+            result = result.inner
         if not isinstance(result, Tensor):
             raise ValueError(f"the output {self.output!r} does not depend on the model's input")
         return result
 
-    def _run_node(self, context: Context, node: Any) -> Sequence[Value | None]:
+    def _run_node(self, context: Context, node: Any) -> Sequence[AnyValue | None]:
         missing = [name for name in node.input if name and self.values.get(name) is None]
         if missing:
             raise UnsupportedError(f"its inputs {missing} are not computed")
         inputs = tuple(self.values[name] if name else None for name in node.input)
-        if not any(isinstance(value, Tensor) for value in inputs):
+        joined = any(isinstance(value, Merged) for value in inputs)
+        if not joined and not any(isinstance(value, Tensor) for value in inputs):
             return fold(node, inputs, self.opsets)  # type: ignore[arg-type]
         self.builder.label = _name(node)
         attributes = _attributes(node)
         outputs = tuple(name if name in self.read else "" for name in node.output)
-        operation = Operation(_kind(node), inputs, attributes, outputs)
-        result = OPERATORS[operation.kind](context, operation)
+        if joined:
+            operation = Operation(_kind(node), (), attributes, outputs)
+            result = merged.run(context, operation, inputs)
+        else:
+            operation = Operation(_kind(node), inputs, attributes, outputs)  # type: ignore[arg-type]
+            result = OPERATORS[operation.kind](context, operation)
         return result if isinstance(result, tuple) else (result,)
 
     def _depends(self, node: Any) -> bool:

@@ -6,6 +6,7 @@ import numpy as np
 
 from backlit.importers.builder import UnsupportedError
 from backlit.importers.onnx.context import Context, Operation, Outputs, axes_of, operator
+from backlit.importers.onnx.merged import reshaped
 
 
 @operator("Identity")
@@ -55,15 +56,18 @@ def size(context: Context, node: Operation) -> Outputs:
     return np.array(prod(node.tensor().shape), np.int64)
 
 
-@operator("Flatten", limits="axis 1")
+MAY_JOIN = "may join the samples' axis with the next, for operators of rows alone"
+
+
+@operator("Flatten", limits=MAY_JOIN)
 def flatten(context: Context, node: Operation) -> Outputs:
     x = node.tensor()
     axis = int(node.attributes.get("axis", 1))
     axis += len(x.shape) if axis < 0 else 0
-    return context.builder.reshape(x, (prod(x.shape[:axis]), prod(x.shape[axis:])))
+    return reshaped(context, x, (prod(x.shape[:axis]), prod(x.shape[axis:])))
 
 
-@operator("Reshape", limits="must keep the samples' axis")
+@operator("Reshape", limits=MAY_JOIN)
 def reshape(context: Context, node: Operation) -> Outputs:
     x = node.tensor()
     wanted = node.integers("shape", 1)
@@ -71,7 +75,7 @@ def reshape(context: Context, node: Operation) -> Outputs:
         raise UnsupportedError("its shape is missing")
     if not node.attributes.get("allowzero"):
         wanted = [x.shape[i] if n == 0 else n for i, n in enumerate(wanted)]
-    return context.builder.reshape(x, wanted)
+    return reshaped(context, x, wanted)
 
 
 @operator("Transpose", limits="must keep the samples' axis")
@@ -80,30 +84,26 @@ def transpose(context: Context, node: Operation) -> Outputs:
     return context.builder.transpose(x, node.attributes.get("perm") or range(len(x.shape))[::-1])
 
 
-@operator("Squeeze", limits="must keep the samples' axis")
+@operator("Squeeze", limits=MAY_JOIN)
 def squeeze(context: Context, node: Operation) -> Outputs:
     x = node.tensor()
     axes = node.integers("axes", 1)
     if axes is None:
         axes = [axis for axis, n in enumerate(x.shape) if n == 1]
     gone = axes_of(axes, len(x.shape))
-    if 0 in gone:
-        raise UnsupportedError("it takes away the samples' axis")
     if any(x.shape[axis] != 1 for axis in gone):
         raise UnsupportedError(f"its axes {axes} of shape {x.shape} are not of extent 1")
-    return context.builder.reshape(x, [n for axis, n in enumerate(x.shape) if axis not in gone])
+    return reshaped(context, x, [n for axis, n in enumerate(x.shape) if axis not in gone])
 
 
-@operator("Unsqueeze", limits="must keep the samples' axis")
+@operator("Unsqueeze", limits=MAY_JOIN)
 def unsqueeze(context: Context, node: Operation) -> Outputs:
     x = node.tensor()
     axes = node.integers("axes", 1) or []
     rank = len(x.shape) + len(axes)
     new = axes_of(axes, rank)
-    if 0 in new:
-        raise UnsupportedError("it moves the samples' axis")
     sizes = iter(x.shape)
-    return context.builder.reshape(x, [1 if axis in new else next(sizes) for axis in range(rank)])
+    return reshaped(context, x, [1 if axis in new else next(sizes) for axis in range(rank)])
 
 
 @operator("Expand", limits="must keep the samples' axis; the shape must be constant")
