@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from backlit.model import Model
 
 
 def as_images(
@@ -54,6 +58,21 @@ def as_images(
             "give the samples as (N, C, H, W)"
         )
     return array.reshape(count, 1, side, side)
+
+
+def model_images(
+    model: Model,
+    samples: npt.ArrayLike,
+    argument: str = "X",
+) -> np.ndarray:
+    """Samples of a model, or their maps, as pictures (N, C, H, W), as by `as_images`.
+
+    Of a model whose samples have their channels last, (N, H, W, C), the axis is moved.
+    """
+    array = np.asarray(samples)
+    if model.channels_last and array.ndim == 4:
+        array = np.moveaxis(array, -1, 1)
+    return as_images(array, model._channels_first.input_shape, argument)
 
 
 def as_labels(labels: npt.ArrayLike, count: int, argument: str = "y") -> np.ndarray:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import backlit as bl
+from backlit.graph import build_graph
+from backlit.model import Model
 from backlit.plots import display_limit, scale
 from tests.helpers import grid
 
@@ -132,3 +134,25 @@ def test_scaling():
     for bad in (0, 101):
         with pytest.raises(ValueError, match="percentile must be"):
             display_limit(values, bad)
+
+
+@pytest.mark.parametrize("draw", ["show_saliency", "wrong", "compare"])
+def test_models_with_channels_last(draw, rng):
+    """The same pictures, whichever axis the channels are."""
+    layers = [
+        bl.Conv2D(rng.normal(size=(4, 3, 3, 3))),
+        bl.ReLU(),
+        bl.Flatten(),
+        bl.Dense(rng.normal(size=(4 * 6 * 7, 2))),
+    ]
+    first = Model.of_graph(build_graph(layers, (3, 8, 9)))
+    last = Model.of_graph(build_graph(layers, (3, 8, 9)), channels_last=True)
+    X = rng.uniform(size=(4, 3, 8, 9)).astype(np.float32)
+    y = 1 - first.predict(X)
+    drawn = []
+    for model, samples in ((first, X), (last, X.transpose(0, 2, 3, 1))):
+        models = {"one": model} if draw == "compare" else model
+        drawn.append(pictures(getattr(bl, draw)(models, samples, y)))
+    assert len(drawn[0]) >= 8
+    for one, other in zip(*drawn, strict=True):
+        np.testing.assert_array_equal(one, other)

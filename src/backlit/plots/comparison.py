@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 import backlit as bl
 from backlit.arguments import check_classifier
-from backlit.images import as_images, as_labels
+from backlit.images import as_labels, model_images
 from backlit.metrics import focus, gini
 from backlit.plots.saliency import map_colors
 from backlit.plots.scaling import PERCENTILE, pictures, scale, strongest_channel
@@ -56,7 +56,7 @@ def compare(
     models : mapping of names to models, or sequence of models
         Without names, a model is called by its own name or its number.
     X : array of shape (N, C, H, W), (N, H, W) or (N, D)
-        At least one sample.
+        At least one sample; (N, H, W, C) for models whose channels are last.
     y : array of N labels
     threshold : float
         What counts as stroke; see `backlit.metrics.stroke_mask`.
@@ -74,7 +74,7 @@ def compare(
     for model in named.values():
         check_classifier(model.outputs)
     samples = np.asarray(X)
-    images = as_images(samples, next(iter(named.values())).input_shape)
+    images = model_images(next(iter(named.values())), samples)
     if len(images) == 0:
         raise ValueError(f"X must hold at least one sample, got shape {samples.shape}")
     labels = as_labels(y, len(images))
@@ -119,7 +119,7 @@ def compare(
         if index % PER_ROW == 0:
             numbers(0, top, f"if spread evenly, mean {expected.mean():.0%}")
     for row, (name, model) in enumerate(named.items(), 1):
-        maps = bl.saliency(model, samples).reshape(images.shape)
+        maps = model_images(model, bl.saliency(model, samples))
         share, spread = focus(maps, images, threshold).share, gini(maps)
         predicted = model.predict(samples)
         for index, shades in enumerate(strongest_channel(maps)):

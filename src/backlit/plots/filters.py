@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import backlit as bl
-from backlit.images import as_images
+from backlit.images import model_images
 from backlit.layers.base import Layer
 from backlit.plots.scaling import PERCENTILE, display_limit
 from backlit.plots.style import CAPTION, FAINT, GAP, HEADER, MARGIN, PER_ROW, Sheet
@@ -80,7 +80,7 @@ def first_filters(model: bl.Model) -> np.ndarray:
         if isinstance(layer, bl.Conv2D):
             return layer.weights
         if isinstance(layer, bl.Dense):
-            return as_images(layer.weights.T, model.input_shape, "the first layer's weights")
+            return model_images(model, layer.weights.T, "the first layer's weights")
     raise ValueError("model must have a dense or convolution layer to show filters of")
 
 

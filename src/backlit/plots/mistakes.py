@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 import backlit as bl
 from backlit.arguments import check_classifier
-from backlit.images import as_images, as_labels
+from backlit.images import as_labels, model_images
 from backlit.plots.saliency import map_colors
 from backlit.plots.scaling import PERCENTILE, pictures, scale, strongest_channel
 from backlit.plots.style import (
@@ -74,7 +74,7 @@ def wrong(
         raise ValueError(f"most must be at least 1, got {most}")
     check_classifier(model.outputs)
     samples = np.asarray(X)
-    images = as_images(samples, model.input_shape)
+    images = model_images(model, samples)
     labels = as_labels(y, len(images))
     probabilities = model.predict_proba(samples)
     predicted = probabilities.argmax(axis=1)
@@ -90,9 +90,7 @@ def wrong(
     chosen = samples[mistakes]
     seen = pictures(images[mistakes])
     maps = [
-        strongest_channel(
-            bl.saliency(model, chosen, classes[mistakes]).reshape(-1, *images.shape[1:])
-        )
+        strongest_channel(model_images(model, bl.saliency(model, chosen, classes[mistakes])))
         for classes in (predicted, labels)
     ]
     width, height = (1.1 * inches for inches in cell_size(*images.shape[2:]))

@@ -10,7 +10,7 @@ from matplotlib import colormaps
 
 import backlit as bl
 from backlit.arguments import check_classifier
-from backlit.images import as_images, as_labels
+from backlit.images import as_labels, model_images
 from backlit.plots.scaling import PERCENTILE, pictures, scale, strongest_channel
 from backlit.plots.style import (
     CAPTION,
@@ -55,7 +55,8 @@ def show_saliency(
     model
         The model to explain.
     X_samples
-        (N, C, H, W), (N, H, W) or, for a fully-connected model, (N, D). N at least 1.
+        (N, C, H, W), (N, H, W) or, for a fully-connected model, (N, D); (N, H, W, C) for a model
+        whose channels are last. N at least 1.
     y_samples
         The N labels.
     is_cnn
@@ -88,13 +89,13 @@ def show_saliency(
         raise ValueError(
             f"X_samples must be (N, C, H, W) when is_cnn is True, got shape {samples.shape}"
         )
-    images = as_images(samples, model.input_shape, "X_samples")
+    images = model_images(model, samples, "X_samples")
     if len(images) == 0:
         raise ValueError(f"X_samples must hold at least one sample, got shape {samples.shape}")
     labels = as_labels(y_samples, len(images), "y_samples")
 
     attribute = bl.gradient if signed else bl.saliency
-    maps = attribute(model, samples, target, score=score).reshape(images.shape)
+    maps = model_images(model, attribute(model, samples, target, score=score))
     shades = np.stack([scale(one, percentile) for one in strongest_channel(maps)])
     predicted = model.predict(samples)
     seen = pictures(images)
