@@ -8,11 +8,12 @@ from backlit_kernels.vector import LANES
 
 import backlit as bl
 from backlit.importers.builder import GraphBuilder
+from backlit.probes import FEATURE_LANES
 from tests.helpers import assert_close
 from tests.reference import operators as reference
 
-# alone, in a tile with idle lanes, in whole tiles with single samples behind them
-BATCHES = (1, 3, LANES, LANES + 3)
+# one by one, in a tile of images, with single samples behind it, in a tile of features
+BATCHES = (1, 3, LANES, LANES + 3, FEATURE_LANES)
 
 
 @dataclass(frozen=True)

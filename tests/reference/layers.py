@@ -7,6 +7,8 @@ the output.
 import numpy as np
 
 import backlit as bl
+from backlit.layers import ConvTranspose2D
+from tests.reference import operators
 
 
 def pad(x, border, value=0.0):
@@ -57,6 +59,16 @@ def convolution_backward(layer, x, g):
                     columns = slice(j * dx, j * dx + (g.shape[3] - 1) * sx + 1, sx)
                     gradient[:, first + c, rows, columns] += weights[m, c, i, j] * g[:, m]
     return gradient[:, :, top : top + x.shape[2], left : left + x.shape[3]]
+
+
+def transposed_convolution(layer, x):
+    options = layer.stride, layer.padding, layer.dilation, layer.groups, layer.output_padding
+    return operators.transposed_convolution(x, layer.weights, layer.bias, *options)
+
+
+def transposed_convolution_backward(layer, x, g):
+    options = layer.stride, layer.padding, layer.dilation, layer.groups
+    return operators.transposed_convolution_backward(g, x.shape[2:], layer.weights, *options)
 
 
 def windows(layer, shape):
@@ -150,6 +162,7 @@ def sigmoid(x):
 FORWARD = {
     bl.Dense: dense,
     bl.Conv2D: convolution,
+    ConvTranspose2D: transposed_convolution,
     bl.MaxPool2D: max_pooling,
     bl.AvgPool2D: average_pooling,
     bl.GlobalAvgPool2D: lambda layer, x: x.mean(axis=(2, 3), keepdims=True),
@@ -167,6 +180,7 @@ FORWARD = {
 BACKWARD = {
     bl.Dense: dense_backward,
     bl.Conv2D: convolution_backward,
+    ConvTranspose2D: transposed_convolution_backward,
     bl.MaxPool2D: max_pooling_backward,
     bl.AvgPool2D: average_pooling_backward,
     bl.GlobalAvgPool2D: lambda layer, x, g: np.broadcast_to(g / x[0, 0].size, x.shape),

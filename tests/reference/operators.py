@@ -193,6 +193,24 @@ def transposed_convolution(x, weights, bias, stride, padding, dilation, groups, 
     return out[(slice(None), slice(None), *kept)] + bias.reshape(-1, *[1] * dims)
 
 
+def transposed_convolution_backward(g, image, weights, stride, padding, dilation, groups):
+    """What each pixel of an input of size `image` is multiplied by, times `g` there."""
+    dims = g.ndim - 2
+    edges = [(padding[i], padding[i + dims]) for i in range(dims)]
+    padded = np.pad(g, [(0, 0), (0, 0), *edges])
+    per_group, inputs = weights.shape[1], len(weights) // groups
+    gradient = np.zeros((len(g), len(weights), *image))
+    for pixel in np.ndindex(*image):
+        for tap in np.ndindex(*weights.shape[2:]):
+            place = [stride[i] * pixel[i] + dilation[i] * tap[i] for i in range(dims)]
+            for c in range(len(weights)):
+                for m in range(per_group):
+                    channel = c // inputs * per_group + m
+                    share = weights[(c, m, *tap)] * padded[(slice(None), channel, *place)]
+                    gradient[(slice(None), c, *pixel)] += share
+    return gradient
+
+
 def gradient(function, X, target, step=1e-5):
     """d function(x)[target] / dx of each sample, by central differences, all in one call."""
     X = X.astype(np.float64)
