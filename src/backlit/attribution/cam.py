@@ -130,7 +130,7 @@ def grad_cam(
     -------
     float32 array of shape (N, 1, height, width)
         Of the input's height and width, or else of the layer's. There is one channel, whatever
-        the input's.
+        the input's. (N, height, width, 1) if the model's channels are last.
 
     Raises
     ------

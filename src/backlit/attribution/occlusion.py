@@ -46,7 +46,8 @@ def occlusion(
     window : int or tuple of ints
         The window's size along the last axes of a sample. An int is the size along the last two
         (or the only one). All of the axes before are covered at once: windows of images reach
-        through all channels, unless a tuple of three gives their number.
+        through all channels, unless a tuple of three gives their number. (Sizes are in the order
+        of a sample's axes; a tuple of two is rows and columns also where channels are last.)
     stride : int or tuple of ints, optional
         The distance of windows; by default the window's size, so that they tile the input. At
         most the window's size.

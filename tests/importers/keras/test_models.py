@@ -288,6 +288,35 @@ def test_every_problem_is_listed():
     ]
 
 
+def test_what_is_random_or_of_a_batch_is_refused():
+    inputs = keras.Input((6,))
+    x = L.Dropout(0.5, name="always")(inputs, training=True)
+    x = L.BatchNormalization(name="never")(x, training=False)
+    x = L.BatchNormalization(name="own")(x, training=True)
+    inner = keras.Sequential([keras.Input((6,)), L.BatchNormalization()], name="inner")
+    x = inner(inner(x, training=False), training=True)
+    with pytest.raises(ValueError, match="cannot be imported") as caught:
+        bl.from_keras(keras.Model(inputs, L.Dense(3)(x)))
+    assert str(caught.value).split("\n")[1:] == [
+        "    Dropout 'always': called with training=True",
+        "    BatchNormalization 'own': called with training=True",
+        "    Sequential 'inner': called with training=True",
+    ]
+
+
+def test_saved(rng, tmp_path):
+    inputs = keras.Input((19, 16, 3))
+    model = keras.Model(inputs, L.Dense(4)(mobile(inputs)))
+    fill(model, rng)
+    own = bl.from_keras(model)
+    bl.save(own, tmp_path / "model.npz")
+    again = bl.load(tmp_path / "model.npz")
+    X = rng.normal(size=(3, 19, 16, 3)).astype(np.float32)
+    np.testing.assert_array_equal(again.logits(X), own.logits(X))
+    np.testing.assert_array_equal(bl.saliency(again, X), bl.saliency(own, X))
+    assert again.channels_last
+
+
 def test_refusals():
     with pytest.raises(TypeError, match="model must be a Keras model, not int"):
         bl.from_keras(3)

@@ -103,19 +103,23 @@ class Converter:
 
     def call(self, node: Any, layer: Any, values: dict[int, Any], prefix: str) -> list[Any]:
         path = self.label(f"{prefix}{layer.name}")
+        place = said(layer) + (f" in {prefix[:-1]!r}" if prefix else "")
+        given, named = node.arguments.args, dict(node.arguments.kwargs)
+        for name, harmless in (("training", (None, False)), ("mask", (None,))):
+            if (value := named.pop(name, None)) not in harmless:
+                self.problems.append(f"{place}: called with {name}={value}")
+                return self.stand_ins(node)
         if is_graph(layer):
             inputs = [values[id(tensor)] for tensor in node.input_tensors]
             results = self.run(layer, inputs, f"{path}/")
             if isinstance(results[0], Tensor):
                 self.ends[path] = results[0].number
             return results
-        place = said(layer) + (f" in {prefix[:-1]!r}" if prefix else "")
         handler = find(layer)
         if handler is None:
             self.problems.append(place)
             return self.stand_ins(node)
-        given, named = node.arguments.args, node.arguments.kwargs
-        inputs = [_resolved(value, values) for value in (*given, *_values(named))]
+        inputs = [_resolved(value, values) for value in (*given, *named.values())]
         if any(isinstance(value, Failed) for value in _leaves(inputs)):
             return self.stand_ins(node)
         self.builder.label = path
@@ -162,11 +166,6 @@ class Converter:
         for path, tensor in self.ends.items():
             names.setdefault(path, tensor)
         graph.names = names
-
-
-def _values(named: dict[str, Any]) -> list[Any]:
-    """Arguments given by name, without those that are of training."""
-    return [v for name, v in named.items() if name not in ("training", "mask") and v is not None]
 
 
 def _resolved(argument: Any, values: dict[int, Any]) -> Any:
