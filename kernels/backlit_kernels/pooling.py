@@ -220,8 +220,11 @@ def average_pool(load: Any, store: Any, width: int) -> Any:
                     for i in range(0, pixel, width):
                         total = splat(0.0)
                         for j in range(h):
+                            # a sum of rows: one long sum of a large image would lose digits
+                            row = splat(0.0)
                             for k in range(w):
-                                total = total + load(arena, first + i + j * pitch + k * pixel)
+                                row = row + load(arena, first + i + j * pitch + k * pixel)
+                            total = total + row
                         store(arena, target + i, total * share)
 
     return average_pool

@@ -127,6 +127,8 @@ ARITHMETIC = {
     "addcmul": lambda x: torch.addcmul(x, x.tanh(), x.exp(), value=0.5),
     "in place": lambda x: x.mul(2).add_(x).mul_(0.5).relu_(),
     "in place, a part": lambda x: set_part(x * 1),
+    "in place, with a view": lambda x: write_and_read(x * 2, lambda y: y.view(-1, 4, 42)),
+    "in place, with itself": lambda x: write_and_read(x * 2, F.dropout2d),
     "detached constant": lambda x: x * constant(4, 1, 1).detach(),
 }
 CONVOLUTIONS = {
@@ -259,6 +261,13 @@ def set_part(x):
     return x * 2
 
 
+def write_and_read(x, look):
+    """What another name for x holds after x has changed."""
+    other = look(x, training=False) if look is F.dropout2d else look(x)
+    x.sub_(1)
+    return torch.cat([x.flatten(1), other.flatten(1).tanh()], 1)
+
+
 def attend(x):
     weights = torch.softmax(x @ x.transpose(-2, -1) / 6**0.5, dim=-1)
     return weights @ x
@@ -270,3 +279,27 @@ def attend(x):
 def test_values_and_gradients_are_pytorchs(family, name):
     cases, shape, positive = FAMILIES[family]
     check(cases[name], shape, positive)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x.mean((2, 3)),
+        lambda x: x.sum((1, 3)),
+        lambda x: F.group_norm(x, 1)[:, :, ::100, ::100],
+        lambda x: (x * x.mean((1, 2, 3), keepdim=True)).amax((2, 3)),
+    ],
+    ids=["mean", "sum", "group_norm", "gradient of a broadcast"],
+)
+def test_sums_over_large_images_keep_their_digits(function):
+    class Sum(nn.Module):
+        def forward(self, x):
+            return function(x).flatten(1)
+
+    model = bl.from_torch(Sum(), torch.zeros(1, 2, 300, 320))
+    X = 1 + np.random.default_rng(0).random((1, 2, 300, 320), np.float32)
+    x = torch.tensor(X, dtype=torch.float64, requires_grad=True)
+    logits = Sum()(x)
+    logits[:, 1].sum().backward()
+    assert_close(model.logits(X), logits.detach().numpy(), 1e-6)
+    assert_close(bl.gradient(model, X, 1), x.grad.numpy(), 1e-6)

@@ -1,14 +1,16 @@
 """Operators of two tensors and reductions, forward and backward."""
 
+from math import prod
+
 from backlit_kernels import elementwise, strided
 
 from backlit.graph import Node
 from backlit.lowering.arrange import copy, entries
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
 from backlit.lowering.planning import ELEMENTWISE
-from backlit.lowering.strided import broadcast_steps, nest, steps_of
+from backlit.lowering.strided import Steps, broadcast_steps, compact_steps, nest, steps_of
 from backlit.operators import Add, Binary, Reduce
-from backlit.tape import Buffer
+from backlit.tape import Buffer, Place
 
 # --- the sum of two tensors of one shape ----------------------------------------------------------
 
@@ -111,10 +113,39 @@ def fold_back(lowering: Lowering, tensor: int, y: int, term: Buffer) -> None:
         steps = broadcast_steps(own.shape, steps_of(own), full.shape)
         source = entries(lowering, y, term)
         target = entries(lowering, tensor, out)
-        copy(lowering, full.shape, source, steps_of(full), target, steps, accumulate=repeated)
+        if repeated:
+            add_over(lowering, full.shape, source, steps_of(full), target, steps)
+        else:
+            copy(lowering, full.shape, source, steps_of(full), target, steps)
         lowering.clear_border(tensor, out)
 
     lowering.contribute(tensor, write)
+
+
+def add_over(
+    lowering: Lowering,
+    shape: tuple[int, ...],
+    source: Place,
+    steps: Steps,
+    target: Place,
+    target_steps: Steps,
+) -> None:
+    """Add to a target that is repeated along some axes, one such axis at a time.
+
+    Sums of sums keep digits that one long sum of float32 loses. The last axis comes last: until
+    then, whole rows are added.
+    """
+    repeated = [axis for axis, n in enumerate(shape) if n > 1 and target_steps[axis] == 0]
+    for axis in reversed(repeated[:-1]):
+        rest = (*shape[:axis], 1, *shape[axis + 1 :])
+        size = prod(rest) * lowering.lanes
+        middle = lowering.tape.buffer(size).at(0)
+        lowering.fill_zero(middle.buffer, size)
+        compact = compact_steps(rest, lowering.lanes)
+        folded = (*compact[:axis], 0, *compact[axis + 1 :])
+        copy(lowering, shape, source, steps, middle, folded, accumulate=True)
+        shape, source, steps = rest, middle, compact
+    copy(lowering, shape, source, steps, target, target_steps, accumulate=True)
 
 
 # --- reductions -----------------------------------------------------------------------------------
@@ -138,7 +169,7 @@ def emit_reduce(
     place, target = entries(lowering, x, source), entries(lowering, y, out)
     if function == "add":
         lowering.fill_zero(out, behind.size)
-        copy(lowering, before.shape, place, steps_of(before), target, steps, accumulate=True)
+        add_over(lowering, before.shape, place, steps_of(before), target, steps)
         return
     copy(lowering, behind.shape, place, steps_of(before), target, steps_of(behind))
     loops = nest(before.shape, [steps_of(before), steps], lowering.lanes)

@@ -91,7 +91,9 @@ def group_norm(
     eps: float = 1e-5,
     cudnn_enabled: bool = True,
 ) -> Tensor:
-    together = b.reshape(x, (b.batch, num_groups, prod(x.sample) // num_groups, 1))
+    last = x.shape[-1] if len(x.shape) > 2 else 1
+    rows = prod(x.sample) // (num_groups * last)
+    together = b.reshape(x, (b.batch, num_groups, rows, last))
     result = b.reshape(b.normalize(together, [2, 3], eps), x.shape)
     return _per_channel(b, result, weight, bias)
 
