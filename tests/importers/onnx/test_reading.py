@@ -397,3 +397,50 @@ def test_shapes_of_shapes_are_one():
     constants = {"first": integers(0, 18, 5), "second": integers(0, 30, 3)}
     layers = layers_of(bl.load(make_model(nodes, IMAGE, constants)))
     assert sum(isinstance(layer, Reshape) for layer in layers) == 2  # and one to a row of scores
+
+
+# --- branches -------------------------------------------------------------------------------------
+
+
+def branching(condition):
+    """An If between twice the ReLU of x, and x."""
+
+    def branch(nodes, constants=()):
+        outputs = [onnx.helper.make_tensor_value_info(nodes[-1].output[0], 1, None)]
+        return onnx.helper.make_graph(nodes, "branch", [], outputs, list(constants))
+
+    two = onnx.numpy_helper.from_array(np.array([2.0], np.float32), "two")
+    relu = onnx.helper.make_node("Relu", ["h"], ["r"])
+    yes = branch([relu, onnx.helper.make_node("Mul", ["r", "two"], ["p"])], [two])
+    no = branch([onnx.helper.make_node("Identity", ["h"], ["i"])])
+    nodes = [("Neg", "x", "h", {}), *condition]
+    nodes.append(("If", "c", "y", {"then_branch": yes, "else_branch": no}))
+    return make_model(nodes, (4,), {"four": integers(4), "five": integers(5)})
+
+
+@pytest.mark.parametrize("size", ["four", "five"])
+def test_branches_by_shape(size):
+    condition = [("Shape", "h", "s", {"start": 1}), ("Equal", f"s {size}", "c", {})]
+    X = normal(5, 4)
+    found = bl.load(branching(condition), outputs="values").logits(X)
+    assert (found == (2 * np.maximum(-X, 0) if size == "four" else -X)).all()
+
+
+def test_branches_by_value_are_refused():
+    condition = [("ReduceMax", "h", "c", {"axes": [1]})]
+    with pytest.raises(
+        UnsupportedError, match=r"If_2 .* its condition depends on the model's input"
+    ):
+        bl.load(branching(condition))
+
+
+# --- other types ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float64])
+def test_weights_of_other_types(kind):
+    w, b, X = normal(4, 3, 3, 3).astype(kind), normal(4).astype(kind), images()
+    nodes = [("Conv", "x w b", "c", {}), ("GlobalAveragePool", "c", "y", {})]
+    model = make_model(nodes, IMAGE, {"w": w, "b": b})
+    single = make_model(nodes, IMAGE, {"w": w.astype(np.float32), "b": b.astype(np.float32)})
+    assert (bl.load(model).logits(X) == bl.load(single).logits(X)).all()

@@ -1,0 +1,114 @@
+"""ONNX's nodes and graphs: names, what is read, what depends on the input, the input's shape."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from backlit.importers.builder import UnsupportedError
+
+SHAPES_ONLY = {"Shape", "Size"}  # what they give does not depend on their input's values
+STAND_IN = 97  # samples, where the batch is open: a number that no shape has by chance
+
+
+def reads(node: Any) -> set[str]:
+    """The values that a node reads, those in its branches too."""
+    names = set(node.input)
+    for branch in branches(node):
+        names.update(value.name for value in branch.output)
+        for inner in branch.node:
+            names |= reads(inner)
+    return names
+
+
+def branches(node: Any) -> list[Any]:
+    """The graphs inside a node."""
+    return [entry.g for entry in node.attribute if entry.HasField("g")]
+
+
+def chosen_output(graph: Any, output: str | None) -> str:
+    names = [value.name for value in graph.output]
+    if output is None:
+        if len(names) == 1:
+            return names[0]
+        raise ValueError(f"the model has {len(names)} outputs, {names}: choose one by output=name")
+    inner = {name for node in graph.node for name in node.output}
+    if output not in inner and output not in names:
+        raise ValueError(f"output must be one of {names} or a value inside, got {output!r}")
+    return output
+
+
+def needed(nodes: Iterable[Any], output: str) -> list[Any]:
+    """The nodes that lead to the output, in order."""
+    wanted, found = {output}, []
+    for node in reversed(list(nodes)):
+        if not wanted.isdisjoint(node.output):
+            found.append(node)
+            wanted.update(reads(node))
+    return found[::-1]
+
+
+def dependent(nodes: Iterable[Any], entry: str) -> set[str]:
+    """The names of values that depend on the input's values."""
+    names = {entry}
+    for node in nodes:
+        if not names.isdisjoint(reads(node)) and kind_of(node) not in SHAPES_ONLY:
+            names.update(name for name in node.output if name)
+    return names
+
+
+def sample_shape(entry: Any, input_shape: Sequence[int] | None) -> tuple[tuple[int, ...], int]:
+    """The shape of one sample, and the number of samples that the model's shapes speak of."""
+    tensor = entry.type.tensor_type
+    sizes: list[int | None] = [
+        n.dim_value if n.HasField("dim_value") and n.dim_value > 0 else None
+        for n in tensor.shape.dim
+    ]
+    known = tensor.HasField("shape")
+    if known and len(sizes) < 2:
+        raise UnsupportedError(
+            f"the input {entry.name!r} of shape {tuple(n or '?' for n in sizes)} has no axes "
+            "besides that of the samples"
+        )
+    own = sizes[1:]
+    if input_shape is None:
+        if not known or None in own:
+            declared = ["samples", *(n or "?" for n in own)] if known else "not given"
+            raise ValueError(
+                f"the shape of the input {entry.name!r} is open ({declared}): give that of one "
+                "sample as input_shape="
+            )
+        shape = tuple(n for n in own if n is not None)
+    else:
+        shape = tuple(int(n) for n in input_shape)
+        if known and (
+            len(shape) != len(own)
+            or any(a not in (None, b) for a, b in zip(own, shape, strict=True))
+        ):
+            raise ValueError(
+                f"input_shape must fit {[n or '?' for n in own]}, the shape of one sample of the "
+                f"input {entry.name!r}, got {shape}"
+            )
+    return shape, (sizes[0] if sizes else None) or STAND_IN
+
+
+def kind_of(node: Any) -> str:
+    """The operator's name, with its domain if it is not ONNX's own."""
+    own = node.domain in ("", "ai.onnx")
+    return node.op_type if own else f"{node.domain}.{node.op_type}"
+
+
+def name_of(node: Any) -> str:
+    return node.name or next((name for name in node.output if name), node.op_type)
+
+
+def attributes_of(node: Any) -> dict[str, Any]:
+    from onnx import helper
+
+    return {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
+
+
+def to_array(tensor: Any) -> np.ndarray:
+    from onnx import numpy_helper
+
+    return numpy_helper.to_array(tensor)

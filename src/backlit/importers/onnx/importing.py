@@ -1,0 +1,167 @@
+"""From an ONNX graph to ours: inputs, constants, and nodes in order."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError
+from backlit.importers.onnx import merged
+from backlit.importers.onnx.context import OPERATORS, AnyValue, Context, Merged, Operation
+from backlit.importers.onnx.folding import can_fold, fold
+from backlit.importers.onnx.graphs import (
+    attributes_of,
+    chosen_output,
+    dependent,
+    kind_of,
+    name_of,
+    needed,
+    reads,
+    sample_shape,
+    to_array,
+)
+
+OLDEST = 7
+
+
+class Importer:
+    """One model's import: which nodes are needed, which of them depend on the input."""
+
+    def __init__(
+        self,
+        model: Any,
+        output: str | None,
+        constants: Mapping[str, Any],
+        input_shape: Sequence[int] | None,
+    ) -> None:
+        versions = {entry.domain: entry.version for entry in model.opset_import}
+        self.opset = versions.get("", versions.get("ai.onnx", 1))
+        if self.opset < OLDEST:
+            raise UnsupportedError(
+                f"the model is of opset {self.opset}; {OLDEST} and newer are supported"
+            )
+        self.opsets = model.opset_import
+        graph = model.graph
+        self.values: dict[str, AnyValue | None] = {
+            tensor.name: to_array(tensor) for tensor in graph.initializer
+        }
+        self.output = chosen_output(graph, output)
+        self.nodes = needed(graph.node, self.output)
+        self.read = {name for node in self.nodes for name in reads(node)} | {self.output}
+        entry = self._take_inputs(graph, constants)
+        shape, batch = sample_shape(entry, input_shape)
+        self.channels_last = len(shape) == 3 and any(
+            self._moves_channels(node, entry.name, shape) for node in self.nodes
+        )
+        if self.channels_last:  # a graph of the usual order, in which those nodes are no more
+            self.builder = GraphBuilder((shape[-1], *shape[:-1]), batch)
+            value = self.builder.transpose(self.builder.input, (0, 2, 3, 1))
+        else:
+            self.builder = GraphBuilder(shape, batch)
+            value = self.builder.input
+        self.values[entry.name] = value
+        self.dependent = dependent(self.nodes, entry.name)
+
+    def _moves_channels(self, node: Any, entry: str, shape: tuple[int, ...]) -> bool:
+        """Whether a node takes the input's last axis to the front, as exporters write it."""
+        if not node.input or node.input[0] != entry:
+            return False
+        if node.op_type == "Transpose":
+            return list(attributes_of(node).get("perm", ())) == [0, 3, 1, 2]
+        wanted = self.values.get(node.input[-1])
+        one = node.op_type == "Reshape" and shape[-1] == 1 and isinstance(wanted, np.ndarray)
+        return one and list(np.ravel(wanted)[1:]) == [1, *shape[:-1]]  # type: ignore[arg-type]
+
+    def _take_inputs(self, graph: Any, constants: Mapping[str, Any]) -> Any:
+        """Keep the constants; returns the one input that is left."""
+        inputs = [value for value in graph.input if value.name not in self.values]
+        names = [value.name for value in inputs]
+        if unknown := sorted(set(constants) - set(names)):
+            raise ValueError(f"constants has {unknown}, but the model's inputs are {names}")
+        for key, value in constants.items():
+            self.values[key] = np.asarray(value)
+        left = [value for value in inputs if value.name not in constants]
+        if len(left) == 1:
+            return left[0]
+        if not left:
+            raise ValueError(f"one of the model's inputs {names} must stay out of constants")
+        raise ValueError(
+            f"the model has {len(left)} inputs, {[value.name for value in left]}: give all but one "
+            "as constants={name: array}"
+        )
+
+    def check_operators(self) -> None:
+        """Name everything that is missing, at once."""
+        missing: dict[str, list[str]] = {}
+        for node in self.nodes:
+            kind = kind_of(node)
+            if kind == "If":
+                continue  # which branch is taken, is known later
+            known = kind in OPERATORS if self._depends(node) else can_fold(kind)
+            if not known:
+                missing.setdefault(kind, []).append(name_of(node))
+        if missing:
+            lines = [f"  {kind}: {', '.join(names)}" for kind, names in sorted(missing.items())]
+            raise UnsupportedError(
+                "the model has operators that are not supported:\n" + "\n".join(lines)
+            )
+
+    def run(self) -> Tensor:
+        """The output, after all nodes in order."""
+        self._run_nodes(Context(self.builder, self.opset), self.nodes)
+        result = self.values[self.output]
+        if isinstance(result, Merged):
+            if self.builder.batch != 1:
+                raise UnsupportedError(
+                    f"the output {self.output!r} joins the samples' axis with others"
+                )
+            result = result.inner
+        if not isinstance(result, Tensor):
+            raise ValueError(f"the output {self.output!r} does not depend on the model's input")
+        return result
+
+    def _run_nodes(self, context: Context, nodes: Iterable[Any]) -> None:
+        for node in nodes:
+            try:
+                if kind_of(node) == "If":
+                    results = self._run_branch(context, node)
+                else:
+                    results = self._run_node(context, node)
+            except ValueError as error:
+                kind = UnsupportedError if isinstance(error, UnsupportedError) else ValueError
+                raise kind(f"node {name_of(node)} ({kind_of(node)}): {error}") from error
+            self.values.update(zip(node.output, results, strict=False))
+
+    def _run_branch(self, context: Context, node: Any) -> Sequence[AnyValue | None]:
+        """The outputs of the branch that a constant condition chooses."""
+        condition = self.values.get(node.input[0])
+        if not isinstance(condition, np.ndarray):
+            raise UnsupportedError("its condition depends on the model's input")
+        branch = attributes_of(node)["then_branch" if condition.all() else "else_branch"]
+        self.values.update((t.name, to_array(t)) for t in branch.initializer)
+        self._run_nodes(context, branch.node)
+        return [self.values[value.name] for value in branch.output]
+
+    def _run_node(self, context: Context, node: Any) -> Sequence[AnyValue | None]:
+        missing = [name for name in node.input if name and self.values.get(name) is None]
+        if missing:
+            raise UnsupportedError(f"its inputs {missing} are not computed")
+        inputs = tuple(self.values[name] if name else None for name in node.input)
+        joined = any(isinstance(value, Merged) for value in inputs)
+        if not joined and not any(isinstance(value, Tensor) for value in inputs):
+            return fold(node, inputs, self.opsets)  # type: ignore[arg-type]
+        if kind_of(node) not in OPERATORS:  # in a branch: others were found before
+            raise UnsupportedError("the operator is not supported")
+        self.builder.label = name_of(node)
+        attributes = attributes_of(node)
+        outputs = tuple(name if name in self.read else "" for name in node.output)
+        if joined:
+            operation = Operation(kind_of(node), (), attributes, outputs)
+            result = merged.run(context, operation, inputs)
+        else:
+            operation = Operation(kind_of(node), inputs, attributes, outputs)  # type: ignore[arg-type]
+            result = OPERATORS[operation.kind](context, operation)
+        return result if isinstance(result, tuple) else (result,)
+
+    def _depends(self, node: Any) -> bool:
+        return not self.dependent.isdisjoint(reads(node))
