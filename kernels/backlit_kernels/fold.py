@@ -23,6 +23,13 @@ def lane_value(arena: Any, values: int, i: int, lanes: int) -> Any:
 
 
 @kernel
+def fill_lane_values(arena: Any, constants: Any, value: int, out: int, lanes: int) -> None:
+    """The constant at `value` in every lane."""
+    for lane in range(lanes):
+        arena[out + lane] = constants[value]
+
+
+@kernel
 def load_lane_values(
     arena: Any, frame: Any, port: int, per_sample: int, per_step: int, out: int, lanes: int
 ) -> None:

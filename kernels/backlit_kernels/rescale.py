@@ -6,12 +6,14 @@ Where a quotient would lose its digits, formulas that do not cancel stand in; wh
 derivative.
 """
 
+from functools import cache
 from typing import Any
 
-from backlit_kernels.functions import exp, log, sigmoid, tanh
+from backlit_kernels.functions import exp, log
 from backlit_kernels.kernel import Kernel, helper, kernel
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.pooling import whole_windows
+from backlit_kernels.unary import DERIVATIVES, VALUES
 from backlit_kernels.vector import (
     LANES,
     absolute,
@@ -46,35 +48,39 @@ def rescale_linear(
         store(arena, out + i, load(arena, g + i) * fma(one - slope, share, slope))
 
 
-def _smooth(function: Any, derivative: Any, name: str) -> Kernel:
-    def rescale_smooth(arena: Any, x: int, x0: int, g: int, out: int, size: int) -> None:
-        """For smooth functions; for close values the derivative between them.
+# Where two values are closer, the derivative between them is more exact than the quotient; not
+# for functions with kinks, whose derivative it may miss.
+NEAR, NEAR_KINKS = 0.01, 1e-6
+KINKED = ("thresholded_relu", "clamp", "elu", "hard_sigmoid", "hard_swish", "magnitude")
 
-        Nearer than 0.01 the quotient is the less exact of the two, in float32.
-        """
-        near, one = splat(0.01), splat(1.0)
+
+@cache
+def rescale_unary(name: str) -> Kernel:
+    """For any function of one number, by its name in `backlit_kernels.unary`."""
+    f, slope = VALUES[name], DERIVATIVES[name]
+    closest = NEAR_KINKS if name in KINKED else NEAR
+
+    def rescale_unary(
+        arena: Any,
+        constants: Any,
+        x: int,
+        x0: int,
+        g: int,
+        out: int,
+        size: int,
+        parameters: int,
+    ) -> None:
+        p, q = load_one(constants, parameters), load_one(constants, parameters + 1)
+        r = load_one(constants, parameters + 2)
+        near, one = splat(closest), splat(1.0)
         for i in range(0, size, LANES):
             a, b = load(arena, x + i), load(arena, x0 + i)
             close = absolute(a - b) < near
-            quotient = (function(a) - function(b)) / select(close, one, a - b)
-            middle = derivative(function(splat(0.5) * (a + b)))
+            quotient = (f(a, p, q, r) - f(b, p, q, r)) / select(close, one, a - b)
+            middle = slope(splat(0.5) * (a + b), p, q, r)
             store(arena, out + i, load(arena, g + i) * select(close, middle, quotient))
 
-    return Kernel(rescale_smooth, f"rescale_{name}")
-
-
-@helper
-def _sigmoid_derivative(y: Any) -> Any:
-    return y * (splat(1.0) - y)
-
-
-@helper
-def _tanh_derivative(y: Any) -> Any:
-    return splat(1.0) - y * y
-
-
-rescale_sigmoid = _smooth(sigmoid, _sigmoid_derivative, "sigmoid")
-rescale_tanh = _smooth(tanh, _tanh_derivative, "tanh")
+    return Kernel(rescale_unary, f"rescale_{name}")
 
 
 @for_lanes

@@ -30,43 +30,48 @@ BASELINE = FIRST_FREE_PORT
 
 @dataclass(frozen=True)
 class DifferenceRule:
-    """Differences from `baselines` baselines, one a step, times their multipliers, averaged."""
+    """Differences from `baselines` baselines, one a step, times their multipliers, averaged.
+
+    Those of the input, or of another `tensor`.
+    """
 
     score: int
     per_sample: int  # 1 where each sample has a baseline of its own
     baselines: int
+    tensor: int = 0
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
-        point = Lowering(pool_first(graph), lanes)
+        # the same function with fewer ReLUs; tensors inside keep their numbers only without that
+        point = Lowering(graph if self.tensor else pool_first(graph), lanes)
         point.keep_all()
         reference = point.another_pass()
         tape = point.tape
         shared = not self.per_sample and self.baselines == 1
         tape.section = "setup" if shared else "body"
-        x0 = reference.load(BASELINE, per_sample=self.per_sample, per_step=int(not self.per_sample))
+        reference.load(BASELINE, per_sample=self.per_sample, per_step=int(not self.per_sample))
         reference.forward()
 
         tape.section = "prologue"
-        x = point.load()
+        point.load()
         point.forward()
         targets = point.choose_targets()
-        total = point.zeros(0)
+        total = point.zeros(self.tensor)
 
         tape.section = "body"
         seed_multipliers(point, reference, self.score, targets)
-        point.backward(rule=rescale_rule(reference))
+        point.backward(until=self.tensor, rule=rescale_rule(reference))
         tape.emit(
             add_contribution,
-            x=x,
-            x0=x0,
-            g=point.gradients[0],
+            x=point.activations[self.tensor],
+            x0=reference.activations[self.tensor],
+            g=point.gradients[self.tensor],
             weight=tape.constant([1 / self.baselines]),
             total=total,
-            size=point.layouts[0].size,
+            size=point.layouts[self.tensor].size,
         )
 
         tape.section = "epilogue"
-        point.store(total, 0)
+        point.store(total, self.tensor)
         return point
 
 

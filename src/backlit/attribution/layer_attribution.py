@@ -4,6 +4,7 @@ gradient_x_activation   a d score / d a
 conductance             the sum over steps k of a path from the baseline to the input of
                         d score / d a at x_{k-1}, times (a(x_k) - a(x_{k-1}))
                         Dhamdhere, Sundararajan and Yan, "How important is a neuron?", 2018
+deeplift                (a - a') times its multiplier: see `deeplift`
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from backlit_kernels.elementwise import add
 
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.attribution.deeplift import DifferenceRule
 from backlit.attribution.inner import find_layer
 from backlit.baselines import check_baseline
 from backlit.graph import Graph
@@ -22,7 +24,7 @@ from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.model import Model
 
-METHODS = ("gradient_x_activation", "conductance")
+METHODS = ("gradient_x_activation", "conductance", "deeplift")
 BASELINE, POSITIONS = FIRST_FREE_PORT, FIRST_FREE_PORT + 1
 
 
@@ -192,13 +194,13 @@ def layer_attribution(
 
     Parameters
     ----------
-    method : {"gradient_x_activation", "conductance"}
+    method : {"gradient_x_activation", "conductance", "deeplift"}
         Conductance is taken at equal steps from the baseline to the input, the gradient being
         that at the beginning of each step, as Captum's `LayerConductance` does with
         ``method="riemann_trapezoid"``. If all paths lead through the layer it adds up to
         score(x) - score(baseline) as steps grow.
     baseline : number, array of a sample's shape, or array of the shape of `X`
-        For conductance.
+        For conductance and DeepLIFT.
     steps : int
         For conductance.
     model, X, target, score, layer, threads, progress, out, memory
@@ -219,6 +221,9 @@ def layer_attribution(
         probe = Conductance(tensor, call.score, base.per_sample)
         positions = (np.arange(1, steps + 1) / steps).astype(np.float32)
         call.run(probe, result, [base.values, positions], repeats=steps, programs=programs)
+    elif method == "deeplift":
+        difference = DifferenceRule(call.score, base.per_sample, 1, tensor)
+        call.run(difference, result, [base.values], programs=programs)
     else:
         call.run(LayerGradient(tensor, call.score, True), result, programs=programs)
     return result

@@ -20,24 +20,27 @@ from backlit.layers import (
     BatchNorm,
     Clip,
     Conv2D,
+    ConvTranspose2D,
     Dense,
+    Elementwise,
     Flatten,
     GlobalAvgPool2D,
     Layer,
-    LeakyReLU,
     LogSoftmax,
     MaxPool2D,
     ReLU,
     Sigmoid,
     Softmax,
-    Tanh,
 )
 from backlit.lowering.context import BACKWARD, FIRST_FREE_PORT, FORWARD, Emitter, Lowering
-from backlit.operators import Add
+from backlit.lowering.relevance_pairs import STABILISER, pair_rule, pass_on, quotient
+from backlit.lowering.rescale import is_sum
+from backlit.operators import Add, AxisMap, Concatenate, Constant, Reduce, Reshape, Transpose
 from backlit.tape import Buffer
 
-STABILISER = 1e-6  # of all rules but epsilon, as in zennit
-PASSED_ON = ReLU | LeakyReLU | Clip | Sigmoid | Tanh
+# Linear layers that share relevance in proportion to what each input contributes.
+IN_PROPORTION = AvgPool2D | GlobalAvgPool2D | BatchNorm | ConvTranspose2D | AxisMap
+MOVES = Flatten | Reshape | Transpose | Concatenate
 WITHOUT_RULE = Softmax | LogSoftmax
 
 # What a term's layer is applied to: the input, its parts, ones, and the bounds of the data.
@@ -145,15 +148,14 @@ class Propagation:
         layer = node.layer
         if isinstance(layer, Conv2D | Dense):
             return self.linear
-        if isinstance(layer, AvgPool2D | GlobalAvgPool2D | BatchNorm):
+        if isinstance(layer, IN_PROPORTION) or (isinstance(layer, Reduce) and is_sum(layer)):
             parts = epsilon_rule(STABILISER)(layer)
             return lambda lowering, node: self.hand_down(lowering, node, parts)
-        if isinstance(layer, Add):
-            return share_in_proportion
-        if isinstance(layer, PASSED_ON):
+        if isinstance(layer, ReLU | Elementwise):
             return pass_on
-        assert isinstance(layer, Flatten | MaxPool2D)
-        return BACKWARD[type(layer)]
+        if isinstance(layer, MOVES | MaxPool2D | Reduce | Constant):
+            return BACKWARD[type(layer)]
+        return pair_rule(node)
 
     def linear(self, lowering: Lowering, node: Node) -> None:
         parts = self.rules[node.name]
@@ -256,7 +258,7 @@ def never_negative(graph: Graph, tensor: int, nonnegative_input: bool) -> bool:
     if node is None:
         return nonnegative_input
     layer = node.layer
-    if isinstance(layer, MaxPool2D | AvgPool2D | GlobalAvgPool2D | Flatten | Add):
+    if isinstance(layer, MaxPool2D | AvgPool2D | GlobalAvgPool2D | MOVES | Add):
         return all(never_negative(graph, t, nonnegative_input) for t in node.inputs)
     return isinstance(layer, ReLU | Sigmoid) or (isinstance(layer, Clip) and layer.low >= 0)
 
@@ -298,33 +300,3 @@ def transposed(lowering: Lowering, node: Node, layer: Layer, s: Buffer) -> Buffe
     twin.gradients[node.output] = s
     BACKWARD[type(layer)](twin, replace(node, layer=layer))
     return twin.gradients[node.inputs[0]]
-
-
-def quotient(
-    lowering: Lowering, tensor: int, z: Buffer, epsilon: float, gate: Buffer, side: int
-) -> Buffer:
-    """A tensor's relevance over stabilised denominators."""
-    out = lowering.new_buffer(tensor)
-    lowering.tape.emit(
-        relevance.stable_quotient,
-        r=lowering.gradients[tensor],
-        z=z,
-        epsilon=lowering.tape.constant([epsilon]),
-        gate=gate,
-        side=side,
-        out=out,
-        size=lowering.layouts[tensor].size,
-    )
-    return out
-
-
-def pass_on(lowering: Lowering, node: Node) -> None:
-    lowering.share(node.inputs[0], lowering.gradients[node.output])
-
-
-def share_in_proportion(lowering: Lowering, node: Node) -> None:
-    """Each summand takes the share of the relevance that it has of the sum."""
-    own = lowering.activations[node.output]
-    s = quotient(lowering, node.output, own, STABILISER, own, EVERYWHERE)
-    for tensor in node.inputs:
-        lowering.share(tensor, lowering.multiply(tensor, lowering.activations[tensor], s))

@@ -12,11 +12,32 @@ from backlit_kernels.kernel import Kernel
 from backlit_kernels.scores import LOG_PROBABILITY, LOGIT, LOSS
 from backlit_kernels.sigmoid_scores import rescale_sigmoid_score
 
-from backlit.graph import Node
-from backlit.layers import Clip, LeakyReLU, LogSoftmax, MaxPool2D, ReLU, Sigmoid, Softmax, Tanh
-from backlit.lowering.activations import classes, step_lanes
+from backlit.graph import LINEAR, Node
+from backlit.layers import (
+    Clip,
+    ConvTranspose2D,
+    Elementwise,
+    Layer,
+    LeakyReLU,
+    LogSoftmax,
+    MaxPool2D,
+    ReLU,
+    Softmax,
+)
+from backlit.lowering.activations import classes, parameters, step_lanes
 from backlit.lowering.context import BACKWARD, Emitter, Lowering
 from backlit.lowering.pooling import covers, image_operands, max_operands
+from backlit.lowering.rescale_pairs import pair_rule
+from backlit.operators import (
+    Add,
+    AxisMap,
+    Binary,
+    Concatenate,
+    Constant,
+    Reduce,
+    Reshape,
+    Transpose,
+)
 from backlit.tape import Buffer
 
 # low, high, slope outside
@@ -25,7 +46,17 @@ PIECES: dict[type, Callable[[Any], tuple[float, float, float]]] = {
     LeakyReLU: lambda layer: (0.0, np.inf, layer.slope),
     Clip: lambda layer: (layer.low, layer.high, 0.0),
 }
-SMOOTH: dict[type, Kernel] = {Sigmoid: rescale.rescale_sigmoid, Tanh: rescale.rescale_tanh}
+# What passes multipliers on as it passes gradients.
+PASSES_ON = (
+    *LINEAR,
+    Add,
+    AxisMap,
+    Concatenate,
+    Constant,
+    ConvTranspose2D,
+    Reshape,
+    Transpose,
+)
 
 
 def rescale_rule(reference: Lowering) -> Callable[[Node], Emitter]:
@@ -36,15 +67,29 @@ def rescale_rule(reference: Lowering) -> Callable[[Node], Emitter]:
         if type(layer) in PIECES:
             bounds = reference.tape.constant(PIECES[type(layer)](layer))
             return elementwise(reference, rescale.rescale_linear, bounds=bounds)
-        if type(layer) in SMOOTH:
-            return elementwise(reference, SMOOTH[type(layer)])
+        if isinstance(layer, Elementwise):
+            kernel = rescale.rescale_unary(layer.function)
+            return elementwise(reference, kernel, parameters=parameters(reference, layer))
         if isinstance(layer, Softmax | LogSoftmax):
             return lambda lowering, node: softmax(lowering, reference, node)
         if isinstance(layer, MaxPool2D):
             return lambda lowering, node: max_pool(lowering, reference, node)
-        return BACKWARD[type(layer)]
+        pair = pair_rule(reference, node)
+        if pair is not None:
+            return pair
+        if isinstance(layer, PASSES_ON) or is_sum(layer):
+            return BACKWARD[type(layer)]
+        raise ValueError(
+            f"model must have layers that DeepLIFT has a rule for, but {node.name} is {layer!r}"
+        )
 
     return rule
+
+
+def is_sum(layer: Layer) -> bool:
+    """Whether an operator adds or subtracts."""
+    names = ("add", "subtract")
+    return isinstance(layer, Binary | Reduce) and layer.function in names
 
 
 def elementwise(reference: Lowering, kernel: Kernel, **constants: int) -> Emitter:

@@ -1,0 +1,176 @@
+"""DeepLIFT, LRP and methods on layers for graphs with branches, products and any activation."""
+
+import numpy as np
+import pytest
+
+import backlit as bl
+from backlit.importers.builder import GraphBuilder
+
+SHAPE = (4, 6, 5)
+
+
+def filters(rng, outputs, inputs, size=3):
+    return rng.normal(size=(outputs, inputs, size, size)) * np.sqrt(2 / (inputs * size * size))
+
+
+def squeeze_excite(rng, bias=True):
+    """Convolutions with GELU and SiLU, a gate, a concatenation, and a mean at the end."""
+    b = GraphBuilder(SHAPE)
+
+    def conv(x, outputs, size=3):
+        around = (size // 2,) * 4
+        weights = filters(rng, outputs, x.shape[1], size)
+        offsets = rng.normal(size=outputs) * 0.3 if bias else None
+        return b.convolution(x, weights, offsets, padding=around)
+
+    x = b.activation(conv(b.input, 8), "gelu")
+    gate = b.reduce(x, "mean", [2, 3], True)
+    gate = b.append(bl.Sigmoid(), conv(b.append(bl.ReLU(), conv(gate, 4, 1)), 8, 1))
+    x = b.binary("multiply", x, gate)
+    y = b.activation(conv(x, 6), "hard_swish")
+    x = b.concatenate([x, y], 1)
+    x = b.append(bl.ReLU(), conv(x, 5))
+    x = b.reduce(x, "mean", [2, 3], False)
+    return b.finish(b.dense(x, rng.normal(size=(5, 3)), rng.normal(size=3) if bias else None))
+
+
+def arithmetic(rng, function):
+    """A function of two tensors, one of them repeated, between convolutions."""
+    b = GraphBuilder(SHAPE)
+    x = b.append(bl.Tanh(), b.convolution(b.input, filters(rng, 4, 4), None, padding=(1,) * 4))
+    y = b.activation(b.reduce(b.input, "mean", [3], True), "scale", factor=1.0, shift=2.0)
+    y = b.activation(y, "softplus")
+    x = b.binary(function, x, y)
+    return b.finish(b.dense(b.reshape(x, (1, -1)), rng.normal(size=(120, 3)) / 10))
+
+
+def attention(rng):
+    b = GraphBuilder((5, 6))
+    q, k, v = (b.dense(b.input, rng.normal(size=(6, 6)) / 2, rng.normal(size=6)) for _ in range(3))
+    weights = b.append(bl.Sigmoid(), b.matmul(q, b.transpose(k, (0, 2, 1))))
+    x = b.reshape(b.matmul(weights, v), (1, 30))
+    return b.finish(b.dense(x, rng.normal(size=(30, 4)) / 5))
+
+
+MODELS = {
+    "squeeze and excite": squeeze_excite,
+    "attention": attention,
+    **{
+        name: lambda rng, name=name: arithmetic(rng, name)
+        for name in ("add", "subtract", "multiply", "divide", "larger", "smaller")
+    },
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("score", ["logit", "probability"])
+def test_deeplift_adds_up(name, score):
+    rng = np.random.default_rng(0)
+    model = MODELS[name](rng)
+    x = rng.normal(size=(11, *model.input_shape)).astype(np.float32)
+    base = rng.normal(size=model.input_shape).astype(np.float32)
+    target = rng.integers(0, model.classes, len(x))
+    maps = bl.deeplift(model, x, target, baseline=base, score=score)
+    values = model.logits if score == "logit" else model.predict_proba
+    rows = np.arange(len(x))
+    difference = (values(x) - values(base[None]))[rows, target]
+    np.testing.assert_allclose(maps.sum(axis=tuple(range(1, maps.ndim))), difference, atol=3e-5)
+    alone = [
+        bl.deeplift(model, x[i : i + 1], target[i : i + 1], baseline=base, score=score)[0]
+        for i in range(3)
+    ]
+    np.testing.assert_array_equal(alone, maps[:3])
+
+
+def test_deeplift_of_a_product():
+    """(a - a0) (b + b0) / 2 and the other way round."""
+    b = GraphBuilder((2,))
+    parts = [b.gather(b.input, 1, [i]) for i in range(2)]
+    model = b.finish(b.binary("multiply", *parts))
+    maps = bl.deeplift(model, np.array([[3.0, 5.0]]), 0, baseline=np.array([1.0, 2.0]))
+    np.testing.assert_allclose(maps, [[2 * 3.5, 3 * 2.0]], rtol=1e-6)
+
+
+def test_deeplift_of_a_quotient_and_an_extreme():
+    b = GraphBuilder((2,))
+    parts = [b.gather(b.input, 1, [i]) for i in range(2)]
+    model = b.finish(b.binary("divide", *parts))
+    # a r with r = 1/b: (a - a0) (r + r0) / 2 and (r - r0) (a + a0) / 2
+    maps = bl.deeplift(model, np.array([[3.0, 4.0]]), 0, baseline=np.array([1.0, 2.0]))
+    np.testing.assert_allclose(maps, [[2 * 0.375, -0.25 * 2]], rtol=1e-6)
+    b = GraphBuilder((2,))
+    parts = [b.gather(b.input, 1, [i]) for i in range(2)]
+    model = b.finish(b.binary("larger", *parts))
+    # a + relu(b - a): the lead rises from -1 to 3, its ReLU from 0 to 3
+    maps = bl.deeplift(model, np.array([[2.0, 5.0]]), 0, baseline=np.array([1.0, 0.0]))
+    np.testing.assert_allclose(maps, [[1 * 0.25, 5 * 0.75]], rtol=1e-6)
+
+
+def test_no_rule():
+    rng = np.random.default_rng(0)
+    model = arithmetic(rng, "raise_to")
+    with pytest.raises(ValueError, match=r"DeepLIFT has a rule for.*raise_to"):
+        bl.deeplift(model, np.ones((1, *SHAPE)))
+    with pytest.raises(ValueError, match=r"LRP has a rule for.*divide"):
+        bl.lrp(arithmetic(rng, "divide"), np.ones((1, *SHAPE)))
+    b = GraphBuilder((2, 3, 3))
+    conv = b.convolution(b.input, filters(rng, 2, 2, 1))
+    both = b.binary("multiply", b.append(bl.ReLU(), conv), b.input)
+    model = b.finish(b.reshape(both, (1, 18)))
+    with pytest.raises(ValueError, match="signal and a gate"):
+        bl.lrp(model, np.ones((1, 2, 3, 3)))
+
+
+@pytest.mark.parametrize("rule", ["epsilon", "z_plus", "epsilon_plus_flat"])
+@pytest.mark.parametrize("name", ["squeeze and excite", "add", "subtract"])
+def test_lrp_conserves_without_biases(name, rule):
+    rng = np.random.default_rng(1)
+    b = GraphBuilder(SHAPE)
+    if name == "squeeze and excite":
+        model = squeeze_excite(rng, bias=False)
+    else:
+        x = b.append(bl.ReLU(), b.convolution(b.input, filters(rng, 4, 4), None, padding=(1,) * 4))
+        y = b.reduce(b.transpose(b.input, (0, 1, 2, 3)), "sum", [3], True)
+        x = b.binary(name, x, y)
+        model = b.finish(b.dense(b.reshape(x, (1, -1)), rng.normal(size=(120, 3)) / 10))
+    x = np.abs(rng.normal(size=(9, *model.input_shape))).astype(np.float32)
+    target = rng.integers(0, 3, len(x))
+    relevance = bl.lrp(model, x, target, rule=rule)
+    assert np.isfinite(relevance).all()
+    if rule == "epsilon":  # the other rules of layers lose what no input supports
+        score = model.logits(x)[np.arange(len(x)), target]
+        np.testing.assert_allclose(relevance.sum(axis=(1, 2, 3)), score, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("layer", ["sigmoid", "concatenate", "mean"])
+def test_layer_deeplift_adds_up(layer):
+    """Where all paths lead through a layer, its contributions add up to the difference."""
+    rng = np.random.default_rng(2)
+    b = GraphBuilder(SHAPE)
+    x = b.convolution(b.input, filters(rng, 6, 4), rng.normal(size=6), padding=(1,) * 4)
+    b.label = "sigmoid"
+    x = b.append(bl.Sigmoid(), x)
+    b.label = "concatenate"
+    x = b.concatenate([x, b.activation(x, "square")], 1)
+    b.label = "mean"
+    x = b.reduce(b.append(bl.ReLU(), x), "mean", [2, 3], False)
+    b.label = "scores"
+    model = b.finish(b.dense(x, rng.normal(size=(12, 3))))
+    x = rng.normal(size=(9, *SHAPE)).astype(np.float32)
+    parts = bl.layer_attribution(model, x, 1, layer=layer, method="deeplift", baseline=0.5)
+    activation = bl.layer_activation(model, x, layer=layer)
+    assert parts.shape == activation.shape
+    difference = model.logits(x)[:, 1] - model.logits(np.full((1, *SHAPE), 0.5))[0, 1]
+    np.testing.assert_allclose(parts.reshape(9, -1).sum(axis=1), difference, atol=2e-5)
+
+
+def test_layer_deeplift_of_the_input_side():
+    """After a flattening of the input, it is DeepLIFT."""
+    rng = np.random.default_rng(3)
+    layers = [bl.Flatten(), bl.Dense(rng.normal(size=(12, 5))), bl.ReLU()]
+    model = bl.Model([*layers, bl.Dense(rng.normal(size=(5, 2)))], (3, 2, 2))
+    x = rng.normal(size=(4, 3, 2, 2)).astype(np.float32)
+    inner = bl.layer_attribution(model, x, 0, layer=0, method="deeplift", baseline=0.1)
+    np.testing.assert_allclose(
+        inner.reshape(x.shape), bl.deeplift(model, x, 0, baseline=0.1), atol=1e-6
+    )
