@@ -138,3 +138,16 @@ def test_layers_are_immutable():
         layer.bias = 1
     with pytest.raises(ValueError, match="read-only"):
         layer.weights[0] = 1
+
+
+def test_flags_and_kinds_of_numbers():
+    with pytest.raises(TypeError, match="ceil_mode must be True or False"):
+        bl.MaxPool2D(2, ceil_mode="no")
+    with pytest.raises(TypeError, match="weights must be an array of numbers"):
+        bl.Dense(np.ones((2, 2), complex))
+    with pytest.raises(TypeError, match="weights must be an array of numbers"):
+        bl.Dense([[1, 2], [3]])
+    model = bl.Model([bl.Dense(np.eye(3))], input_shape=(3,))
+    with pytest.raises(ValueError, match="rows have different lengths"):
+        model.logits([[1, 2, 3], [1, 2]])
+    assert bl.saliency(model, np.empty((0, 3)), []).shape == (0, 3)

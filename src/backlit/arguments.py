@@ -18,7 +18,10 @@ SCORES = {
 
 def check_samples(X: Any, input_shape: tuple[int, ...], flat: bool) -> np.ndarray:
     """Samples as contiguous float32, of shape (N, *input_shape) or, if `flat`, of that size."""
-    array = np.asarray(X)
+    try:
+        array = np.asarray(X)
+    except ValueError as error:
+        raise ValueError("X must be an array, but its rows have different lengths") from error
     if array.dtype.kind not in "fiub":
         raise TypeError(f"X must hold real numbers, not {array.dtype}")
     wanted = f"(N, {', '.join(map(str, input_shape))})"
@@ -42,6 +45,8 @@ def check_targets(target: Any, samples: int, classes: int, outputs: str) -> np.n
             )
         return None
     array = np.asarray(target)
+    if not array.size and not samples:
+        array = np.empty(0, np.int64)
     if array.dtype.kind not in "iu":
         raise TypeError(f"target must be None, an int or an array of ints, not {array.dtype}")
     if array.ndim == 0:

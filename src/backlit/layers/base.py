@@ -40,11 +40,13 @@ class Layer:
 def weight_array(name: str, value: Any, dimensions: int, meaning: str) -> np.ndarray:
     """A finite, contiguous, read-only float32 array of so many dimensions."""
     try:
-        array = np.array(value, dtype=np.float32, order="C", copy=True)
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"{name} must be an array of numbers of shape {meaning}, not {type(value).__name__}"
-        ) from error
+        given = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        given = np.empty(0, object)
+    if given.dtype.kind not in "fiub":
+        kind = type(value).__name__ if given.dtype == object else given.dtype
+        raise TypeError(f"{name} must be an array of numbers of shape {meaning}, not {kind}")
+    array = np.array(given, dtype=np.float32, order="C", copy=True)
     if array.ndim != dimensions:
         raise ValueError(f"{name} must have shape {meaning}, got shape {array.shape}")
     if 0 in array.shape:
@@ -77,6 +79,12 @@ def whole(name: str, value: Any, least: int) -> int:
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
     return int(value)
+
+
+def flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, not {type(value).__name__}: {value!r}")
+    return bool(value)
 
 
 def pair(name: str, value: Any, least: int = 1) -> tuple[int, int]:

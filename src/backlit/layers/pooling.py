@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from backlit.layers.base import Layer, Shape, border, image_shape, pair
+from backlit.layers.base import Layer, Shape, border, flag, image_shape, pair
 
 
 class _Pool2D(Layer):
@@ -21,7 +21,7 @@ class _Pool2D(Layer):
             size=size,
             stride=size if self.stride is None else pair("stride", self.stride),
             padding=padding,
-            ceil_mode=bool(self.ceil_mode),
+            ceil_mode=flag("ceil_mode", self.ceil_mode),
         )
 
     def output_shape(self, shape: Shape) -> Shape:
