@@ -14,7 +14,7 @@ def from_keras(
     name: str | None = None,
     outputs: str | None = None,
 ) -> Model:
-    """Import a Keras 3 model, Sequential or functional, as it is at inference.
+    """Import a Keras 3 model, Sequential or functional, as its `predict` computes.
 
     The graph of layers is read, whatever Keras's backend; nothing is run. Weights are copied
     (as float32). Models within the model, shared layers, residual additions and operations of

@@ -105,10 +105,10 @@ class Converter:
         path = self.label(f"{prefix}{layer.name}")
         place = said(layer) + (f" in {prefix[:-1]!r}" if prefix else "")
         given, named = node.arguments.args, dict(node.arguments.kwargs)
-        for name, harmless in (("training", (None, False)), ("mask", (None,))):
-            if (value := named.pop(name, None)) not in harmless:
-                self.problems.append(f"{place}: called with {name}={value}")
-                return self.stand_ins(node)
+        named.pop("training", None)  # `predict` says False, whatever the call says
+        if named.pop("mask", None) is not None:
+            self.problems.append(f"{place}: called with a mask")
+            return self.stand_ins(node)
         if is_graph(layer):
             inputs = [values[id(tensor)] for tensor in node.input_tensors]
             results = self.run(layer, inputs, f"{path}/")
