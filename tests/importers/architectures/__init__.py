@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from tests.importers.architectures import classic, mobile, residual
+from tests.importers.architectures import attention, classic, mobile, residual
 
 # name: (constructor, input shape in the tests)
 ARCHITECTURES = {
@@ -33,6 +33,11 @@ ARCHITECTURES = {
 }
 
 
+# The same, of networks that move the samples' axis or make one axis of it and another
+TRANSFORMERS = {
+    "ViT": (attention.VisionTransformer, (3, 32, 32)),
+    "Swin": (attention.Swin, (3, 32, 32)),
+}
 # Smaller images leave too few values to estimate statistics from
 CALIBRATION_SIZE = 64
 
@@ -43,11 +48,11 @@ def build(name):
     The statistics of normalisations are those of a random batch, stirred a little, so that
     activations stay in a sane range at every depth; scales and shifts are random too.
     """
-    constructor, shape = ARCHITECTURES[name]
-    if shape[0] == 3:
-        shape = (3, CALIBRATION_SIZE, CALIBRATION_SIZE)
+    constructor, shape = (ARCHITECTURES | TRANSFORMERS)[name]
     torch.manual_seed(0)
     module = constructor()
+    if any(isinstance(part, nn.BatchNorm2d) for part in module.modules()):
+        shape = (3, CALIBRATION_SIZE, CALIBRATION_SIZE)
     for part in module.modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm | nn.GroupNorm | nn.LayerNorm):
             nn.init.uniform_(part.weight, 0.6, 1.4)
