@@ -42,6 +42,7 @@ def run_python(code, **environment):
         capture_output=True,
         text=True,
         check=False,
+        timeout=900,
     )
     assert result.returncode == 0, result.stderr
     return result
