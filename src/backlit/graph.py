@@ -9,6 +9,7 @@ from backlit.layers import (
     AvgPool2D,
     BatchNorm,
     Conv2D,
+    ConvTranspose2D,
     Dense,
     Flatten,
     GlobalAvgPool2D,
@@ -21,7 +22,7 @@ from backlit.layers import (
     Softmax,
 )
 from backlit.layers.base import Shape
-from backlit.operators import Add
+from backlit.operators import Add, AxisMap, Reshape, Transpose
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,18 @@ def simplify(graph: Graph, fold: bool = True) -> Graph:
     return result
 
 
-LINEAR = (Conv2D, Dense, BatchNorm, AvgPool2D, GlobalAvgPool2D, Flatten)
+LINEAR = (
+    AvgPool2D,
+    AxisMap,
+    BatchNorm,
+    Conv2D,
+    ConvTranspose2D,
+    Dense,
+    Flatten,
+    GlobalAvgPool2D,
+    Reshape,
+    Transpose,
+)
 
 
 def pool_first(graph: Graph) -> Graph:

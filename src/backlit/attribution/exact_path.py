@@ -13,9 +13,9 @@ from backlit.attribution.gradients import gradient
 from backlit.baselines import Baseline
 from backlit.graph import LINEAR, Graph
 from backlit.layers import Clip, LeakyReLU, MaxPool2D, ReLU
-from backlit.operators import Add
+from backlit.operators import Add, Concatenate, Constant
 
-PIECEWISE = (*LINEAR, Add, ReLU, LeakyReLU, Clip, MaxPool2D)
+PIECEWISE = (*LINEAR, Add, Concatenate, Constant, ReLU, LeakyReLU, Clip, MaxPool2D)
 FIRST_PIECES = 128  # a piece that lies within one of these, between equal ends, may be missed
 NARROWEST = 2.0**-22
 AT_ONCE = 8  # samples, so that memory stays small

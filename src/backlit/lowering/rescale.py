@@ -15,7 +15,6 @@ from backlit_kernels.sigmoid_scores import rescale_sigmoid_score
 from backlit.graph import LINEAR, Node
 from backlit.layers import (
     Clip,
-    ConvTranspose2D,
     Elementwise,
     Layer,
     LeakyReLU,
@@ -30,13 +29,10 @@ from backlit.lowering.pooling import covers, image_operands, max_operands
 from backlit.lowering.rescale_pairs import pair_rule
 from backlit.operators import (
     Add,
-    AxisMap,
     Binary,
     Concatenate,
     Constant,
     Reduce,
-    Reshape,
-    Transpose,
 )
 from backlit.tape import Buffer
 
@@ -47,16 +43,7 @@ PIECES: dict[type, Callable[[Any], tuple[float, float, float]]] = {
     Clip: lambda layer: (layer.low, layer.high, 0.0),
 }
 # What passes multipliers on as it passes gradients.
-PASSES_ON = (
-    *LINEAR,
-    Add,
-    AxisMap,
-    Concatenate,
-    Constant,
-    ConvTranspose2D,
-    Reshape,
-    Transpose,
-)
+PASSES_ON = (*LINEAR, Add, Concatenate, Constant)
 
 
 def rescale_rule(reference: Lowering) -> Callable[[Node], Emitter]:
