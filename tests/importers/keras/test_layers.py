@@ -235,8 +235,8 @@ def test_a_layer_as_an_activation(rng):
 @pytest.mark.parametrize("shape", [ROW, STEPS, IMAGE])
 def test_merging(make, shape, rng):
     layer = make()
-    if getattr(layer, "axis", -1) >= len(shape) + 1:
-        pytest.skip("no such axis")
+    if getattr(layer, "axis", -1) > len(shape):
+        layer.axis = -1  # rows have no such axis
     inputs = keras.Input(shape)
     x = L.Dense(4)(inputs)
     y = L.Dense(4, activation="tanh")(inputs)

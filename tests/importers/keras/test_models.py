@@ -299,10 +299,36 @@ def test_training_is_over(rng):
     assert_close(bl.from_keras(model).logits(X), model.predict(X, verbose=0))
 
 
+def transformer(inputs):
+    """A small vision transformer: patches, attention, dense layers of tokens."""
+    x = L.Conv2D(6, 4, strides=4)(inputs)
+    x = L.Reshape((-1, 6))(x)
+    for _ in range(2):
+        y = L.LayerNormalization()(x)
+        x = L.Add()([x, L.MultiHeadAttention(2, 3, value_dim=4, dropout=0.1)(y, y)])
+        y = L.Dense(12, activation="gelu")(L.LayerNormalization()(x))
+        x = L.Add()([x, L.Dense(6)(y)])
+    x = L.MultiHeadAttention(2, 3, use_bias=False)(query=x, value=L.Dense(5)(x), key=x)
+    return L.GlobalAveragePooling1D()(x)
+
+
+def test_attention(rng):
+    inputs = keras.Input((19, 16, 3))
+    model = keras.Model(inputs, L.Dense(4)(transformer(inputs)))
+    fill(model, rng)
+    agree(model, rng)
+    without = keras.Model(inputs, L.Dense(4)(L.Reshape((-1, 3))(inputs)))
+    x = L.MultiHeadAttention(2, 3, name="late")(
+        without.output, without.output, use_causal_mask=True
+    )
+    with pytest.raises(ValueError, match="MultiHeadAttention 'late': called with use_causal_mask"):
+        bl.from_keras(keras.Model(inputs, L.Dense(2)(x)))
+
+
 def test_masks_are_refused():
     inputs = keras.Input((5, 4))
     x = L.Softmax(name="masked")(inputs, mask=keras.ops.greater(inputs, 0.0))
-    with pytest.raises(ValueError, match="Softmax 'masked': called with a mask"):
+    with pytest.raises(ValueError, match="Softmax 'masked': called with mask"):
         bl.from_keras(keras.Model(inputs, L.Dense(3)(L.Flatten()(x))))
 
 

@@ -56,6 +56,21 @@ def from_keras(
         If its graph is not known (a subclass of Model, or not built), if it has several inputs,
         or layers that cannot be imported: all are listed, with their names.
 
+    Notes
+    -----
+    These layers are taken: Dense, TimeDistributed (of Dense); Conv, DepthwiseConv, SeparableConv
+    and ConvTranspose (1D, 2D); MaxPooling, AveragePooling, GlobalMaxPooling,
+    GlobalAveragePooling (1D, 2D); BatchNormalization, LayerNormalization, RMSNormalization,
+    GroupNormalization, UnitNormalization; Activation (all names but sparsemax, threshold and glu),
+    ReLU, LeakyReLU, PReLU, ELU, Softmax; MultiHeadAttention (without masks); Flatten, Reshape,
+    Permute, RepeatVector, ZeroPadding, Cropping, UpSampling (1D, 2D; nearest, bilinear); Add,
+    Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot; Rescaling, Normalization;
+    Identity, and what does nothing at inference: dropouts, noise, random augmentation.
+    Of `keras.ops`: arithmetic, activations, mean, sum, max, min, reshape, transpose, concatenate.
+
+    Average pooling with padding "same" that differs on two sides is computed as the Keras backend
+    does: PyTorch's repeats the edge, others leave the padding out.
+
     Examples
     --------
     >>> model = bl.from_keras(keras_model)  # doctest: +SKIP

@@ -1,12 +1,13 @@
 """From a Keras model's graph to ours."""
 
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
-from backlit.importers.builder import UnsupportedError
 from backlit.importers.keras import (
     activations,
+    attention,
     convolution,
     merging,
     normalization,
@@ -18,7 +19,7 @@ from backlit.importers.keras.table import find, said
 from backlit.operators import Constant, Reshape
 
 # importing the handlers fills the table
-HANDLERS = (activations, convolution, merging, normalization, pooling, shapes)
+HANDLERS = (activations, attention, convolution, merging, normalization, pooling, shapes)
 
 
 class Failed:
@@ -104,11 +105,6 @@ class Converter:
     def call(self, node: Any, layer: Any, values: dict[int, Any], prefix: str) -> list[Any]:
         path = self.label(f"{prefix}{layer.name}")
         place = said(layer) + (f" in {prefix[:-1]!r}" if prefix else "")
-        given, named = node.arguments.args, dict(node.arguments.kwargs)
-        named.pop("training", None)  # `predict` says False, whatever the call says
-        if named.pop("mask", None) is not None:
-            self.problems.append(f"{place}: called with a mask")
-            return self.stand_ins(node)
         if is_graph(layer):
             inputs = [values[id(tensor)] for tensor in node.input_tensors]
             results = self.run(layer, inputs, f"{path}/")
@@ -119,17 +115,35 @@ class Converter:
         if handler is None:
             self.problems.append(place)
             return self.stand_ins(node)
-        inputs = [_resolved(value, values) for value in (*given, *named.values())]
-        if any(isinstance(value, Failed) for value in _leaves(inputs)):
+        given, named = self.arguments(node, values)
+        if any(isinstance(value, Failed) for value in _leaves([*given, *named.values()])):
             return self.stand_ins(node)
         self.builder.label = path
         try:
-            result = handler(self.builder, layer, *inputs)
+            signature(handler).bind(self.builder, layer, *given, **named)
+        except TypeError:
+            called = ", ".join(named) or f"{len(given)} arguments"
+            self.problems.append(f"{place}: called with {called}")
+            return self.stand_ins(node)
+        try:
+            result = handler(self.builder, layer, *given, **named)
         except ValueError as error:  # also of a layer that does not take such arguments
             self.problems.append(f"{place}: {error}")
             return self.stand_ins(node)
         self.check(result, node.outputs[0], path)
         return [result]
+
+    def arguments(self, node: Any, values: dict[int, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """What a layer is called with, but for what `predict` decides, and what is not given."""
+        given = [_resolved(value, values) for value in node.arguments.args]
+        named = {
+            name: _resolved(value, values)
+            for name, value in node.arguments.kwargs.items()
+            if name != "training" and value is not None and value is not False
+        }
+        if not given and named:
+            given = [named.pop(next(iter(named)))]
+        return given, named
 
     def stand_ins(self, node: Any) -> list[Any]:
         """Values in place of those that could not be computed, to find what else cannot."""
@@ -181,6 +195,3 @@ def _leaves(value: Any) -> Any:
             yield from _leaves(entry)
     else:
         yield value
-
-
-__all__ = ["HANDLERS", "Converter", "UnsupportedError", "has_channels_last"]
