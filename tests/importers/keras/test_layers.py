@@ -5,6 +5,8 @@ from inspect import isfunction
 import numpy as np
 import pytest
 
+import backlit as bl
+from tests.helpers import assert_close
 from tests.importers.keras.reference import agree, fill, in_float64, keras  # noqa: F401
 
 L = keras.layers
@@ -270,3 +272,21 @@ def test_dot(shapes, axes, normalize, rng):
     model = keras.Model(inputs, L.Dense(3)(L.Flatten()(x)))
     fill(model, rng)
     agree(model, rng)
+
+
+@pytest.mark.parametrize(("size", "stride"), [((2, 4), 1), (2, 2), (5, 5), ((3, 2), (2, 1))])
+def test_average_pooling_of_other_backends(size, stride, rng, monkeypatch):
+    """There, padding is left out of the mean on both sides."""
+    pool = L.AveragePooling2D(size, stride, padding="same")
+    model = keras.Sequential([keras.Input(IMAGE), pool, L.Flatten()])
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    own = bl.from_keras(model)
+    X = rng.normal(size=(17, *IMAGE)).astype(np.float32)
+    shape = pool.compute_output_shape(X.shape)
+    places = []  # for each axis of the image, where its windows lie
+    for axis in range(2):
+        n, count, k, s = IMAGE[axis], shape[1 + axis], pool.pool_size[axis], pool.strides[axis]
+        first = -(max((count - 1) * s + k - n, 0) // 2)
+        places.append([slice(max(first + i * s, 0), first + i * s + k) for i in range(count)])
+    expected = [[X[:, r, c].mean(axis=(1, 2)) for c in places[1]] for r in places[0]]
+    assert_close(own.logits(X), np.moveaxis(expected, 2, 0).reshape(len(X), -1))
