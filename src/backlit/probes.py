@@ -23,18 +23,14 @@ from backlit.engine import (
     split,
 )
 from backlit.graph import Graph, multiply_adds
-from backlit.layers import Dense
 from backlit.lowering import Lowering
 from backlit.lowering.context import GRADIENT, ReluRule
 from backlit.tape import Program
 
 # Features are multiplied by matrices that are read anew for each tile: wider tiles read less.
 FEATURE_LANES = 32
-# Tiles whose tensors take more are run one sample at a time, ...
+# Tiles whose tensors take more are run one sample at a time.
 TILE_BYTES = 32 * 1024 * 1024
-# ... unless the dense layers' weights, read for each sample alone, are so much larger than these.
-LARGEST_TILE_BYTES = 1024 * 1024 * 1024
-DENSE_SHARE = 2
 # A remainder of up to this share of a tile runs one by one rather than with idle lanes.
 FEW = 0.4
 
@@ -79,10 +75,7 @@ class InputGradient:
 
 def choose_lanes(graph: Graph) -> int:
     """How many samples of a model for images run side by side, if there are so many."""
-    tensors = 4 * sum(map(prod, graph.shapes))
-    dense = 4 * sum(n.layer.weights.size for n in graph.nodes if isinstance(n.layer, Dense))
-    most = LARGEST_TILE_BYTES if dense > DENSE_SHARE * tensors else TILE_BYTES
-    return LANES if LANES * tensors <= most else 1
+    return LANES if LANES * 4 * sum(map(prod, graph.shapes)) <= TILE_BYTES else 1
 
 
 class ProgramStore:
