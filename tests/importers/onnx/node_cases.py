@@ -28,7 +28,7 @@ LEAVE_AXES_ALONE |= {"Softsign", "Sqrt", "Sub", "Sum", "Swish", "Tanh", "Thresho
 LEAVE_AXES_ALONE |= {"Where", "Cast", "CastLike", "Dropout", "Constant"}
 # What may keep a case from running; anything else is a failure.
 REASONS = {
-    r"samples' axis|mixes samples|moves the samples|differs from sample to sample|"
+    r"samples' axis|mixes samples|samples first|lie along other axes|differs from sample to sample|"
     r"matrix product of shapes": "mixes samples",
     r"3 spatial dimensions": "3-D",
     r"training mode": "training mode",

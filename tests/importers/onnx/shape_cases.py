@@ -178,6 +178,53 @@ def joined_rows():
     yield "Flatten", make_model(flat, (5, 6), {"back": integers(-1, 5, 6)})
 
 
+def moved_samples():
+    """The samples' axis moved behind others and back, as attention is written."""
+    parts = [
+        ("MatMul", "x w", "a", {}),
+        ("Reshape", "a split", "b", {}),
+        ("Transpose", "b", "c", {"perm": [2, 0, 3, 1, 4]}),
+        ("Gather", "c zero", "q", {"axis": 0}),
+        ("Gather", "c one", "k", {"axis": 0}),
+        ("Transpose", "k", "t", {"perm": [0, 1, 3, 2]}),
+        ("MatMul", "q t", "y", {}),
+    ]
+    constants = {"w": normal(6, 12), "split": integers(-1, 5, 2, 3, 2)}
+    constants |= {"zero": np.int64(0), "one": np.int64(1)}
+    yield "queries and keys", make_model(parts, (5, 6), constants)
+    rows_first = [
+        ("Transpose", "x", "a", {"perm": [1, 0, 2]}),
+        ("MatMul", "a w", "b", {}),
+        ("Add", "b d", "c", {}),
+        ("Reshape", "c heads", "h", {}),
+        ("Transpose", "h", "q", {"perm": [1, 0, 2]}),
+        ("Softmax", "q", "s", {"axis": -1}),
+        ("Transpose", "s", "t", {"perm": [1, 0, 2]}),
+        ("Reshape", "t whole", "e", {}),
+        ("Transpose", "e", "y", {"perm": [1, 0, 2]}),
+    ]
+    constants = {"w": normal(6, 4), "d": normal(5, 1, 4)}
+    constants |= {"heads": integers(5, -1, 2), "whole": integers(5, -1, 4)}
+    yield "sequence first", make_model(rows_first, (5, 6), constants)
+    turn = ("Transpose", "x", "a", {"perm": [2, 1, 0]})
+    for name, middle in {
+        "ReduceMax": ("ReduceMax", "a", "b", {"axes": [0], "keepdims": 1}),
+        "Slice": ("Slice", "a one four", "b", {}),
+        "LogSoftmax": ("LogSoftmax", "a", "b", {"axis": 1}),
+        "Split": ("Split", "a", "b r", {"axis": 0}),
+        "Mul": ("Mul", "a c", "b", {}),
+        "Concat": ("Concat", "a a", "b", {"axis": 1}),
+    }.items():
+        nodes = [turn, middle, ("Transpose", "b", "y", {"perm": [2, 0, 1]})]
+        constants = {"one": integers(1), "four": integers(4), "c": normal(6, 1, 1)}
+        yield name, make_model(nodes, (5, 6), constants)
+    drop = [turn, ("ReduceMean", "a", "b", {"axes": [0, 1], "keepdims": 0}), ("Exp", "b", "e", {})]
+    yield (
+        "ReduceMean",
+        make_model([*drop, ("Unsqueeze", "e o", "y", {})], (5, 6), {"o": integers(1)}),
+    )
+
+
 def indexing():
     half = ("Mul", "x k", "h", {})
     joined = [half, ("Concat", "x c h", "y", {"axis": 1})]
@@ -242,4 +289,4 @@ def resizing():
 
 
 FAMILIES = [pooling, normalization, softmax, reductions, shapes, folded, joined_rows, indexing]
-FAMILIES += [resizing]
+FAMILIES += [moved_samples, resizing]

@@ -114,11 +114,11 @@ def test_old_opsets():
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [
-        ([("Reshape", "x rows", "y", {})], "the output 'y' joins the samples' axis with others"),
+        ([("Reshape", "x rows", "y", {})], "the output 'y' does not have the samples first"),
         ([("Reshape", "x mix", "y", {})], r"Reshape_0 \(Reshape\): .* mixes samples"),
         (
             [("Reshape", "x rows", "r", {}), ("MaxPool", "r", "y", {"kernel_shape": [2]})],
-            r"MaxPool_1 \(MaxPool\): the samples' axis is joined with others",
+            r"MaxPool_1 \(MaxPool\): the samples' axis is moved, or joined with others",
         ),
         (
             [("Reshape", "x rows", "r", {}), ("ReduceMax", "r", "y", {"axes": [0]})],
@@ -126,10 +126,10 @@ def test_old_opsets():
         ),
         (
             [("Reshape", "x rows", "r", {}), ("Flatten", "x", "f", {}), ("Add", "r f", "y", {})],
-            "combines samples with samples that are joined",
+            "combines samples with samples that lie along other axes",
         ),
         ([("ReduceMean", "x", "y", {"axes": [0]})], "along the samples' axis"),
-        ([("Transpose", "x", "y", {"perm": [1, 0, 2, 3]})], "moves the samples' axis"),
+        ([("Transpose", "x", "y", {"perm": [1, 0, 2, 3]})], "does not have the samples first"),
         ([("Softmax", "x", "s", {"axis": 0}), ("Exp", "s", "y", {})], "samples' axis"),
         ([("Conv", "x x", "y", {})], r"Conv_0 \(Conv\): its input 1 depends on the model's input"),
     ],

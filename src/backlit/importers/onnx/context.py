@@ -13,21 +13,7 @@ import numpy as np
 
 from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError, Value
 
-
-@dataclass(frozen=True)
-class Merged:
-    """A tensor (samples * rows, ...), kept as `inner`, which is (samples, rows, ...)."""
-
-    inner: Tensor
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        samples, rows, *rest = self.inner.shape
-        return (samples * rows, *rest)
-
-
-AnyValue = Value | Merged
-Outputs = AnyValue | tuple[AnyValue | None, ...]
+Outputs = Value | tuple[Value | None, ...]
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError
-from backlit.importers.onnx import merged
-from backlit.importers.onnx.context import OPERATORS, AnyValue, Context, Merged, Operation
+from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError, Value
+from backlit.importers.onnx import displaced
+from backlit.importers.onnx.context import OPERATORS, Context, Operation
 from backlit.importers.onnx.folding import can_fold, fold
 from backlit.importers.onnx.graphs import (
     attributes_of,
@@ -42,7 +42,7 @@ class Importer:
             )
         self.opsets = model.opset_import
         graph = model.graph
-        self.values: dict[str, AnyValue | None] = {
+        self.values: dict[str, Value | None] = {
             tensor.name: to_array(tensor) for tensor in graph.initializer
         }
         self.output = chosen_output(graph, output)
@@ -110,10 +110,10 @@ class Importer:
         """The output, after all nodes in order."""
         self._run_nodes(Context(self.builder, self.opset), self.nodes)
         result = self.values[self.output]
-        if isinstance(result, Merged):
+        if isinstance(result, displaced.Displaced):
             if self.builder.batch != 1:
                 raise UnsupportedError(
-                    f"the output {self.output!r} joins the samples' axis with others"
+                    f"the output {self.output!r} does not have the samples first"
                 )
             result = result.inner
         if not isinstance(result, Tensor):
@@ -132,7 +132,7 @@ class Importer:
                 raise kind(f"node {name_of(node)} ({kind_of(node)}): {error}") from error
             self.values.update(zip(node.output, results, strict=False))
 
-    def _run_branch(self, context: Context, node: Any) -> Sequence[AnyValue | None]:
+    def _run_branch(self, context: Context, node: Any) -> Sequence[Value | None]:
         """The outputs of the branch that a constant condition chooses."""
         condition = self.values.get(node.input[0])
         if not isinstance(condition, np.ndarray):
@@ -142,24 +142,22 @@ class Importer:
         self._run_nodes(context, branch.node)
         return [self.values[value.name] for value in branch.output]
 
-    def _run_node(self, context: Context, node: Any) -> Sequence[AnyValue | None]:
+    def _run_node(self, context: Context, node: Any) -> Sequence[Value | None]:
         missing = [name for name in node.input if name and self.values.get(name) is None]
         if missing:
             raise UnsupportedError(f"its inputs {missing} are not computed")
         inputs = tuple(self.values[name] if name else None for name in node.input)
-        joined = any(isinstance(value, Merged) for value in inputs)
-        if not joined and not any(isinstance(value, Tensor) for value in inputs):
+        if not any(isinstance(value, Tensor) for value in inputs):
             return fold(node, inputs, self.opsets)  # type: ignore[arg-type]
         if kind_of(node) not in OPERATORS:  # in a branch: others were found before
             raise UnsupportedError("the operator is not supported")
         self.builder.label = name_of(node)
         attributes = attributes_of(node)
         outputs = tuple(name if name in self.read else "" for name in node.output)
-        if joined:
-            operation = Operation(kind_of(node), (), attributes, outputs)
-            result = merged.run(context, operation, inputs)
+        operation = Operation(kind_of(node), inputs, attributes, outputs)
+        if any(isinstance(value, displaced.Displaced) for value in inputs):
+            result = displaced.run(context, operation)
         else:
-            operation = Operation(kind_of(node), inputs, attributes, outputs)  # type: ignore[arg-type]
             result = OPERATORS[operation.kind](context, operation)
         return result if isinstance(result, tuple) else (result,)
 

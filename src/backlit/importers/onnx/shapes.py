@@ -6,7 +6,7 @@ import numpy as np
 
 from backlit.importers.builder import UnsupportedError
 from backlit.importers.onnx.context import Context, Operation, Outputs, axes_of, operator
-from backlit.importers.onnx.merged import reshaped
+from backlit.importers.onnx.displaced import reshaped, transposed
 
 
 @operator("Identity")
@@ -56,10 +56,10 @@ def size(context: Context, node: Operation) -> Outputs:
     return np.array(prod(node.tensor().shape), np.int64)
 
 
-MAY_JOIN = "may join the samples' axis with the next, for operators of rows alone"
+MAY_MOVE = "may move the samples' axis, or join it with the next (see above)"
 
 
-@operator("Flatten", limits=MAY_JOIN)
+@operator("Flatten", limits=MAY_MOVE)
 def flatten(context: Context, node: Operation) -> Outputs:
     x = node.tensor()
     axis = int(node.attributes.get("axis", 1))
@@ -67,7 +67,7 @@ def flatten(context: Context, node: Operation) -> Outputs:
     return reshaped(context, x, (prod(x.shape[:axis]), prod(x.shape[axis:])))
 
 
-@operator("Reshape", limits=MAY_JOIN)
+@operator("Reshape", limits=MAY_MOVE)
 def reshape(context: Context, node: Operation) -> Outputs:
     x = node.tensor()
     wanted = node.integers("shape", 1)
@@ -78,13 +78,14 @@ def reshape(context: Context, node: Operation) -> Outputs:
     return reshaped(context, x, wanted)
 
 
-@operator("Transpose", limits="must keep the samples' axis")
+@operator("Transpose", limits=MAY_MOVE)
 def transpose(context: Context, node: Operation) -> Outputs:
     x = node.tensor()
-    return context.builder.transpose(x, node.attributes.get("perm") or range(len(x.shape))[::-1])
+    order = node.attributes.get("perm") or range(len(x.shape))[::-1]
+    return transposed(context, x, [int(axis) % len(x.shape) for axis in order])
 
 
-@operator("Squeeze", limits=MAY_JOIN)
+@operator("Squeeze", limits=MAY_MOVE)
 def squeeze(context: Context, node: Operation) -> Outputs:
     x = node.tensor()
     axes = node.integers("axes", 1)
@@ -96,7 +97,7 @@ def squeeze(context: Context, node: Operation) -> Outputs:
     return reshaped(context, x, [n for axis, n in enumerate(x.shape) if axis not in gone])
 
 
-@operator("Unsqueeze", limits=MAY_JOIN)
+@operator("Unsqueeze", limits=MAY_MOVE)
 def unsqueeze(context: Context, node: Operation) -> Outputs:
     x = node.tensor()
     axes = node.integers("axes", 1) or []
