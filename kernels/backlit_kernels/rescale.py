@@ -48,17 +48,31 @@ def rescale_linear(
         store(arena, out + i, load(arena, g + i) * fma(one - slope, share, slope))
 
 
-# Where two values are closer, the derivative between them is more exact than the quotient; not
-# for functions with kinks, whose derivative it may miss.
-NEAR, NEAR_KINKS = 0.01, 1e-6
-KINKED = ("thresholded_relu", "clamp", "elu", "hard_sigmoid", "hard_swish", "magnitude")
+# How far the functions' values may be off, as a share of them
+ROUNDING, ROUNDING_OF = 2.0**-22, {"raised": 2.0**-20}
 
 
 @cache
 def rescale_unary(name: str) -> Kernel:
-    """For any function of one number, by its name in `backlit_kernels.unary`."""
+    """For any function of one number, by its name in `backlit_kernels.unary`.
+
+    The quotient loses digits where x and x0 are close; the derivative between them, at Gauss's two
+    points, does not, but is wrong where they are far apart or a kink lies between them. It is taken
+    where the two differ by no more than rounding would explain.
+    """
     f, slope = VALUES[name], DERIVATIVES[name]
-    closest = NEAR_KINKS if name in KINKED else NEAR
+    share_off = ROUNDING_OF.get(name, ROUNDING)
+
+    @helper
+    def mean_slope(a: Any, b: Any, p: Any, q: Any, r: Any) -> Any:
+        half, one, rounding = splat(0.5), splat(1.0), splat(share_off)
+        fa, fb = f(a, p, q, r), f(b, p, q, r)
+        middle, away = half * (a + b), splat(0.28867513459481287) * (a - b)
+        inside = half * (slope(middle - away, p, q, r) + slope(middle + away, p, q, r))
+        size = absolute(fa) + absolute(fb) + minimum(absolute(a) + absolute(b), one)
+        close = absolute(inside * (a - b) - (fa - fb)) <= rounding * size
+        same = a == b
+        return select(close | same, inside, (fa - fb) / select(same, one, a - b))
 
     def rescale_unary(
         arena: Any,
@@ -72,13 +86,9 @@ def rescale_unary(name: str) -> Kernel:
     ) -> None:
         p, q = load_one(constants, parameters), load_one(constants, parameters + 1)
         r = load_one(constants, parameters + 2)
-        near, one = splat(closest), splat(1.0)
         for i in range(0, size, LANES):
-            a, b = load(arena, x + i), load(arena, x0 + i)
-            close = absolute(a - b) < near
-            quotient = (f(a, p, q, r) - f(b, p, q, r)) / select(close, one, a - b)
-            middle = slope(splat(0.5) * (a + b), p, q, r)
-            store(arena, out + i, load(arena, g + i) * select(close, middle, quotient))
+            share = mean_slope(load(arena, x + i), load(arena, x0 + i), p, q, r)
+            store(arena, out + i, load(arena, g + i) * share)
 
     return Kernel(rescale_unary, f"rescale_{name}")
 

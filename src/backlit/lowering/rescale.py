@@ -54,7 +54,7 @@ def rescale_rule(reference: Lowering) -> Callable[[Node], Emitter]:
         if type(layer) in PIECES:
             bounds = reference.tape.constant(PIECES[type(layer)](layer))
             return elementwise(reference, rescale.rescale_linear, bounds=bounds)
-        if isinstance(layer, Elementwise):
+        if isinstance(layer, Elementwise) and layer.function != "scale":
             kernel = rescale.rescale_unary(layer.function)
             return elementwise(reference, kernel, parameters=parameters(reference, layer))
         if isinstance(layer, Softmax | LogSoftmax):
@@ -64,7 +64,7 @@ def rescale_rule(reference: Lowering) -> Callable[[Node], Emitter]:
         pair = pair_rule(reference, node)
         if pair is not None:
             return pair
-        if isinstance(layer, PASSES_ON) or is_sum(layer):
+        if isinstance(layer, (*PASSES_ON, Elementwise)) or is_sum(layer):
             return BACKWARD[type(layer)]
         raise ValueError(
             f"model must have layers that DeepLIFT has a rule for, but {node.name} is {layer!r}"
@@ -93,6 +93,7 @@ def elementwise(reference: Lowering, kernel: Kernel, **constants: int) -> Emitte
                 size=lowering.layouts[x].size,
                 **constants,
             )
+            lowering.clear_border(x, out)
 
         lowering.contribute(x, write)
 
