@@ -116,7 +116,6 @@ def test_models_too_large_for_tiles(case, monkeypatch):
     assert model._programs.tile_lanes > 1
     assert_equal(results(model, X), expected)
     monkeypatch.setattr(probes, "TILE_BYTES", 1000)
-    monkeypatch.setattr(probes, "LARGEST_TILE_BYTES", 1000)
     large = model_of(name)
     assert large._programs.tile_lanes == (probes.FEATURE_LANES if name == "features" else 1)
     for threads in (1, 2, 3):
