@@ -9,6 +9,7 @@ from backlit_kernels.vector import LANES
 
 import backlit as bl
 from backlit import probes
+from backlit.engine import Job, run_team
 from backlit.importers.builder import GraphBuilder
 
 PATIENCE = 120  # seconds, for what might wait for ever
@@ -223,6 +224,19 @@ def test_teams_refuse_what_is_not_finite(case, teams, place, value):
     assert teams
     again = in_time(lambda: bl.gradient(model, X[:2], score="loss", threads=3))
     np.testing.assert_array_equal(again, expected[1][:2])
+
+
+def test_a_team_stops_at_the_first_bad_sample(case):
+    """All of it, though samples are left: nobody waits for those who have gone."""
+    _, model, X, _ = case
+    program = model._programs.program(probes.InputGradient(0, False), 1)
+    for place in (0, 2):
+        bad, maps = X[:6].copy(), np.zeros_like(X[:6])
+        bad[place].flat[0] = np.nan
+        job = Job(program, [bad, maps, np.zeros(6, np.int64)])
+        assert not in_time(lambda job=job: run_team(job, 0, 6, 3))
+        assert (maps[:place] != 0).any(axis=tuple(range(1, maps.ndim))).all()
+        assert not maps[place + 1 :].any()
 
 
 def test_progress_of_teams(case, teams):
