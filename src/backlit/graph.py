@@ -1,7 +1,7 @@
 """The graph: a model as nodes and tensors, and the simplifications made before lowering."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -135,7 +135,7 @@ def simplify(graph: Graph, fold: bool = True) -> Graph:
             fold
             and isinstance(layer, BatchNorm)
             and source is not None
-            and isinstance(source.layer, Conv2D | Dense)
+            and isinstance(source.layer, Conv2D | ConvTranspose2D | Dense)
             and len(graph.consumers(node.inputs[0])) == 1
         ):
             at = renamed[node.inputs[0]]
@@ -182,7 +182,7 @@ def pool_first(graph: Graph) -> Graph:
             renamed[node.output] = renamed[node.inputs[0]]
             continue
         tensor = result.append(node.layer, tuple(renamed[t] for t in node.inputs), node.name)
-        relu = waiting.get(node.inputs[0])
+        relu = waiting.get(node.inputs[0]) if node.inputs else None
         if relu is not None:
             tensor = result.append(relu.layer, (tensor,), relu.name)
         renamed[node.output] = tensor
@@ -200,13 +200,16 @@ def affine_prefix(graph: Graph) -> int:
 
 def fold_batch_norm(layer: Layer, norm: BatchNorm) -> Layer:
     """The layer that computes ``norm(layer(x))``."""
-    assert isinstance(layer, Conv2D | Dense)
+    assert isinstance(layer, Conv2D | ConvTranspose2D | Dense)
     scale, shift = norm.scale_and_shift()
     bias = layer.bias * scale + shift
     if isinstance(layer, Dense):
         return Dense(layer.weights * scale, bias)
-    weights = layer.weights * scale[:, None, None, None]
-    return Conv2D(weights, bias, layer.stride, layer.padding, layer.dilation, layer.groups)
+    if isinstance(layer, Conv2D):
+        return replace(layer, weights=layer.weights * scale[:, None, None, None], bias=bias)
+    by_group = layer.weights.reshape(layer.groups, -1, *layer.weights.shape[1:])
+    by_group = by_group * scale.reshape(layer.groups, 1, -1, 1, 1)
+    return replace(layer, weights=by_group.reshape(layer.weights.shape), bias=bias)
 
 
 def multiply_adds(graph: Graph) -> int:

@@ -5,6 +5,7 @@ import pytest
 
 import backlit as bl
 from backlit.attribution.lrp import NAMES, choose_rules
+from backlit.layers import ConvTranspose2D
 from tests.attribution.networks import NETWORKS, conv, dense, norm, samples
 from tests.attribution.peers import assert_maps_agree, tensor, twin
 from tests.helpers import assert_close
@@ -66,7 +67,48 @@ def every_kind(seed=0):
     return bl.Model(layers, (2, 7, 9))
 
 
-MODELS = {**NETWORKS, "every kind": every_kind}
+def transposed(seed=0):
+    """Transposed convolutions, one of them in groups and with a norm; a norm after a ReLU."""
+    rng = np.random.default_rng(seed)
+
+    def up(inputs, outputs, **options):
+        weights = rng.standard_normal((inputs, outputs, 3, 2)) / np.sqrt(3 * inputs)
+        groups = options.get("groups", 1)
+        return ConvTranspose2D(weights, rng.standard_normal(outputs * groups) * 0.1, **options)
+
+    layers = [
+        up(2, 4, stride=2, padding=1),
+        bl.ReLU(),
+        norm(rng, 4),
+        up(4, 2, groups=2, output_padding=(0, 1), stride=(1, 2)),
+        norm(rng, 4),
+        bl.ReLU(),
+        bl.Flatten(),
+        dense(rng, 4 * 9 * 13, 3),
+    ]
+    return bl.Model(layers, (2, 4, 4))
+
+
+def awake_at_zero(seed=0):
+    """What a ReLU cuts off is read by functions that are not 0 there."""
+    rng = np.random.default_rng(seed)
+    layers = [
+        conv(rng, 2, 4, padding=1),
+        bl.ReLU(),
+        bl.MaxPool2D(2),
+        bl.Sigmoid(),
+        bl.Flatten(),
+        dense(rng, 16, 3),
+    ]
+    return bl.Model(layers, (2, 4, 4))
+
+
+MODELS = {
+    **NETWORKS,
+    "every kind": every_kind,
+    "transposed": transposed,
+    "awake at zero": awake_at_zero,
+}
 
 
 def places(model):

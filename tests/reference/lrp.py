@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 
 import backlit as bl
+from backlit.layers import ConvTranspose2D
 from tests.reference.layers import BACKWARD
 from tests.reference.network import before_softmax, chosen, forward, score_values, step
 
-LINEAR = (bl.Conv2D, bl.Dense)
+LINEAR = (bl.Conv2D, ConvTranspose2D, bl.Dense)
 POOLING = (bl.AvgPool2D, bl.GlobalAvgPool2D, bl.BatchNorm)
 STABILISER = 1e-6
 

@@ -27,21 +27,20 @@ from backlit_kernels.scores import LOGIT
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.graph import Graph, Node, pool_first
-from backlit.layers import Conv2D, Dense
+from backlit.layers import Conv2D, ConvTranspose2D, Dense, LogSoftmax, Softmax
 from backlit.layers.base import number
 from backlit.lowering import Lowering
-from backlit.lowering.relevance import (
-    WITHOUT_RULE,
-    Propagation,
+from backlit.lowering.relevance import Propagation
+from backlit.lowering.relevance_graph import is_input, zeros_stay
+from backlit.lowering.relevance_rules import (
+    WEIGHTED,
     Rule,
     alpha_beta_rule,
     box_rule,
     epsilon_rule,
     flat_rule,
     gamma_rule,
-    is_input,
     square_rule,
-    weighs_by_input,
 )
 from backlit.model import Model
 
@@ -52,7 +51,7 @@ class Composite(NamedTuple):
     convolution: str
     dense: str
     first: str | None = None
-    first_of: tuple[type, ...] = (Conv2D, Dense)
+    first_of: tuple[type, ...] = (Conv2D, ConvTranspose2D, Dense)
 
 
 NAMES = (
@@ -99,10 +98,8 @@ class Relevance:
         names = dict(self.rules)
         nodes = linear_nodes(graph)
         rules = {node.name: table[names[node.name]](node.layer) for node in nodes}
-        zeros_stay = all(
-            weighs_by_input(rules[node.name]) or is_input(graph, node.inputs[0]) for node in nodes
-        )
-        lowering = Lowering(pool_first(graph) if zeros_stay else graph, lanes)
+        rest = zeros_stay(graph, rules, self.score == LOGIT)
+        lowering = Lowering(pool_first(graph) if rest else graph, lanes)
         lowering.keep_all()
         lowering.load()
         lowering.forward()
@@ -114,13 +111,13 @@ class Relevance:
         sign = lowering.gradients[output]  # -1 for class 0 of two
         lowering.accumulate(output, lowering.multiply(output, sign, sign), values, seed)
         lowering.gradients[output] = seed
-        lowering.backward(rule=Propagation(rules, self.nonnegative, zeros_stay))
+        lowering.backward(rule=Propagation(rules, self.nonnegative, rest))
         lowering.store(lowering.gradients[0], 0)
         return lowering
 
 
 def linear_nodes(graph: Graph) -> list[Node]:
-    return [node for node in graph.nodes if isinstance(node.layer, Conv2D | Dense)]
+    return [node for node in graph.nodes if isinstance(node.layer, WEIGHTED)]
 
 
 @any_channels()
@@ -142,11 +139,17 @@ def lrp(
 ) -> np.ndarray:
     """Layer-wise relevance propagation: the score, handed down layer by layer to the input.
 
-    Rules and composites are zennit's. Activations pass relevance on; max pooling hands it to the
-    maximum; average pooling, additions and batch normalisation that cannot be folded into a
-    layer before it share it in proportion (the epsilon rule with 1e-6; batch normalisation is
-    else part of the layer before it). Biases and stabilisers absorb relevance: with the epsilon
-    rule and no biases the map adds up to the score.
+    Rules and composites are zennit's. Activations pass relevance on, reshapes, slices, padding and
+    concatenations put it where the values came from; a maximum takes it all. Sums without weights
+    of their own share it in proportion (the epsilon rule with 1e-6): average pooling, resizing,
+    additions, scales with a shift, and batch normalisation that cannot be folded into a layer
+    before it (batch normalisation is else part of the layer before it). Of a product of a signal
+    and a gate the signal takes all (Arras et al., "Explaining recurrent neural network
+    predictions in sentiment analysis", 2017), and of a normalisation by statistics of the sample
+    what is normalised; the gate is the factor that is a constant, a sigmoid's output (hard ones
+    too), or repeated along some axis. Transposed convolutions have the rules of convolutions.
+    Biases and stabilisers absorb relevance: with the epsilon rule and no biases the map adds up
+    to the score.
 
     The use of LRP may be covered by patents in some countries.
 
@@ -181,8 +184,9 @@ def lrp(
     Raises
     ------
     ValueError, TypeError
-        For arguments of wrong shape, kind or range; for a softmax inside of the model, which no
-        rule covers; for z_box on a layer that does not read the input.
+        For arguments of wrong shape, kind or range; for a model with a layer that no rule covers
+        (a softmax, a quotient, a product of two signals, a matrix product); for z_box on a layer
+        that does not read the input.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
     for name, value in (("epsilon", epsilon), ("gamma", gamma)):
@@ -202,7 +206,7 @@ def lrp(
 def choose_rules(graph: Graph, rule: Any) -> dict[str, str]:
     """The name of the rule of each linear node, by the node's name."""
     for node in graph.nodes:
-        if isinstance(node.layer, WITHOUT_RULE):
+        if isinstance(node.layer, Softmax | LogSoftmax):
             kind = type(node.layer).__name__
             raise ValueError(f"lrp has no rule for {kind} inside of a model (layer {node.name})")
     nodes = linear_nodes(graph)
@@ -218,7 +222,7 @@ def choose_rules(graph: Graph, rule: Any) -> dict[str, str]:
     else:
         composite = COMPOSITES[_find(rule, COMPOSITES)]
         chosen = {
-            node.name: composite.convolution if isinstance(node.layer, Conv2D) else composite.dense
+            node.name: composite.dense if isinstance(node.layer, Dense) else composite.convolution
             for node in nodes
         }
         first = next((node for node in nodes if isinstance(node.layer, composite.first_of)), None)

@@ -9,14 +9,13 @@ from backlit_kernels import relevance
 from backlit_kernels.relevance import EVERYWHERE
 
 from backlit.graph import Graph, Node
-from backlit.layers import Activation, Clip, Sigmoid, Softmax
+from backlit.layers import Elementwise, Softmax
 from backlit.lowering.context import Emitter, Lowering
 from backlit.lowering.entrywise import emit_pairs, fold_back
+from backlit.lowering.relevance_graph import is_move
+from backlit.lowering.relevance_rules import STABILISER
 from backlit.operators import Add, Binary, Constant
 from backlit.tape import Buffer
-
-STABILISER = 1e-6  # of all rules but epsilon, as in zennit
-GATES = ("hard_sigmoid",)
 
 
 def quotient(
@@ -109,11 +108,14 @@ def signal_of(graph: Graph, node: Node) -> int:
 
 
 def is_gate(graph: Graph, node: Node) -> bool:
-    """Whether a node's values are shares between 0 and 1, or constant."""
+    """Whether a node's values are shares between 0 and 1, scaled perhaps, or constant."""
     layer = node.layer
-    if isinstance(layer, Activation) and layer.name in ("scale", *GATES):
-        source = graph.producer(node.inputs[0])
-        scaled = source is not None and is_gate(graph, source)
-        return layer.name in GATES or scaled
-    bounded = isinstance(layer, Clip) and 0 <= layer.low < layer.high <= 6
-    return bounded or isinstance(layer, Constant | Sigmoid | Softmax)
+    if is_move(layer) or (isinstance(layer, Elementwise) and layer.function == "scale"):
+        sources = [graph.producer(tensor) for tensor in node.inputs]
+        return all(source is not None and is_gate(graph, source) for source in sources)
+    if isinstance(layer, Elementwise) and layer.function in ("clip", "clamp"):
+        low, high = layer.parameters
+        return 0 <= low < high <= 6  # hard sigmoids are made of ReLU6
+    if isinstance(layer, Elementwise):
+        return layer.function in ("sigmoid", "hard_sigmoid")
+    return isinstance(layer, Constant | Softmax)

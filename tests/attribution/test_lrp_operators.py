@@ -1,0 +1,148 @@
+"""Relevance through operators: what moves it, shares it, and which factor of a product takes it."""
+
+import numpy as np
+import pytest
+
+import backlit as bl
+from backlit.attribution.lrp import choose_rules
+from backlit.importers.builder import GraphBuilder
+
+SHAPE = (2, 4, 3)
+
+
+def explain(build, x, weights=None, **options):
+    """The relevance of inputs whose features, made by `build`, are weighted and added up."""
+    b = GraphBuilder(x.shape[1:])
+    features = build(b, b.input)
+    features = b.reshape(features, (1, int(np.prod(features.sample))))
+    if weights is None:
+        weights = np.ones(features.shape[1])
+    model = b.finish(b.dense(features, np.asarray(weights)[:, None]), outputs="values")
+    return bl.lrp(model, x, **options), model.logits(x)[:, 0]
+
+
+def values(count=5, shape=SHAPE):
+    return np.random.default_rng(0).normal(size=(count, *shape)).astype(np.float32)
+
+
+MOVES = {
+    "slice": lambda b, x: b.gather(x, 3, [0, 2]),
+    "repeat": lambda b, x: b.gather(x, 2, [3, 3, 0, 1, 2]),
+    "zeros around": lambda b, x: b.pad(x, 2, 1, 2, "constant", 0.0),
+    "transpose": lambda b, x: b.transpose(x, (0, 3, 1, 2)),
+    "reshape": lambda b, x: b.reshape(x, (1, 4, 6)),
+    "concatenate": lambda b, x: b.concatenate([x, b.gather(x, 1, [1])], 1),
+}
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_moves_lose_nothing(name):
+    """Relevance is that of the linear map, value by value, also where values are nearly 0."""
+    x = values()
+    x[0] *= 1e-6  # far below what stabilises denominators
+    rng = np.random.default_rng(1)
+    b = GraphBuilder(SHAPE)
+    size = int(np.prod(MOVES[name](b, b.input).sample))
+    weights = rng.normal(size=size)
+    found, score = explain(MOVES[name], x, weights, epsilon=0.0)
+    b = GraphBuilder(SHAPE)
+    moved = b.reshape(MOVES[name](b, b.input), (1, size))
+    linear = b.finish(b.dense(moved, weights[:, None]), outputs="values")
+    scale = np.abs(x).max(axis=(1, 2, 3), keepdims=True)
+    expected = x * bl.gradient(linear, x)
+    np.testing.assert_allclose(found / scale, expected / scale, atol=1e-5)
+    np.testing.assert_allclose(found.sum(axis=(1, 2, 3)), score, rtol=1e-4)
+
+
+SUMS = {
+    "resized": lambda b, x: b.linear_map(x, 3, [[(0, 0.25), (1, 0.75)], [(1, 0.5), (2, 0.5)]]),
+    "sum": lambda b, x: b.reduce(x, "sum", [1, 3], True),
+    "scale": lambda b, x: b.activation(x, "scale", factor=-3.0),
+    "difference": lambda b, x: b.binary("subtract", x, b.reduce(x, "mean", [2], True)),
+}
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_sums_share_in_proportion(name):
+    """A linear model's relevances are input times weight, whatever the order of its sums."""
+    x = values()
+    b = GraphBuilder(SHAPE)
+    summed = SUMS[name](b, b.input)
+    flat = b.reshape(summed, (1, int(np.prod(summed.sample))))
+    weights = np.random.default_rng(1).normal(size=flat.shape[1])
+    linear = b.finish(b.dense(flat, weights[:, None]), outputs="values")
+    found, score = explain(SUMS[name], x, weights)
+    # but for the stabiliser, where a difference is near 0
+    np.testing.assert_allclose(found, x * bl.gradient(linear, x), atol=1e-3)
+    np.testing.assert_allclose(found.sum(axis=(1, 2, 3)), score, atol=1e-3)
+
+
+def test_a_shift_takes_its_share():
+    """As a bias does: of 3 x + 2 at x = 4, x is 12 of 14 parts; at (x, 2), as summands."""
+    x = np.array([[4.0]], np.float32)
+    found, score = explain(lambda b, x: b.activation(x, "scale", factor=3.0, shift=2.0), x)
+    np.testing.assert_allclose(found, [[12.0]], rtol=1e-5)
+    assert score == 14
+
+
+X = np.array([[0.5, -1.5, 2.0]], np.float32)
+PRODUCTS = {
+    "silu": lambda b, x: b.binary("multiply", b.append(bl.Sigmoid(), x), x),
+    "hard swish": lambda b, x: b.binary(
+        "multiply",
+        x,
+        b.activation(b.clip(b.activation(x, "scale", shift=3.0), 0, 6), "scale", factor=1 / 6),
+    ),
+    "clamped": lambda b, x: b.binary(
+        "multiply",
+        x,
+        b.clip(b.activation(x, "scale", shift=3.0), 0, 6, open_ends=False),
+    ),
+    "square": lambda b, x: b.binary("multiply", x, x),
+    "constant": lambda b, x: b.binary("multiply", x, b.tensor(np.array([[1.0, 2, 3]]), x.shape)),
+    "moved": lambda b, x: b.binary(
+        "multiply", x, b.gather(b.append(bl.Sigmoid(), x), 1, [2, 0, 1])
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_the_signal_takes_all(name):
+    """The relevance of each product goes to its signal."""
+    found, score = explain(PRODUCTS[name], X, epsilon=0.0)
+    b = GraphBuilder((3,))
+    product = b.finish(PRODUCTS[name](b, b.input))
+    np.testing.assert_allclose(found, product.logits(X), rtol=1e-5)
+    np.testing.assert_allclose(found.sum(), score[0], rtol=1e-5)
+
+
+def test_normalisation_by_the_sample():
+    """Its spread is a gate: relevances are those of the differences from the mean."""
+    x = values()
+    weights = np.random.default_rng(1).normal(size=24)
+    found, score = explain(lambda b, x: b.normalize(x, [1, 2, 3], 1e-5), x, weights)
+    spread = np.sqrt(x.var(axis=(1, 2, 3), keepdims=True) + 1e-5)
+    centred = weights.reshape(SHAPE) - weights.mean()
+    np.testing.assert_allclose(found, x * centred / spread, atol=1e-3)
+    np.testing.assert_allclose(found.sum(axis=(1, 2, 3)), score, atol=1e-3)
+
+
+def test_relevance_of_a_maximum():
+    """An entry that is the maximum takes all; equal ones share."""
+    x = np.array([[1.0, 3.0, 2.0], [2.0, 0.0, 2.0]], np.float32)
+    found, _ = explain(lambda b, x: b.reduce(x, "max", [1], True), x)
+    np.testing.assert_allclose(found, [[0, 3, 0], [1, 0, 1]], rtol=1e-5)
+
+
+def test_composites_take_transposed_convolutions_for_convolutions():
+    b = GraphBuilder(SHAPE)
+    weights = np.ones((2, 3, 2, 2))
+    b.label = "up"
+    x = b.transposed_convolution(b.input, weights, None, (2, 2), (0,) * 4)
+    b.label = "scores"
+    model = b.finish(b.dense(b.reshape(x, (1, 3 * 8 * 6)), np.ones((144, 2))))
+    assert choose_rules(model._programs.graph, "epsilon_plus") == {
+        "up": "z_plus",
+        "scores": "epsilon",
+    }
+    assert choose_rules(model._programs.graph, "epsilon_plus_flat")["up"] == "flat"
