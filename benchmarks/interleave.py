@@ -9,7 +9,10 @@ SHORTEST = 0.02  # seconds a turn lasts at least; shorter calls are repeated
 
 
 def side_by_side(
-    contenders: Mapping[str, Callable[[], object]], rounds: int | None = None, seconds: float = 20
+    contenders: Mapping[str, Callable[[], object]],
+    rounds: int | None = None,
+    seconds: float = 20,
+    pause: float = PAUSE,
 ) -> dict[str, list[float]]:
     """Seconds for one call of each contender in each round, after one call that is not counted.
 
@@ -19,13 +22,13 @@ def side_by_side(
     for name, run in contenders.items():
         once = time_of(run)
         repeats[name] = math.ceil(SHORTEST / once)
-        turn += once * repeats[name] + PAUSE
+        turn += once * repeats[name] + pause
     if rounds is None:
         rounds = min(max(int(seconds / turn), 5), 50)
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, run in contenders.items():
-            time.sleep(PAUSE)
+            time.sleep(pause)
             times[name].append(time_of(run, repeats[name]))
     return times
 
