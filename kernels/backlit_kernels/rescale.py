@@ -93,6 +93,25 @@ def rescale_unary(name: str) -> Kernel:
     return Kernel(rescale_unary, f"rescale_{name}")
 
 
+@kernel
+def rescale_extreme(
+    arena: Any, x: int, x0: int, y: int, y0: int, out: int, hit: int, size: int
+) -> None:
+    """What a maximum y of many x changes by each, as in `rescale_max_pool`; `hit` where it is one.
+
+    Each entry stands beside the maxima of input and reference that it is among.
+    """
+    zero, one = splat(0.0), splat(1.0)
+    for i in range(0, size, LANES):
+        value, reference = load(arena, x + i), load(arena, x0 + i)
+        a, b = load(arena, y + i), load(arena, y0 + i)
+        here = select(a < b, select(reference == b, one, zero), select(value == a, one, zero))
+        same = value == reference
+        share = select(same, one, (a - b) / select(same, one, value - reference))
+        store(arena, hit + i, here)
+        store(arena, out + i, here * share)
+
+
 @for_lanes
 def rescale_max_pool(load: Any, store: Any, width: int, rows: int, columns: int) -> Any:
     @helper

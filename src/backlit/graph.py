@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from backlit.layers import (
+    Activation,
     AvgPool2D,
     BatchNorm,
     Conv2D,
@@ -22,7 +23,7 @@ from backlit.layers import (
     Softmax,
 )
 from backlit.layers.base import Shape
-from backlit.operators import Add, AxisMap, Reshape, Transpose
+from backlit.operators import Add, AxisMap, Reduce, Reshape, Transpose
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def simplify(graph: Graph, fold: bool = True) -> Graph:
     return result
 
 
-LINEAR = (
+LINEAR = (  # of one tensor
     AvgPool2D,
     AxisMap,
     BatchNorm,
@@ -165,6 +166,14 @@ LINEAR = (
     Reshape,
     Transpose,
 )
+
+
+def is_linear(layer: Layer) -> bool:
+    """Whether a layer is an affine function of its one input."""
+    if isinstance(layer, Reduce):
+        return layer.function == "add"
+    scales = isinstance(layer, Activation) and layer.name == "scale"
+    return scales or isinstance(layer, LINEAR)
 
 
 def pool_first(graph: Graph) -> Graph:
@@ -193,7 +202,7 @@ def pool_first(graph: Graph) -> Graph:
 def affine_prefix(graph: Graph) -> int:
     """The last tensor that is an affine function of the input and that all else is made of."""
     tensor = 0
-    while len(users := graph.consumers(tensor)) == 1 and isinstance(users[0].layer, LINEAR):
+    while len(users := graph.consumers(tensor)) == 1 and is_linear(users[0].layer):
         tensor = users[0].output
     return tensor
 

@@ -174,3 +174,34 @@ def test_layer_deeplift_of_the_input_side():
     np.testing.assert_allclose(
         inner.reshape(x.shape), bl.deeplift(model, x, 0, baseline=0.1), atol=1e-6
     )
+
+
+@pytest.mark.parametrize(
+    ("x", "x0", "expected"),
+    [
+        ([1, 5, 2], [4, 3, 0], [0, 1, 0]),  # a rise by 1 is due to the input's maximum
+        ([1, 2, 0], [4, 3, 0], [-2, 0, 0]),  # a fall by 2 is due to the reference's
+        ([3, 3, 0], [1, 2, 0], [0.5, 0.5, 0]),  # equal maxima share it
+        ([3, 2, 1], [1, 3, 0], [0, 0, 0]),  # nothing has changed
+    ],
+)
+@pytest.mark.parametrize("count", [1, 17])
+def test_deeplift_through_a_maximum(x, x0, expected, count):
+    b = GraphBuilder((3,))
+    model = b.finish(b.reduce(b.input, "max", [1], True), outputs="values")
+    maps = bl.deeplift(model, np.tile(x, (count, 1)), baseline=np.array(x0))
+    np.testing.assert_allclose(maps, np.tile(expected, (count, 1)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("axes", [[1], [3], [2, 3]])
+def test_deeplift_adds_up_through_maxima(axes):
+    rng = np.random.default_rng(0)
+    b = GraphBuilder(SHAPE)
+    x = b.convolution(b.input, filters(rng, 4, 4), rng.normal(size=4), padding=(1,) * 4)
+    x = b.reduce(x, "max", axes, True)
+    size = int(np.prod(x.sample))
+    model = b.finish(b.dense(b.reshape(x, (1, size)), rng.normal(size=(size, 2))))
+    x, base = rng.normal(size=(2, 9, *SHAPE)).astype(np.float32)
+    maps = bl.deeplift(model, x, 1, baseline=base)
+    rise = (model.logits(x) - model.logits(base))[:, 1]
+    np.testing.assert_allclose(maps.sum(axis=(1, 2, 3)), rise, atol=2e-5)

@@ -62,6 +62,44 @@ def test_conductance_equals_captum(network, layer):
     assert_maps_agree(found, theirs.detach(), 1e-3)
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("network", "layer"),
+    [
+        *(("fully connected", str(n)) for n in range(5)),
+        *(("pooled", str(n)) for n in range(3, 9)),  # Captum loses the rule before
+        *(("residual", name) for name in ("6.body.0", "6.body.1", "6.shortcut.0", "6", "7", "8")),
+    ],
+)
+def test_deeplift_equals_captum(network, layer):
+    attr = pytest.importorskip("captum.attr")
+    model, x, target = setting(network)
+    module = twin(model)
+    baseline = samples(model, 1, seed=5)[0] * 0.5
+    theirs = attr.LayerDeepLift(module, module.get_submodule(layer)).attribute(
+        tensor(x).requires_grad_(), tensor(baseline[None]), target=tensor(target).long()
+    )
+    options = {"method": "deeplift", "baseline": baseline}
+    found = bl.layer_attribution(model, x, target, layer=layer, **options)
+    assert_maps_agree(found, theirs.detach().reshape(found.shape))
+
+
+@pytest.mark.parametrize(
+    ("network", "layer"),
+    [("pooled", n) for n in range(9)] + [("residual", n) for n in (0, 2, 3, 5, 8)],
+)
+def test_deeplift_adds_up(network, layer):
+    model, x, target = setting(network)
+    base = samples(model, 21, seed=5)
+    options = {"layer": layer, "method": "deeplift", "score": "log_probability"}
+    found = bl.layer_attribution(model, x, target, baseline=base, **options)
+    rows = np.arange(21)
+    values = [np.log(model.predict_proba(a))[rows, target] for a in (x, base)]
+    np.testing.assert_allclose(
+        found.reshape(21, -1).sum(axis=1), values[0] - values[1], rtol=1e-4, atol=2e-5
+    )
+
+
 def test_conductance_adds_up():
     model = fully_connected()
     x = samples(model, 9)
@@ -71,7 +109,7 @@ def test_conductance_adds_up():
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("method", ["gradient_x_activation", "conductance"])
+@pytest.mark.parametrize("method", ["gradient_x_activation", "conductance", "deeplift"])
 def test_same_bits_whatever_the_split_and_threads(network, method):
     model = NETWORKS[network]()
     x = samples(model, 41)

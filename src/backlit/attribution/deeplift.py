@@ -90,12 +90,16 @@ def deeplift(
 ) -> np.ndarray:
     """DeepLIFT with the rescale rule: how differences from a baseline make that of the score.
 
-    Additions, convolutions, dense layers, average pooling and batch normalisation are linear.
+    Additions, convolutions, dense layers, average pooling, batch normalisation and what moves or
+    averages values are linear. Any other function of one value is rescaled. A product of two
+    tensors is ``(b + b') / 2`` for a and ``(a + a') / 2`` for b, which adds up (matrix products
+    alike); a quotient is a product with 1 / b, the larger of two ``a + relu(b - a)``.
     In max pooling a rise of a window's maximum is due to the input's maximum and a fall to the
     baseline's, as in Captum; where windows overlap, contributions add up (Captum keeps one).
     Captum 0.9 loses this rule where a max pooling reads a ReLU's output directly: it takes the
     gradient there, and its attributions do not add up.
-    Where z = z' the multiplier is the derivative. Softmax, and a score other than the logit, is
+    The maximum over axes is treated alike; of equal ones each takes its share. Where z = z' the
+    multiplier is the derivative. Softmax, and a score other than the logit, is
     rescaled as exponentials over their sum: with L_j the logarithmic mean of p_j for input and
     baseline, the multiplier of p_k by z_j is L_k (1[j = k] - L_j / sum L). Captum divides
     elementwise there, which does not add up.
@@ -116,7 +120,8 @@ def deeplift(
     Raises
     ------
     ValueError, TypeError
-        For arguments of wrong shape, kind or range.
+        For arguments of wrong shape, kind or range; for a model with a layer that there is no rule
+        for: a power with an exponent that depends on the input.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
     base = check_baseline(baseline, call.samples, model.input_shape)

@@ -11,23 +11,34 @@ import numpy as np
 from backlit.attribution.call import Call
 from backlit.attribution.gradients import gradient
 from backlit.baselines import Baseline
-from backlit.graph import LINEAR, Graph
-from backlit.layers import Clip, LeakyReLU, MaxPool2D, ReLU
-from backlit.operators import Add, Concatenate, Constant
+from backlit.graph import Graph, is_linear
+from backlit.layers import Elementwise, Layer, MaxPool2D, ReLU
+from backlit.operators import Add, Binary, Concatenate, Constant, Reduce
 
-PIECEWISE = (*LINEAR, Add, Concatenate, Constant, ReLU, LeakyReLU, Clip, MaxPool2D)
+PIECEWISE = (Add, Concatenate, Constant, MaxPool2D, Reduce, ReLU)
+OF_ONE = ("clamp", "clip", "hard_sigmoid", "leaky_relu", "magnitude")
+OF_TWO = ("add", "larger", "smaller", "subtract")
 FIRST_PIECES = 128  # a piece that lies within one of these, between equal ends, may be missed
 NARROWEST = 2.0**-22
 AT_ONCE = 8  # samples, so that memory stays small
 
 
+def is_piecewise_linear(layer: Layer) -> bool:
+    """Whether a layer is continuous and made of linear pieces."""
+    if isinstance(layer, Elementwise) and layer.function in OF_ONE:
+        return True
+    if isinstance(layer, Binary):
+        return layer.function in OF_TWO
+    return isinstance(layer, PIECEWISE) or is_linear(layer)
+
+
 def check_piecewise_linear(graph: Graph) -> None:
     """Refuse a network whose gradient is not piecewise constant."""
     for node in graph.nodes:
-        if not isinstance(node.layer, PIECEWISE):
+        if not is_piecewise_linear(node.layer):
             raise ValueError(
                 "steps='exact' takes piecewise-linear networks, but layer "
-                f"{node.name} is {type(node.layer).__name__}"
+                f"{node.name} is {node.layer!r}"
             )
 
 

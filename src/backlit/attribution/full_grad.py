@@ -17,7 +17,7 @@ import numpy as np
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.graph import Graph, Node
-from backlit.layers import BatchNorm, Conv2D
+from backlit.layers import BatchNorm, Conv2D, ConvTranspose2D
 from backlit.lowering import Lowering, maps
 from backlit.model import Model
 
@@ -59,7 +59,7 @@ class FullGradient:
 
 def biases(node: Node) -> np.ndarray | None:
     """What a layer adds to each of its channels, if it has biases."""
-    if isinstance(node.layer, Conv2D):
+    if isinstance(node.layer, Conv2D | ConvTranspose2D):
         return node.layer.bias
     if isinstance(node.layer, BatchNorm):
         return node.layer.scale_and_shift()[1]

@@ -203,15 +203,19 @@ def reduce_backward(lowering: Lowering, node: Node) -> None:
 
 
 def _spread_back(lowering: Lowering, x: int, y: int, g: Buffer) -> None:
-    full, own = lowering.layouts[x], lowering.layouts[y]
-    steps = broadcast_steps(own.shape, steps_of(own), full.shape)
-
     def write(out: Buffer) -> None:
-        target = entries(lowering, x, out)
-        copy(lowering, full.shape, entries(lowering, y, g), steps, target, steps_of(full))
+        spread(lowering, x, y, g, out)
         lowering.clear_border(x, out)
 
     lowering.contribute(x, write)
+
+
+def spread(lowering: Lowering, x: int, y: int, source: Buffer, out: Buffer) -> None:
+    """Repeat what stands in the layout of a reduction's output y in that of its input x."""
+    full, own = lowering.layouts[x], lowering.layouts[y]
+    steps = broadcast_steps(own.shape, steps_of(own), full.shape)
+    place, target = entries(lowering, y, source), entries(lowering, x, out)
+    copy(lowering, full.shape, place, steps, target, steps_of(full))
 
 
 FORWARD[Add], BACKWARD[Add] = add_forward, add_backward

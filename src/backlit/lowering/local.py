@@ -16,19 +16,16 @@ from backlit.graph import Graph, Node
 from backlit.layers import (
     AvgPool2D,
     BatchNorm,
-    Clip,
     Conv2D,
+    Elementwise,
     Layer,
-    LeakyReLU,
     MaxPool2D,
     ReLU,
-    Sigmoid,
-    Tanh,
 )
 from backlit.lowering.context import Lowering
 from backlit.tape import Buffer
 
-BY_VALUE = (ReLU, LeakyReLU, Clip, Sigmoid, Tanh, BatchNorm)
+BY_VALUE = (ReLU, Elementwise, BatchNorm)
 LARGEST_SHARE = 0.6  # of a tensor: regions from there on are not worth the copies
 
 

@@ -12,7 +12,7 @@ from backlit_kernels.kernel import Kernel
 from backlit_kernels.scores import LOG_PROBABILITY, LOGIT, LOSS
 from backlit_kernels.sigmoid_scores import rescale_sigmoid_score
 
-from backlit.graph import LINEAR, Node
+from backlit.graph import Node, is_linear
 from backlit.layers import (
     Clip,
     Elementwise,
@@ -26,7 +26,7 @@ from backlit.layers import (
 from backlit.lowering.activations import classes, parameters, step_lanes
 from backlit.lowering.context import BACKWARD, Emitter, Lowering
 from backlit.lowering.pooling import covers, image_operands, max_operands
-from backlit.lowering.rescale_pairs import pair_rule
+from backlit.lowering.rescale_operators import operator_rule
 from backlit.operators import (
     Add,
     Binary,
@@ -42,8 +42,6 @@ PIECES: dict[type, Callable[[Any], tuple[float, float, float]]] = {
     LeakyReLU: lambda layer: (0.0, np.inf, layer.slope),
     Clip: lambda layer: (layer.low, layer.high, 0.0),
 }
-# What passes multipliers on as it passes gradients.
-PASSES_ON = (*LINEAR, Add, Concatenate, Constant)
 
 
 def rescale_rule(reference: Lowering) -> Callable[[Node], Emitter]:
@@ -61,10 +59,11 @@ def rescale_rule(reference: Lowering) -> Callable[[Node], Emitter]:
             return lambda lowering, node: softmax(lowering, reference, node)
         if isinstance(layer, MaxPool2D):
             return lambda lowering, node: max_pool(lowering, reference, node)
-        pair = pair_rule(reference, node)
-        if pair is not None:
-            return pair
-        if isinstance(layer, (*PASSES_ON, Elementwise)) or is_sum(layer):
+        own = operator_rule(reference, node)
+        if own is not None:
+            return own
+        # linear layers pass multipliers on as they pass gradients
+        if is_linear(layer) or is_sum(layer) or isinstance(layer, Concatenate | Constant):
             return BACKWARD[type(layer)]
         raise ValueError(
             f"model must have layers that DeepLIFT has a rule for, but {node.name} is {layer!r}"
@@ -76,7 +75,8 @@ def rescale_rule(reference: Lowering) -> Callable[[Node], Emitter]:
 def is_sum(layer: Layer) -> bool:
     """Whether an operator adds or subtracts."""
     names = ("add", "subtract")
-    return isinstance(layer, Binary | Reduce) and layer.function in names
+    named = isinstance(layer, Binary | Reduce) and layer.function in names
+    return named or isinstance(layer, Add)
 
 
 def elementwise(reference: Lowering, kernel: Kernel, **constants: int) -> Emitter:

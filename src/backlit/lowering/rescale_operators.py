@@ -1,9 +1,10 @@
-"""DeepLIFT through operators of two tensors: contributions add up to the difference exactly.
+"""DeepLIFT through operators that are not linear: contributions add up to the difference exactly.
 
 A product's difference is ``a b - a0 b0 = (b + b0) / 2 (a - a0) + (a + a0) / 2 (b - b0)``: its
 multipliers are those of the gradient at the mean of input and reference. A quotient is a product
 with ``1 / b``, whose multiplier is ``-1 / (b b0)``. The larger of two is ``a + relu(b - a)``, with
-the ReLU rescaled, and the smaller ``a - relu(a - b)``.
+the ReLU rescaled, and the smaller ``a - relu(a - b)``. The maximum over axes is treated as max
+pooling is.
 """
 
 import numpy as np
@@ -11,13 +12,13 @@ from backlit_kernels import fold, rescale
 
 from backlit.graph import Node
 from backlit.lowering.context import BACKWARD, Emitter, Lowering
-from backlit.lowering.entrywise import Value, emit_pairs, fold_back
-from backlit.operators import Binary, MatMul
+from backlit.lowering.entrywise import Value, emit_pairs, emit_reduce, fold_back, spread
+from backlit.operators import Binary, MatMul, Reduce
 from backlit.tape import Buffer
 
 
-def pair_rule(reference: Lowering, node: Node) -> Emitter | None:
-    """The rule for an operator of two tensors, if it has one of its own."""
+def operator_rule(reference: Lowering, node: Node) -> Emitter | None:
+    """The rule for an operator, if it has one of its own."""
     layer = node.layer
     if isinstance(layer, MatMul) or (isinstance(layer, Binary) and layer.function == "multiply"):
         return lambda lowering, node: product(lowering, reference, node)
@@ -25,6 +26,8 @@ def pair_rule(reference: Lowering, node: Node) -> Emitter | None:
         return lambda lowering, node: divide(lowering, reference, node)
     if isinstance(layer, Binary) and layer.function in ("larger", "smaller"):
         return lambda lowering, node: choose(lowering, reference, node)
+    if isinstance(layer, Reduce) and layer.function == "larger":
+        return lambda lowering, node: extreme(lowering, reference, node)
     return None
 
 
@@ -97,3 +100,32 @@ def choose(lowering: Lowering, reference: Lowering, node: Node) -> None:
     )
     fold_back(lowering, b, y, share)
     fold_back(lowering, a, y, lowering.subtract(y, lowering.gradients[y], share))
+
+
+def extreme(lowering: Lowering, reference: Lowering, node: Node) -> None:
+    """Of n equal extremes, each takes 1 / n."""
+    x, y = node.inputs[0], node.output
+    hit, factor, largest, other = (lowering.new_buffer(x) for _ in range(4))
+    spread(lowering, x, y, lowering.activations[y], largest)
+    spread(lowering, x, y, reference.activations[y], other)
+    lowering.tape.emit(
+        rescale.rescale_extreme,
+        x=lowering.activations[x],
+        x0=reference.activations[x],
+        y=largest,
+        y0=other,
+        out=factor,
+        hit=hit,
+        size=lowering.layouts[x].size,
+    )
+    count, share = (y, lowering.new_buffer(y)), (y, lowering.new_buffer(y))
+    emit_reduce(lowering, "add", x, y, hit, count[1])
+    emit_pairs(
+        lowering, "divide", lowering.layouts[y].shape, (y, lowering.gradients[y]), count, share
+    )
+
+    def write(out: Buffer) -> None:
+        emit_pairs(lowering, "multiply", lowering.layouts[x].shape, (x, factor), share, (x, out))
+        lowering.clear_border(x, out)
+
+    lowering.contribute(x, write)
