@@ -5,20 +5,16 @@ piece that is contiguous in all operands: the samples of a tile, or more. A step
 operand, or adds up in the output.
 """
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from backlit_kernels.functions import logarithm, power
 from backlit_kernels.kernel import Kernel, helper, kernel
+from backlit_kernels.pairs import PAIRS
 from backlit_kernels.vector import (
     LANES,
     fma,
     load,
     load_one,
-    maximum,
-    minimum,
-    select,
     splat,
     store,
     store_one,
@@ -152,98 +148,6 @@ def binary(name: str) -> Kernel:
                             t += table[r + 4]
 
     return Kernel(binary, f"binary_{name}")
-
-
-# --- functions of two numbers -------------------------------------------------------------------
-
-PAIRS: dict[str, Callable[..., Any]] = {}
-
-
-def pair(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function of two numbers known by its name."""
-    return PAIRS.setdefault(function.__name__, helper(function))
-
-
-@pair
-def add(a: Any, b: Any) -> Any:
-    return a + b
-
-
-@pair
-def subtract(a: Any, b: Any) -> Any:
-    return a - b
-
-
-@pair
-def multiply(a: Any, b: Any) -> Any:
-    return a * b
-
-
-@pair
-def opposite(a: Any, b: Any) -> Any:
-    """-a"""
-    return -a
-
-
-@pair
-def divide(a: Any, b: Any) -> Any:
-    return a / b
-
-
-@pair
-def smaller(a: Any, b: Any) -> Any:
-    return minimum(a, b)
-
-
-@pair
-def larger(a: Any, b: Any) -> Any:
-    return maximum(a, b)
-
-
-@pair
-def raise_to(a: Any, b: Any) -> Any:
-    """a**b"""
-    return power(a, b)
-
-
-# derivatives by the first number (`_by_a`) and the second
-
-
-@pair
-def smaller_by_a(a: Any, b: Any) -> Any:
-    """Ties share the gradient, as in PyTorch."""
-    one = splat(1.0)
-    return select(a < b, one, select(a > b, splat(0.0), splat(0.5)))
-
-
-@pair
-def larger_by_a(a: Any, b: Any) -> Any:
-    one = splat(1.0)
-    return select(a > b, one, select(a < b, splat(0.0), splat(0.5)))
-
-
-@pair
-def divide_by_b(a: Any, b: Any) -> Any:
-    return -(a / (b * b))
-
-
-@pair
-def raise_to_by_a(a: Any, b: Any) -> Any:
-    zero = splat(0.0)
-    return select(b == zero, zero, b * power(a, b - splat(1.0)))
-
-
-@pair
-def raise_to_by_b(a: Any, b: Any) -> Any:
-    zero = splat(0.0)
-    value = power(a, b)
-    return select(value == zero, zero, value * logarithm(a))
-
-
-@pair
-def equal(a: Any, b: Any) -> Any:
-    """1 where equal, else 0."""
-    return select(a == b, splat(1.0), splat(0.0))
 
 
 # --- linear maps --------------------------------------------------------------------------------
