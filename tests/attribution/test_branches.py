@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.attribution.masked import all_boxes
+from backlit.attribution.masks import all_boxes
 from backlit.attribution.registry import METHODS
 from backlit.importers.builder import GraphBuilder
 from backlit.layers import ConvTranspose2D

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.attribution.masked import all_boxes
+from backlit.attribution.masks import all_boxes
 from backlit.lowering import local
 from tests.attribution.networks import NETWORKS, conv, dense, fully_connected, norm, pooled, samples
 from tests.attribution.peers import assert_maps_agree, tensor, twin

@@ -9,7 +9,8 @@ import numpy as np
 
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
-from backlit.attribution.masked import Span, box_scores
+from backlit.attribution.masked import box_scores
+from backlit.attribution.masks import Span
 from backlit.baselines import check_baseline
 from backlit.layers.base import whole
 from backlit.model import Model

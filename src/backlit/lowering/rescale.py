@@ -93,7 +93,8 @@ def elementwise(reference: Lowering, kernel: Kernel, **constants: int) -> Emitte
                 size=lowering.layouts[x].size,
                 **constants,
             )
-            lowering.clear_border(x, out)
+            if kernel is not rescale.rescale_linear:  # others may be infinite at 0
+                lowering.clear_border(x, out)
 
         lowering.contribute(x, write)
 
