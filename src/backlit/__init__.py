@@ -27,8 +27,6 @@ from backlit.layers import (
     Softmax,
     Tanh,
 )
-from backlit.model import Model
-from backlit.storage import load, save
 from backlit.version import VERSION
 
 if TYPE_CHECKING:
@@ -71,12 +69,15 @@ if TYPE_CHECKING:
     from backlit.importers.keras import from_keras
     from backlit.importers.sklearn import from_sklearn
     from backlit.importers.torch import from_torch
+    from backlit.model import Model
     from backlit.plots import compare, show_filters, show_saliency, wrong
+    from backlit.storage import load, save
 
 __version__ = VERSION
 
-# Found on first use, so that `import backlit` needs numpy and numba alone.
+# Found on first use: `import backlit` and `backlit --help` need not wait for what they do not use.
 _LATER = {
+    "Model": "backlit.model",
     "attribute": "backlit.by_name",
     "compare": "backlit.plots",
     "completeness_gap": "backlit.by_name",
@@ -88,10 +89,12 @@ _LATER = {
     "layer_activation": "backlit.attribution.layer_attribution",
     "layer_attribution": "backlit.attribution.layer_attribution",
     "layer_gradient": "backlit.attribution.layer_attribution",
+    "load": "backlit.storage",
     "methods": "backlit.by_name",
     "metrics": "backlit.metrics",
     "models": "backlit.models",
     "plots": "backlit.plots",
+    "save": "backlit.storage",
     "show_filters": "backlit.plots",
     "show_saliency": "backlit.plots",
     "wrong": "backlit.plots",

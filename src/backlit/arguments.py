@@ -35,7 +35,9 @@ def check_samples(X: Any, input_shape: tuple[int, ...], flat: bool) -> np.ndarra
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
-def check_targets(target: Any, samples: int, classes: int, outputs: str) -> np.ndarray | None:
+def check_targets(
+    target: Any, samples: int, classes: int, outputs: str, name: str = "target"
+) -> np.ndarray | None:
     """Targets as N int64s; None stands for the predicted classes, or for a single value."""
     if target is None:
         if outputs == "values" and classes > 1:
@@ -48,17 +50,17 @@ def check_targets(target: Any, samples: int, classes: int, outputs: str) -> np.n
     if not array.size and not samples:
         array = np.empty(0, np.int64)
     if array.dtype.kind not in "iu":
-        raise TypeError(f"target must be None, an int or an array of ints, not {array.dtype}")
+        raise TypeError(f"{name} must be None, an int or an array of ints, not {array.dtype}")
     if array.ndim == 0:
         array = np.broadcast_to(array, (samples,))
     if array.shape != (samples,):
         raise ValueError(
-            f"target must be one class or one for each of the {samples} samples, "
+            f"{name} must be one class or one for each of the {samples} samples, "
             f"got shape {array.shape}"
         )
     if array.size and (array.min() < 0 or array.max() >= classes):
         wrong = array[(array < 0) | (array >= classes)][0]
-        raise ValueError(f"target must be in 0 ... {classes - 1}, got {wrong}")
+        raise ValueError(f"{name} must be in 0 ... {classes - 1}, got {wrong}")
     return np.ascontiguousarray(array, dtype=np.int64)
 
 

@@ -43,6 +43,58 @@ def test_own_model_and_data(tmp_path, capsys, rng):
         np.testing.assert_array_equal(file["attributions"], expected)
 
 
+def test_targets(tmp_path, capsys, models, mnist):
+    X, y = mnist
+    np.save(tmp_path / "t.npy", np.arange(6) % 10)
+    np.savez(tmp_path / "data.npz", X=X[:6], y=y[:6])
+    for command, words in (("saliency", []), ("attribute", ["--method", "saliency"])):
+        for target, expected in (
+            ("7", 7),
+            ("predicted", None),
+            ("3,1,4,1", [3, 1, 4, 1]),
+            ("labels", y[:4]),
+            (tmp_path / "t.npy", [0, 1, 2, 3]),
+        ):
+            status, _, _ = run(
+                capsys, command, "mnist_fc", tmp_path / "data.npz", "-o", tmp_path / "m.npy",
+                "--limit", 4, "--target", target, *words,
+            )  # fmt: skip
+            assert status == 0
+            maps = bl.saliency(models["mnist_fc"], X[:4], expected)
+            np.testing.assert_array_equal(np.load(tmp_path / "m.npy"), maps)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("seven", "--target must be a class, a list of classes, a file"),
+        ("1,2", "--target must hold a class for each of 4 samples, got shape (2,)"),
+        ("labels", "holds no labels"),
+        ("12", "target must be in 0 ... 9, got 12"),
+    ],
+)
+def test_wrong_targets(tmp_path, capsys, mnist, target, message):
+    np.save(tmp_path / "x.npy", mnist[0][:9])
+    status, _, error = run(
+        capsys, "saliency", "mnist_fc", tmp_path / "x.npy", "-o", tmp_path / "m.npy",
+        "--limit", 4, "--target", target,
+    )  # fmt: skip
+    assert status == 1
+    assert message in error
+    assert not (tmp_path / "m.npy").exists()
+
+
+def test_help_waits_for_nothing():
+    code = (
+        "import sys\nfrom backlit.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "assert not {'numba', 'backlit_kernels', 'matplotlib'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "attribute" in done.stdout
+
+
 def test_attribute(tmp_path, capsys, models, mnist):
     baseline = np.full((1, 28, 28), 0.5, np.float32)
     np.save(tmp_path / "b.npy", baseline)

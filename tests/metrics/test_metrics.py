@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+import backlit as bl
 from backlit.findings import Summary, describe, interval
-from backlit.metrics import Focus, focus, gini, map_agreement, stroke_mask
+from backlit.metrics import Focus, accuracy, focus, gini, map_agreement, stroke_mask
 
 
 def test_stroke_is_widened_by_one():
@@ -122,3 +123,27 @@ def test_an_interval_needs_two_values():
     assert interval(np.array([3.0])) == (3, -np.inf, np.inf)
     assert not interval(np.array([3.0])).tells
     assert interval(np.array([1.0, 3.0])).mean == 2
+
+
+def test_accuracy(models, mnist):
+    X, y = mnist
+    share = np.mean(models["mnist_cnn"].predict(X[:500]) == y[:500])
+    assert 0.9 < accuracy(models["mnist_cnn"], X[:500], y[:500]) == share < 1
+    model = bl.Model([bl.Dense([[1.0]])], (1,), outputs="binary")
+    assert accuracy(model, [[-1], [2], [3], [0]], [0, 1, 0, 0]) == 0.75
+    assert accuracy(model, [[-1], [2]], 1) == 0.5
+
+
+def test_accuracy_is_of_classes():
+    values = bl.Model([bl.Dense(np.eye(2))], (2,), outputs="values")
+    with pytest.raises(ValueError, match="model must tell classes apart"):
+        accuracy(values, np.ones((3, 2)), [0, 1, 0])
+    model = bl.Model([bl.Dense(np.eye(2))], (2,))
+    with pytest.raises(ValueError, match=r"y must be one class or one for each of the 3 samples"):
+        accuracy(model, np.ones((3, 2)), [0, 1])
+    with pytest.raises(ValueError, match=r"y must be in 0 \.\.\. 1, got 2"):
+        accuracy(model, np.ones((3, 2)), [0, 1, 2])
+    with pytest.raises(TypeError, match="y must be the true classes"):
+        accuracy(model, np.ones((3, 2)), None)
+    with pytest.raises(ValueError, match="X must hold at least one sample"):
+        accuracy(model, np.ones((0, 2)), [])

@@ -8,8 +8,7 @@ import click
 import numpy as np
 
 from backlit.by_name import find_method
-from backlit.cli.inputs import check_ending, common_options, find_model, write_maps
-from backlit.sources import read
+from backlit.cli.inputs import check_ending, common_options, find_model, read_samples, write_maps
 
 
 @click.command(
@@ -19,8 +18,8 @@ from backlit.sources import read
 @click.option("--method", default="integrated_gradients", show_default=True, help="Its name.")
 @click.pass_context
 def command(
-    context: click.Context, model: str, data: str, out: str, limit: int | None, method: str,
-    **options: Any,
+    context: click.Context, model: str, data: str, out: str, target: str, limit: int | None,
+    method: str, **options: Any,
 ) -> None:  # fmt: skip
     """Explain each sample by a method and write the maps as one array.
 
@@ -31,8 +30,8 @@ def command(
     check_ending(out)
     function = find_method(method)
     own = own_options(context.args, function)
-    X = read(data).X[:limit]
-    maps = function(find_model(model), X, progress=True, **options, **own)
+    X, targets = read_samples(data, limit, target)
+    maps = function(find_model(model), X, targets, progress=True, **options, **own)
     write_maps(out, np.asarray(maps))
     click.echo(f"{len(maps)} maps of shape {np.shape(maps)[1:]} written to {out}")
 

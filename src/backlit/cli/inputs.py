@@ -10,6 +10,7 @@ import numpy as np
 from backlit.files import replacing
 from backlit.model import Model
 from backlit.models import NAMES, carried
+from backlit.sources import read
 from backlit.storage import load
 
 
@@ -20,7 +21,13 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
             click.argument("model"),
             click.argument("data"),
             click.option("-o", "--out", required=True, help="Where to write: .npy or .npz."),
-            click.option("--target", type=int, help="Class to explain. Default: the predicted."),
+            click.option(
+                "--target",
+                default="predicted",
+                show_default=True,
+                help="What to explain: a class, a list such as 3,1,4 or a file with one for each "
+                "sample (.npy), the data set's own labels, or what is predicted.",
+            ),
             click.option(
                 "--score",
                 type=click.Choice(["logit", "log_probability", "probability", "loss"]),
@@ -44,6 +51,35 @@ def find_model(name: str) -> Model:
         names = ", ".join(NAMES)
         raise FileNotFoundError(f"no file is named {name!r}, and no carried model: {names}")
     return load(name)
+
+
+def read_samples(data: str, limit: int | None, target: str) -> tuple[np.ndarray, Any]:
+    """The samples of a data set, and their targets as `backlit.saliency` takes them."""
+    source = read(data)
+    X = source.X[:limit]
+    if target == "predicted":
+        return X, None
+    if target == "labels":
+        if source.y is None:
+            raise ValueError(f"--target labels: {data!r} holds no labels")
+        return X, source.y[:limit]
+    if target.lstrip("-").isdecimal():
+        return X, int(target)
+    if Path(target).exists():
+        targets = np.load(target, allow_pickle=False)
+    else:
+        try:
+            targets = np.array([int(word) for word in target.split(",")])
+        except ValueError:
+            raise ValueError(
+                "--target must be a class, a list of classes, a file of them, 'labels' or "
+                f"'predicted', got {target!r}"
+            ) from None
+    if targets.shape != (len(source.X),) and targets.shape != (len(X),):
+        raise ValueError(
+            f"--target must hold a class for each of {len(X)} samples, got shape {targets.shape}"
+        )
+    return X, targets[:limit]
 
 
 def check_ending(out: str) -> None:

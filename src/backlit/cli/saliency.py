@@ -5,15 +5,20 @@ from typing import Any
 import click
 
 import backlit as bl
-from backlit.cli.inputs import check_ending, common_options, find_model, write_maps
-from backlit.sources import read
+from backlit.cli.inputs import check_ending, common_options, find_model, read_samples, write_maps
 
 
 @click.command("saliency")
 @common_options
 @click.option("--signed", is_flag=True, help="The signed gradient rather than its magnitude.")
 def command(
-    model: str, data: str, out: str, limit: int | None, signed: bool, **options: Any
+    model: str,
+    data: str,
+    out: str,
+    target: str,
+    limit: int | None,
+    signed: bool,
+    **options: Any,
 ) -> None:
     """Write the saliency of each sample, |d score / d input|, as one array.
 
@@ -23,7 +28,7 @@ def command(
     """
     check_ending(out)
     method = bl.gradient if signed else bl.saliency
-    X = read(data).X[:limit]
-    maps = method(find_model(model), X, progress=True, **options)
+    X, targets = read_samples(data, limit, target)
+    maps = method(find_model(model), X, targets, progress=True, **options)
     write_maps(out, maps)
     click.echo(f"{len(maps)} maps of shape {maps.shape[1:]} written to {out}")
