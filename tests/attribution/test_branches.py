@@ -177,3 +177,61 @@ def test_every_method(name, method):
     if method != "feature_permutation":  # others are what it is about
         alone = getattr(bl, method)(model, x[7:8], target[7:8], **given)
         np.testing.assert_array_equal(alone, maps[7:8])
+
+
+def of_patches(b, rng):
+    """Patches that attend to each other: what follows has three axes, but no picture."""
+    b.label = "last"
+    x = b.convolution(b.input, filters(rng, 4, 2, 2), None, (2, 2), (0,) * 4)
+    b.label = ""
+    x = b.transpose(b.reshape(x, (1, 4, 12)), (0, 2, 1))
+    heads = b.transpose(b.reshape(x, (1, 12, 2, 2)), (0, 2, 1, 3))
+    weights = b.softmax(b.matmul(heads, b.transpose(heads, (0, 1, 3, 2))), -1)
+    x = b.activation(b.matmul(weights, heads), "gelu")
+    return b.reduce(b.reshape(b.transpose(x, (0, 2, 1, 3)), (1, 12, 4)), "mean", [1], False)
+
+
+def of_windows(b, rng):
+    """Features last, a branch that cuts the picture up, and a picture at the end."""
+    x = b.transpose(
+        b.convolution(b.input, filters(rng, 4, 2), None, padding=(1,) * 4), (0, 2, 3, 1)
+    )
+    cut = b.transpose(b.reshape(x, (1, 4, 2, 7, 1, 4)), (0, 1, 3, 2, 4, 5))
+    cut = b.activation(b.reshape(cut, (1, 28, 2, 4)), "gelu")
+    cut = b.transpose(b.reshape(cut, (1, 4, 7, 2, 1, 4)), (0, 1, 3, 2, 4, 5))
+    x = b.binary("add", x, b.reshape(cut, (1, 8, 7, 4)))
+    b.label = "last"
+    x = b.transpose(x, (0, 3, 1, 2))
+    b.label = ""
+    return b.reduce(x, "mean", [2, 3], False)
+
+
+def of_groups(b, rng):
+    """Channels shuffled between groups; a dense layer along the channels at each pixel."""
+    x = b.convolution(b.input, filters(rng, 4, 2), None, padding=(1,) * 4)
+    x = b.transpose(b.reshape(x, (1, 2, 2, 8, 7)), (0, 2, 1, 3, 4))
+    x = b.convolution(b.reshape(x, (1, 4, 8, 7)), filters(rng, 4, 4, 1), None)
+    b.label = "last"
+    x = b.append(bl.ReLU(), x)
+    b.label = ""
+    x = b.reduce(x, "mean", [2, 3], False)
+    return b.dense(x, rng.normal(size=(4, 4)))
+
+
+@pytest.mark.parametrize("build", [of_patches, of_windows, of_groups])
+def test_the_last_layer_with_rows_and_columns(build):
+    rng = np.random.default_rng(0)
+    b = GraphBuilder((2, 8, 7) if build is not of_patches else (2, 8, 6))
+    model = b.finish(b.dense(build(b, rng), rng.normal(size=(4, 3))))
+    x = rng.normal(size=(3, *model.input_shape)).astype(np.float32)
+    for method in (bl.grad_cam, bl.eigen_cam):
+        np.testing.assert_array_equal(method(model, x), method(model, x, layer="last"))
+
+
+def test_maps_of_signals_are_refused():
+    b = GraphBuilder((3, 20))
+    x = b.convolution(b.input, np.ones((4, 3, 5)), None, (1,), (2, 2), (1,))
+    model = b.finish(b.dense(b.reduce(x, "mean", [2], False), np.ones((4, 2))))
+    for method in (bl.grad_cam, bl.score_cam, bl.full_grad):
+        with pytest.raises(ValueError, match=r"model must take images, but .* \(3, 20\)"):
+            method(model, np.ones((1, 3, 20)))

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.attribution.picture_axes import is_picture
 from backlit.model import Model
 from backlit.probes import ProgramStore
 
@@ -23,9 +24,12 @@ def find_layer(model: Model, layer: Any) -> tuple[ProgramStore, int]:
 
 def find_image_layer(model: Model, layer: Any) -> tuple[ProgramStore, int]:
     """The same for a layer whose output is an image; None stands for the last of these."""
+    if len(model.input_shape) != 3:
+        raise ValueError(f"model must take images, but its input has shape {model.input_shape}")
     if layer is None:
         full = model._source
-        images = [n.name for n in full.nodes if _is_image(full.shapes[n.output])]
+        pictures = is_picture(full)
+        images = [node.name for node in full.nodes if pictures[node.output]]
         if not images:
             raise ValueError(
                 "model must have a layer whose output has rows and columns, but none has"
@@ -39,10 +43,6 @@ def find_image_layer(model: Model, layer: Any) -> tuple[ProgramStore, int]:
             f"{layer!r} has shape {shape}"
         )
     return programs, tensor
-
-
-def _is_image(shape: tuple[int, ...]) -> bool:
-    return len(shape) == 3 and shape[1] * shape[2] > 1
 
 
 def _name(model: Model, layer: Any) -> str:

@@ -1,0 +1,50 @@
+"""Which axes of a graph's tensors are a picture's rows and columns."""
+
+from math import prod
+
+from backlit.graph import Graph, Node
+from backlit.layers import AvgPool2D, Conv2D, ConvTranspose2D, Dense, Flatten, MaxPool2D
+from backlit.layers.base import Shape
+from backlit.operators import Constant, MatMul, Reshape, Transpose
+
+NEITHER, ROWS, COLUMNS = range(3)
+PICTURE = (NEITHER, ROWS, COLUMNS)
+Axes = tuple[int, ...]
+
+
+def is_picture(graph: Graph) -> list[bool]:
+    """Of each tensor, whether it is (channels, rows, columns), of more than one pixel.
+
+    Windows make pictures; attention, say, has tensors with three axes that are none.
+    """
+    axes = [(NEITHER,) * len(shape) for shape in graph.shapes]
+    if len(axes[0]) == 3:
+        axes[0] = PICTURE
+    for node in graph.nodes:
+        axes[node.output] = _axes(graph, node, [axes[tensor] for tensor in node.inputs])
+    pixels = [prod(shape[1:]) for shape in graph.shapes]
+    return [a == PICTURE and n > 1 for a, n in zip(axes, pixels, strict=True)]
+
+
+def _axes(graph: Graph, node: Node, inputs: list[Axes]) -> Axes:
+    layer = node.layer
+    if isinstance(layer, Conv2D | ConvTranspose2D):
+        return PICTURE if min(layer.weights.shape[2:]) > 1 else inputs[0]
+    if isinstance(layer, MaxPool2D | AvgPool2D):
+        return PICTURE if min(layer.size) > 1 else inputs[0]
+    if isinstance(layer, Constant | Dense):
+        return (NEITHER,) * len(graph.shapes[node.output])
+    if isinstance(layer, Reshape | Flatten):
+        return _reshaped(graph.shapes[node.inputs[0]], inputs[0], graph.shapes[node.output])
+    if isinstance(layer, Transpose):
+        return tuple(inputs[0][axis] for axis in layer.axes)
+    if isinstance(layer, MatMul):
+        return (*inputs[0][:-1], inputs[1][-1])
+    # what several tensors have is the picture's: additions restore what a branch has lost
+    return tuple(map(max, zip(*inputs, strict=True)))
+
+
+def _reshaped(source: Shape, axes: Axes, target: Shape) -> Axes:
+    """Axes that are neither split nor put together stay what they are."""
+    kept = {(prod(source[:i]), n): axes[i] for i, n in enumerate(source) if n > 1}
+    return tuple(kept.get((prod(target[:i]), n), NEITHER) for i, n in enumerate(target))
