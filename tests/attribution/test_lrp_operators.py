@@ -100,6 +100,9 @@ PRODUCTS = {
     ),
     "square": lambda b, x: b.binary("multiply", x, x),
     "constant": lambda b, x: b.binary("multiply", x, b.tensor(np.array([[1.0, 2, 3]]), x.shape)),
+    "sigmoid times a constant": lambda b, x: b.binary(
+        "multiply", b.append(bl.Sigmoid(), x), b.tensor(np.array([[1.0, 2, 3]]), x.shape)
+    ),
     "moved": lambda b, x: b.binary(
         "multiply", x, b.gather(b.append(bl.Sigmoid(), x), 1, [2, 0, 1])
     ),
@@ -125,6 +128,44 @@ def test_normalisation_by_the_sample():
     centred = weights.reshape(SHAPE) - weights.mean()
     np.testing.assert_allclose(found, x * centred / spread, atol=1e-3)
     np.testing.assert_allclose(found.sum(axis=(1, 2, 3)), score, atol=1e-3)
+
+
+def test_attention_is_a_gate():
+    """Relevance is that of averages with fixed weights; queries and keys get none."""
+    rng = np.random.default_rng(0)
+    x = values(7, (5, 4))
+    query, key, value = rng.normal(size=(3, 4, 4))
+    weights = rng.normal(size=20)
+
+    def attend(b, x):
+        q, k, v = (b.dense(x, w) for w in (query, key, value))
+        return b.matmul(b.softmax(b.matmul(q, b.transpose(k, (0, 2, 1))), -1), v)
+
+    found, score = explain(attend, x, weights, epsilon=0.0)
+    scores = (x @ query) @ (x @ key).transpose(0, 2, 1)
+    shares = np.exp(scores - scores.max(axis=2, keepdims=True))
+    shares /= shares.sum(axis=2, keepdims=True)
+    expected = x * (shares.transpose(0, 2, 1) @ weights.reshape(5, 4) @ value.T)
+    np.testing.assert_allclose(found, expected, atol=2e-3)  # the stabiliser's doing
+    np.testing.assert_allclose(found.sum(axis=(1, 2)), score, atol=2e-3)
+
+
+def test_two_signals_are_refused():
+    def product(function):
+        return lambda b, x: b.binary(function, x, b.append(bl.Tanh(), x))
+
+    for function in ("multiply", "divide"):
+        with pytest.raises(ValueError, match=f"a signal and a gate for LRP.*{function}"):
+            explain(product(function), X)
+    with pytest.raises(ValueError, match=r"a signal and a gate for LRP.*MatMul"):
+        explain(lambda b, x: b.matmul(x, x), values(2, (3, 3)))
+
+
+def test_the_larger_takes_all():
+    found, _ = explain(lambda b, x: b.binary("larger", x, b.activation(x, "square")), X)
+    np.testing.assert_allclose(found, [[0.5, 2.25, 4.0]], rtol=1e-5)
+    found, score = explain(lambda b, x: b.binary("smaller", x, b.reduce(x, "mean", [1], True)), X)
+    np.testing.assert_allclose(found.sum(), score[0], rtol=1e-5)
 
 
 def test_relevance_of_a_maximum():

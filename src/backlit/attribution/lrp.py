@@ -27,7 +27,7 @@ from backlit_kernels.scores import LOGIT
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.graph import Graph, Node, pool_first
-from backlit.layers import Conv2D, ConvTranspose2D, Dense, LogSoftmax, Softmax
+from backlit.layers import Conv2D, ConvTranspose2D, Dense
 from backlit.layers.base import number
 from backlit.lowering import Lowering
 from backlit.lowering.relevance import Propagation
@@ -145,9 +145,11 @@ def lrp(
     additions, scales with a shift, and batch normalisation that cannot be folded into a layer
     before it (batch normalisation is else part of the layer before it). Of a product of a signal
     and a gate the signal takes all (Arras et al., "Explaining recurrent neural network
-    predictions in sentiment analysis", 2017), and of a normalisation by statistics of the sample
-    what is normalised; the gate is the factor that is a constant, a sigmoid's output (hard ones
-    too), or repeated along some axis. Transposed convolutions have the rules of convolutions.
+    predictions in sentiment analysis", 2017), of a quotient and of a normalisation by statistics
+    of the sample what is divided, and what attention averages shares in proportion (Ali et al.,
+    "XAI for transformers: better explanations through conservative propagation", 2022). The gate
+    is the factor that is a constant, the output of a sigmoid (hard ones too) or softmax, or
+    repeated along some axis. Transposed convolutions have the rules of convolutions.
     Biases and stabilisers absorb relevance: with the epsilon rule and no biases the map adds up
     to the score.
 
@@ -185,8 +187,8 @@ def lrp(
     ------
     ValueError, TypeError
         For arguments of wrong shape, kind or range; for a model with a layer that no rule covers
-        (a softmax, a quotient, a product of two signals, a matrix product); for z_box on a layer
-        that does not read the input.
+        (a softmax that is no gate, a product or quotient of two signals, a power of two); for
+        z_box on a layer that does not read the input.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
     for name, value in (("epsilon", epsilon), ("gamma", gamma)):
@@ -205,10 +207,6 @@ def lrp(
 
 def choose_rules(graph: Graph, rule: Any) -> dict[str, str]:
     """The name of the rule of each linear node, by the node's name."""
-    for node in graph.nodes:
-        if isinstance(node.layer, Softmax | LogSoftmax):
-            kind = type(node.layer).__name__
-            raise ValueError(f"lrp has no rule for {kind} inside of a model (layer {node.name})")
     nodes = linear_nodes(graph)
     if isinstance(rule, Mapping):
         chosen = {node.name: "epsilon" for node in nodes}

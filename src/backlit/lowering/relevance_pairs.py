@@ -1,8 +1,10 @@
 """Relevance through operators of two tensors, and what passes it on as it is.
 
-Sums share relevance in proportion to the summands. Of a product of a signal and a gate (a sigmoid's
-output, say), the signal takes all: Arras et al., "Explaining recurrent neural network predictions
-in sentiment analysis", 2017.
+Sums share relevance in proportion to the summands, the larger of two takes all. Of a product of a
+signal and a gate (a sigmoid's output, say), the signal takes all: Arras et al., "Explaining
+recurrent neural network predictions in sentiment analysis", 2017. What attention averages takes all
+in proportion: Ali et al., "XAI for transformers: better explanations through conservative
+propagation", 2022. What leads to gates alone has no relevance.
 """
 
 from backlit_kernels import relevance
@@ -10,11 +12,11 @@ from backlit_kernels.relevance import EVERYWHERE
 
 from backlit.graph import Graph, Node
 from backlit.layers import Elementwise, Softmax
-from backlit.lowering.context import Emitter, Lowering
+from backlit.lowering.context import BACKWARD, Emitter, Lowering
 from backlit.lowering.entrywise import emit_pairs, fold_back
 from backlit.lowering.relevance_graph import is_move
 from backlit.lowering.relevance_rules import STABILISER
-from backlit.operators import Add, Binary, Constant
+from backlit.operators import Add, Binary, MatMul
 from backlit.tape import Buffer
 
 
@@ -51,10 +53,10 @@ def pair_rule(node: Node) -> Emitter:
     layer = node.layer
     if isinstance(layer, Add):
         return share_in_proportion
-    if isinstance(layer, Binary) and layer.function in ("add", "subtract"):
-        return share_repeated
-    if isinstance(layer, Binary) and layer.function == "multiply":
-        return signal_takes_all
+    if isinstance(layer, MatMul):
+        return share_among_averaged
+    if isinstance(layer, Binary) and layer.function in RULES:
+        return RULES[layer.function]
     raise ValueError(
         f"model must have layers that LRP has a rule for, but {node.name} is {layer!r}"
     )
@@ -87,35 +89,73 @@ def share_repeated(lowering: Lowering, node: Node) -> None:
 def signal_takes_all(lowering: Lowering, node: Node) -> None:
     signal = signal_of(lowering.graph, node)
     fold_back(lowering, signal, node.output, lowering.gradients[node.output])
-    for tensor in set(node.inputs) - {signal}:
-        lowering.share(tensor, lowering.zeros(tensor))
+
+
+def share_among_averaged(lowering: Lowering, node: Node) -> None:
+    """What the gate's rows are weights of shares in proportion."""
+    signal, y = signal_of(lowering.graph, node), node.output
+    own = lowering.activations[y]
+    twin = lowering.another_pass()
+    twin.activations = lowering.activations
+    twin.gradients = {y: quotient(lowering, y, own, STABILISER, own, EVERYWHERE)}
+    BACKWARD[MatMul](twin, node)
+    values = lowering.activations[signal]
+    lowering.share(signal, lowering.multiply(signal, values, twin.gradients[signal]))
 
 
 def signal_of(graph: Graph, node: Node) -> int:
-    """Which factor is the signal: the other one is a constant or a gate, or is repeated."""
-    a, b = node.inputs
-    if a == b:
+    """Which factor is the signal: the other one is a constant, or else a gate, or is repeated.
+
+    Raises
+    ------
+    ValueError
+        If neither is.
+    """
+    (a, b), layer = node.inputs, node.layer
+    function = layer.function if isinstance(layer, Binary) else "matrix product"
+    if function == "multiply" and a == b:
         return a
-    for gate, signal in ((a, b), (b, a)):
-        source = graph.producer(gate)
-        repeated = graph.shapes[gate] != graph.shapes[node.output]
-        if repeated or (source is not None and is_gate(graph, source)):
+    ways = [(b, a)] if function == "divide" else [(a, b), (b, a)]
+    for gate, signal in ways:
+        if is_constant(graph, gate):
+            return signal
+    for gate, signal in ways:
+        repeated = isinstance(layer, Binary) and graph.shapes[gate] != graph.shapes[node.output]
+        if repeated or is_gate(graph, gate):
             return signal
     raise ValueError(
-        f"model must have products of a signal and a gate for LRP, but both factors of {node.name} "
-        "may be signals"
+        f"model must have products of a signal and a gate for LRP, but both parts of {node.name}, "
+        f"{node.layer!r}, may be signals"
     )
 
 
-def is_gate(graph: Graph, node: Node) -> bool:
-    """Whether a node's values are shares between 0 and 1, scaled perhaps, or constant."""
+def is_constant(graph: Graph, tensor: int) -> bool:
+    """Whether a tensor does not depend on the input."""
+    node = graph.producer(tensor)
+    return node is not None and all(is_constant(graph, t) for t in node.inputs)
+
+
+def is_gate(graph: Graph, tensor: int) -> bool:
+    """Whether a tensor's values are shares between 0 and 1, scaled perhaps."""
+    node = graph.producer(tensor)
+    if node is None:
+        return False
     layer = node.layer
     if is_move(layer) or (isinstance(layer, Elementwise) and layer.function == "scale"):
-        sources = [graph.producer(tensor) for tensor in node.inputs]
-        return all(source is not None and is_gate(graph, source) for source in sources)
+        return all(is_gate(graph, t) for t in node.inputs)
     if isinstance(layer, Elementwise) and layer.function in ("clip", "clamp"):
         low, high = layer.parameters
         return 0 <= low < high <= 6  # hard sigmoids are made of ReLU6
     if isinstance(layer, Elementwise):
         return layer.function in ("sigmoid", "hard_sigmoid")
-    return isinstance(layer, Constant | Softmax)
+    return isinstance(layer, Softmax)
+
+
+RULES: dict[str, Emitter] = {
+    "add": share_repeated,
+    "subtract": share_repeated,
+    "multiply": signal_takes_all,
+    "divide": signal_takes_all,
+    "larger": BACKWARD[Binary],
+    "smaller": BACKWARD[Binary],
+}
