@@ -1,6 +1,8 @@
 # ruff: noqa: E501
 """Every refusal names the argument, what was given and what was expected."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -143,11 +145,25 @@ def test_layers_are_immutable():
 def test_flags_and_kinds_of_numbers():
     with pytest.raises(TypeError, match="ceil_mode must be True or False"):
         bl.MaxPool2D(2, ceil_mode="no")
+    with pytest.raises(TypeError, match="count_include_pad must be True or False"):
+        bl.AvgPool2D(2, count_include_pad="no")
     with pytest.raises(TypeError, match="weights must be an array of numbers"):
         bl.Dense(np.ones((2, 2), complex))
     with pytest.raises(TypeError, match="weights must be an array of numbers"):
         bl.Dense([[1, 2], [3]])
     model = bl.Model([bl.Dense(np.eye(3))], input_shape=(3,))
-    with pytest.raises(ValueError, match="rows have different lengths"):
-        model.logits([[1, 2, 3], [1, 2]])
+    ragged = [[1, 2, 3], [1, 2]]
+    with pytest.raises(ValueError, match=r"X must be .*rows have different lengths"):
+        model.logits(ragged)
+    for method, name in (
+        (bl.saliency, "target"),
+        (bl.deeplift, "baseline"),
+        (partial(bl.occlusion, window=1), "fill"),
+        (bl.deeplift_shap, "background"),
+        (bl.kernel_shap, "segments"),
+        (bl.lrp, "low"),
+        (bl.jacobian, "classes"),
+    ):
+        with pytest.raises(ValueError, match=f"{name} must be .*rows have different lengths"):
+            method(model, np.ones((2, 3)), **{name: ragged})
     assert bl.saliency(model, np.empty((0, 3)), []).shape == (0, 3)

@@ -16,12 +16,17 @@ SCORES = {
 }
 
 
+def as_array(name: str, value: Any) -> np.ndarray:
+    """What a user gave for an array, as one."""
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array, but its rows have different lengths") from error
+
+
 def check_samples(X: Any, input_shape: tuple[int, ...], flat: bool) -> np.ndarray:
     """Samples as contiguous float32, of shape (N, *input_shape) or, if `flat`, of that size."""
-    try:
-        array = np.asarray(X)
-    except ValueError as error:
-        raise ValueError("X must be an array, but its rows have different lengths") from error
+    array = as_array("X", X)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"X must hold real numbers, not {array.dtype}")
     wanted = f"(N, {', '.join(map(str, input_shape))})"
@@ -46,7 +51,7 @@ def check_targets(
                 " the model's outputs are values, so that none is the predicted one"
             )
         return None
-    array = np.asarray(target)
+    array = as_array(name, target)
     if not array.size and not samples:
         array = np.empty(0, np.int64)
     if array.dtype.kind not in "iu":

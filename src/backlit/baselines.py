@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from backlit.arguments import as_array
+
 
 class Baseline(NamedTuple):
     """A reference for each sample, or one for all of them."""
@@ -20,7 +22,7 @@ def check_baseline(
     baseline: Any, samples: np.ndarray, input_shape: tuple[int, ...], name: str = "baseline"
 ) -> Baseline:
     """A number, an array of one sample's shape, or an array with one entry for each sample."""
-    array = np.asarray(baseline)
+    array = as_array(name, baseline)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
     if not np.isfinite(array).all():
@@ -45,7 +47,7 @@ def check_background(
     background: Any, samples: np.ndarray, input_shape: tuple[int, ...], name: str = "background"
 ) -> np.ndarray:
     """An array of several references, (B, *shape of a sample): float32, contiguous."""
-    array = np.asarray(background)
+    array = as_array(name, background)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
     if len(array.shape) == 0 or array.shape[1:] not in (samples.shape[1:], input_shape):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.arguments import as_array
 from backlit.layers.base import whole
 
 Shape3 = tuple[int, int, int]
@@ -59,9 +60,9 @@ def check_segments(segments: Any, samples: np.ndarray) -> Segments:
     shape = samples.shape[1:]
     if isinstance(segments, str):
         return _segmented(segments, samples)
-    if isinstance(segments, tuple) or np.ndim(segments) == 0:
+    array = as_array("segments", segments)
+    if isinstance(segments, tuple) or array.ndim == 0:
         return _number(_grid(segments, shape), 1, shape)
-    array = np.asarray(segments)
     if array.dtype.kind not in "iub":
         raise TypeError(f"segments must hold ints, not {array.dtype}")
     plane = shape[-2:]

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.arguments import as_array
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.graph import Graph
@@ -84,7 +85,7 @@ def jacobian(
 
 def check_classes(classes: Any, count: int) -> np.ndarray:
     """Classes as a row of ints; None stands for all `count`."""
-    array = np.asarray(range(count) if classes is None else classes)
+    array = as_array("classes", range(count) if classes is None else classes)
     if array.ndim != 1 or not array.size:
         raise ValueError(f"classes must be a sequence of at least one class, got {classes!r}")
     if array.dtype.kind not in "iu":

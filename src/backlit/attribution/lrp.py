@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from backlit_kernels.scores import LOGIT
 
+from backlit.arguments import as_array
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.graph import Graph, Node, pool_first
@@ -246,7 +247,7 @@ def _find(name: Any, names: Any) -> str:
 
 
 def _bound(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    array = np.asarray(value)
+    array = as_array(name, value)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
     try:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.arguments import as_array
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.integrated_gradients import integrated_gradients
@@ -85,7 +86,7 @@ def xrai(
             progress=progress,
             memory=memory,
         )
-    values = np.asarray(attributions)
+    values = as_array("attributions", attributions)
     if values.shape != call.samples.shape:
         raise ValueError(
             f"attributions must have the shape of X, {call.samples.shape}, got {values.shape}"

@@ -79,6 +79,10 @@ class AvgPool2D(_Pool2D):
     ceil_mode: bool = False
     count_include_pad: bool = True
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._set(count_include_pad=flag("count_include_pad", self.count_include_pad))
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class GlobalAvgPool2D(Layer):
