@@ -6,17 +6,14 @@ Where a quotient would lose its digits, formulas that do not cancel stand in; wh
 derivative.
 """
 
-from functools import cache
 from typing import Any
 
 from backlit_kernels.functions import exp, log
-from backlit_kernels.kernel import Kernel, helper, kernel
+from backlit_kernels.kernel import helper, kernel
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.pooling import whole_windows
-from backlit_kernels.unary import DERIVATIVES, VALUES
 from backlit_kernels.vector import (
     LANES,
-    absolute,
     fma,
     load,
     load_one,
@@ -46,51 +43,6 @@ def rescale_linear(
         same = a == b
         share = select(same, inside, step / select(same, one, a - b))
         store(arena, out + i, load(arena, g + i) * fma(one - slope, share, slope))
-
-
-# How far the functions' values may be off, as a share of them
-ROUNDING, ROUNDING_OF = 2.0**-22, {"raised": 2.0**-20}
-
-
-@cache
-def rescale_unary(name: str) -> Kernel:
-    """For any function of one number, by its name in `backlit_kernels.unary`.
-
-    The quotient loses digits where x and x0 are close; the derivative between them, at Gauss's two
-    points, does not, but is wrong where they are far apart or a kink lies between them. It is taken
-    where the two differ by no more than rounding would explain.
-    """
-    f, slope = VALUES[name], DERIVATIVES[name]
-    share_off = ROUNDING_OF.get(name, ROUNDING)
-
-    @helper
-    def mean_slope(a: Any, b: Any, p: Any, q: Any, r: Any) -> Any:
-        half, one, rounding = splat(0.5), splat(1.0), splat(share_off)
-        fa, fb = f(a, p, q, r), f(b, p, q, r)
-        middle, away = half * (a + b), splat(0.28867513459481287) * (a - b)
-        inside = half * (slope(middle - away, p, q, r) + slope(middle + away, p, q, r))
-        size = absolute(fa) + absolute(fb) + minimum(absolute(a) + absolute(b), one)
-        close = absolute(inside * (a - b) - (fa - fb)) <= rounding * size
-        same = a == b
-        return select(close | same, inside, (fa - fb) / select(same, one, a - b))
-
-    def rescale_unary(
-        arena: Any,
-        constants: Any,
-        x: int,
-        x0: int,
-        g: int,
-        out: int,
-        size: int,
-        parameters: int,
-    ) -> None:
-        p, q = load_one(constants, parameters), load_one(constants, parameters + 1)
-        r = load_one(constants, parameters + 2)
-        for i in range(0, size, LANES):
-            share = mean_slope(load(arena, x + i), load(arena, x0 + i), p, q, r)
-            store(arena, out + i, load(arena, g + i) * share)
-
-    return Kernel(rescale_unary, f"rescale_{name}")
 
 
 @kernel

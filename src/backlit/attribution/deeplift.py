@@ -6,10 +6,12 @@ input. Multipliers follow the chain rule; by the rescale rule, that of a non-lin
 
     m = (f(z) - f(z')) / (z - z')
 
-for the values z that it takes for the input and z' for the baseline. The attributions add up to
-score(x) - score(x').
+for the values z that it takes for the input and z' for the baseline; the reveal-cancel rule treats
+what raises z and what lowers it apart (`backlit.lowering.reveal_cancel`). The attributions add up
+to score(x) - score(x').
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +21,18 @@ from backlit_kernels.rescale import add_contribution
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.baselines import check_background, check_baseline
-from backlit.graph import Graph, pool_first
+from backlit.graph import Graph, Node, pool_first
 from backlit.lowering import Lowering
-from backlit.lowering.context import FIRST_FREE_PORT
+from backlit.lowering.context import FIRST_FREE_PORT, Emitter
 from backlit.lowering.rescale import rescale_rule, seed_multipliers
+from backlit.lowering.reveal_cancel import RevealCancel
 from backlit.model import Model
 
 BASELINE = FIRST_FREE_PORT
+RULES: dict[str, Callable[[Lowering], Callable[[Node], Emitter]]] = {
+    "rescale": rescale_rule,
+    "reveal_cancel": RevealCancel,
+}
 
 
 @dataclass(frozen=True)
@@ -39,10 +46,13 @@ class DifferenceRule:
     per_sample: int  # 1 where each sample has a baseline of its own
     baselines: int
     tensor: int = 0
+    rule: str = "rescale"
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
-        # the same function with fewer ReLUs; tensors inside keep their numbers only without that
-        point = Lowering(graph if self.tensor else pool_first(graph), lanes)
+        # the same function with fewer ReLUs; but tensors inside have other numbers then, and
+        # layers before a ReLU other users
+        as_it_is = self.tensor or self.rule != "rescale"
+        point = Lowering(graph if as_it_is else pool_first(graph), lanes)
         point.keep_all()
         reference = point.another_pass()
         tape = point.tape
@@ -59,7 +69,7 @@ class DifferenceRule:
 
         tape.section = "body"
         seed_multipliers(point, reference, self.score, targets)
-        point.backward(until=self.tensor, rule=rescale_rule(reference))
+        point.backward(until=self.tensor, rule=RULES[self.rule](reference))
         tape.emit(
             add_contribution,
             x=point.activations[self.tensor],
@@ -82,13 +92,14 @@ def deeplift(
     target: Any = None,
     *,
     baseline: Any = 0.0,
+    rule: str = "rescale",
     score: str = "logit",
     threads: int | None = None,
     progress: bool = False,
     out: np.ndarray | None = None,
     memory: int | None = None,
 ) -> np.ndarray:
-    """DeepLIFT with the rescale rule: how differences from a baseline make that of the score.
+    """DeepLIFT: how differences from a baseline make that of the score.
 
     Additions, convolutions, dense layers, average pooling, batch normalisation and what moves or
     averages values are linear. Any other function of one value is rescaled. A product of two
@@ -110,6 +121,12 @@ def deeplift(
         As for `backlit.saliency`.
     baseline : number, array of a sample's shape, or array of the shape of `X`
         The reference input.
+    rule : {"rescale", "reveal_cancel"}
+        How activation functions that follow a dense layer or convolution are passed. By rescale,
+        contributions that cancel each other before a function are forgotten: in
+        ``min(a, b) = a - relu(a - b)`` one input gets everything. Reveal-cancel keeps positive and
+        negative ones apart, and both get half. It takes several times as long. (The authors use
+        it for dense layers only.)
     score, threads, progress, out, memory
         As for `backlit.saliency`.
 
@@ -124,11 +141,12 @@ def deeplift(
         for: a power with an exponent that depends on the input.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
+    if rule not in RULES:
+        raise ValueError(f"rule must be one of {', '.join(map(repr, RULES))}, got {rule!r}")
     base = check_baseline(baseline, call.samples, model.input_shape)
     result = call.result()
-    call.run(
-        DifferenceRule(call.score, base.per_sample, 1), result, [base.values], label="DeepLIFT"
-    )
+    probe = DifferenceRule(call.score, base.per_sample, 1, rule=rule)
+    call.run(probe, result, [base.values], label="DeepLIFT")
     return result
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from backlit_kernels import rescale
 from backlit_kernels.kernel import Kernel
+from backlit_kernels.rescale_unary import rescale_unary
 from backlit_kernels.scores import LOG_PROBABILITY, LOGIT, LOSS
 from backlit_kernels.sigmoid_scores import rescale_sigmoid_score
 
@@ -53,7 +54,7 @@ def rescale_rule(reference: Lowering) -> Callable[[Node], Emitter]:
             bounds = reference.tape.constant(PIECES[type(layer)](layer))
             return elementwise(reference, rescale.rescale_linear, bounds=bounds)
         if isinstance(layer, Elementwise) and layer.function != "scale":
-            kernel = rescale.rescale_unary(layer.function)
+            kernel = rescale_unary(layer.function)
             return elementwise(reference, kernel, parameters=parameters(reference, layer))
         if isinstance(layer, Softmax | LogSoftmax):
             return lambda lowering, node: softmax(lowering, reference, node)
