@@ -1,7 +1,8 @@
 """Max and average pooling, forward and backward, over windows clipped to the image.
 
 Families are made for a window size, so that the loops over whole windows unroll; windows cut by
-the image's edge take the same code with their own sizes.
+the image's edge take the same code with their own sizes. A pixel is one vector of samples (or one
+float of a single sample): from a pixel to the next is a constant in the code.
 
 # c = channels, (oy, ox) = output position, (y, x) = input position
 """
@@ -27,11 +28,11 @@ def whole_windows(
 @for_lanes
 def max_pool(load: Any, store: Any, width: int, rows: int, columns: int) -> Any:
     @helper
-    def window_maximum(arena: Any, start: int, h: int, w: int, pitch: int, pixel: int) -> Any:
+    def window_maximum(arena: Any, start: int, h: int, w: int, pitch: int) -> Any:
         best = load(arena, start)
         for i in range(h):
             for j in range(w):
-                best = maximum(best, load(arena, start + i * pitch + j * pixel))
+                best = maximum(best, load(arena, start + i * pitch + j * width))
         return best
 
     def max_pool(
@@ -47,7 +48,6 @@ def max_pool(load: Any, store: Any, width: int, rows: int, columns: int) -> Any:
         pitch: int,
         out_plane: int,
         out_pitch: int,
-        pixel: int,
         stride_y: int,
         stride_x: int,
         top: int,
@@ -60,19 +60,18 @@ def max_pool(load: Any, store: Any, width: int, rows: int, columns: int) -> Any:
                 y = max(oy * stride_y - top, 0)
                 h = min(oy * stride_y - top + rows, height) - y
                 a, b = (whole, end) if h == rows else (0, 0)
-                for i in range(0, pixel, width):
-                    source = x + c * plane + y * pitch + i
-                    target = out + c * out_plane + oy * out_pitch + i
-                    for ox in range(a, b):
-                        at = source + (ox * stride_x - left) * pixel
-                        best = window_maximum(arena, at, rows, columns, pitch, pixel)
-                        store(arena, target + ox * pixel, best)
-                    for n in range(out_width - (b - a)):
-                        ox = n if n < a else n + b - a
-                        xx = max(ox * stride_x - left, 0)
-                        w = min(ox * stride_x - left + columns, image_width) - xx
-                        best = window_maximum(arena, source + xx * pixel, h, w, pitch, pixel)
-                        store(arena, target + ox * pixel, best)
+                source = x + c * plane + y * pitch
+                target = out + c * out_plane + oy * out_pitch
+                for ox in range(a, b):
+                    at = source + (ox * stride_x - left) * width
+                    best = window_maximum(arena, at, rows, columns, pitch)
+                    store(arena, target + ox * width, best)
+                for n in range(out_width - (b - a)):
+                    ox = n if n < a else n + b - a
+                    xx = max(ox * stride_x - left, 0)
+                    w = min(ox * stride_x - left + columns, image_width) - xx
+                    best = window_maximum(arena, source + xx * width, h, w, pitch)
+                    store(arena, target + ox * width, best)
 
     return max_pool
 
@@ -88,14 +87,13 @@ def max_pool_backward(load: Any, store: Any, width: int, rows: int, columns: int
         h: int,
         w: int,
         pitch: int,
-        pixel: int,
         distance: int,
         accumulate: int,
     ) -> None:
         zero = splat(0.0)
         for i in range(h):
             for j in range(w):
-                at = start + i * pitch + j * pixel
+                at = start + i * pitch + j * width
                 here = load(arena, at) == best
                 share = select(here, gradient, zero)
                 gradient = select(here, zero, gradient)
@@ -118,7 +116,6 @@ def max_pool_backward(load: Any, store: Any, width: int, rows: int, columns: int
         pitch: int,
         out_plane: int,
         out_pitch: int,
-        pixel: int,
         stride_y: int,
         stride_x: int,
         top: int,
@@ -140,29 +137,23 @@ def max_pool_backward(load: Any, store: Any, width: int, rows: int, columns: int
                 top_y = max(oy * stride_y - top, 0)
                 h = min(oy * stride_y - top + rows, height) - top_y
                 a, b = (whole, end) if h == rows else (0, 0)
-                for i in range(0, pixel, width):
-                    source = x + c * plane + top_y * pitch + i
-                    place = c * out_plane + oy * out_pitch + i
-                    for ox in range(a, b):
-                        at = place + ox * pixel
-                        best = load(arena, y + at)
-                        gradient = relu_rule(load(arena, g + at), best, masked, rectified)
-                        at = source + (ox * stride_x - left) * pixel
-                        route(
-                            arena, best, gradient, at, rows, columns,
-                            pitch, pixel, distance, accumulate,
-                        )  # fmt: skip
-                    for n in range(out_width - (b - a)):
-                        ox = n if n < a else n + b - a
-                        left_x = max(ox * stride_x - left, 0)
-                        w = min(ox * stride_x - left + columns, image_width) - left_x
-                        at = place + ox * pixel
-                        best = load(arena, y + at)
-                        gradient = relu_rule(load(arena, g + at), best, masked, rectified)
-                        route(
-                            arena, best, gradient, source + left_x * pixel, h, w,
-                            pitch, pixel, distance, accumulate,
-                        )  # fmt: skip
+                source = x + c * plane + top_y * pitch
+                place = c * out_plane + oy * out_pitch
+                for ox in range(a, b):
+                    at = place + ox * width
+                    best = load(arena, y + at)
+                    gradient = relu_rule(load(arena, g + at), best, masked, rectified)
+                    at = source + (ox * stride_x - left) * width
+                    route(arena, best, gradient, at, rows, columns, pitch, distance, accumulate)
+                for n in range(out_width - (b - a)):
+                    ox = n if n < a else n + b - a
+                    left_x = max(ox * stride_x - left, 0)
+                    w = min(ox * stride_x - left + columns, image_width) - left_x
+                    at = place + ox * width
+                    best = load(arena, y + at)
+                    gradient = relu_rule(load(arena, g + at), best, masked, rectified)
+                    at = source + left_x * width
+                    route(arena, best, gradient, at, h, w, pitch, distance, accumulate)
 
     return max_pool_backward
 
@@ -193,7 +184,6 @@ def average_pool(load: Any, store: Any, width: int) -> Any:
         pitch: int,
         out_plane: int,
         out_pitch: int,
-        pixel: int,
         rows: int,
         columns: int,
         stride_y: int,
@@ -214,18 +204,17 @@ def average_pool(load: Any, store: Any, width: int) -> Any:
                     xx = max(ox * stride_x - left, 0)
                     w = min(ox * stride_x - left + columns, image_width) - xx
                     n_x = window_size(ox, stride_x, columns, left, right, image_width, padded)
-                    first = x + c * plane + y * pitch + xx * pixel
-                    target = out + c * out_plane + oy * out_pitch + ox * pixel
+                    first = x + c * plane + y * pitch + xx * width
+                    target = out + c * out_plane + oy * out_pitch + ox * width
                     share = splat(1.0 / (n_y * n_x))
-                    for i in range(0, pixel, width):
-                        total = splat(0.0)
-                        for j in range(h):
-                            # a sum of rows: one long sum of a large image would lose digits
-                            row = splat(0.0)
-                            for k in range(w):
-                                row = row + load(arena, first + i + j * pitch + k * pixel)
-                            total = total + row
-                        store(arena, target + i, total * share)
+                    total = splat(0.0)
+                    for j in range(h):
+                        # a sum of rows: one long sum of a large image would lose digits
+                        row = splat(0.0)
+                        for k in range(w):
+                            row = row + load(arena, first + j * pitch + k * width)
+                        total = total + row
+                    store(arena, target, total * share)
 
     return average_pool
 
@@ -245,7 +234,6 @@ def average_pool_backward(load: Any, store: Any, width: int) -> Any:
         pitch: int,
         out_plane: int,
         out_pitch: int,
-        pixel: int,
         rows: int,
         columns: int,
         stride_y: int,
@@ -266,14 +254,13 @@ def average_pool_backward(load: Any, store: Any, width: int) -> Any:
                     xx = max(ox * stride_x - left, 0)
                     w = min(ox * stride_x - left + columns, image_width) - xx
                     n_x = window_size(ox, stride_x, columns, left, right, image_width, padded)
-                    first = out + c * plane + y * pitch + xx * pixel
-                    source = g + c * out_plane + oy * out_pitch + ox * pixel
+                    first = out + c * plane + y * pitch + xx * width
+                    source = g + c * out_plane + oy * out_pitch + ox * width
                     share = splat(1.0 / (n_y * n_x))
-                    for i in range(0, pixel, width):
-                        gradient = load(arena, source + i) * share
-                        for j in range(h):
-                            for k in range(w):
-                                at = first + i + j * pitch + k * pixel
-                                store(arena, at, load(arena, at) + gradient)
+                    gradient = load(arena, source) * share
+                    for j in range(h):
+                        for k in range(w):
+                            at = first + j * pitch + k * width
+                            store(arena, at, load(arena, at) + gradient)
 
     return average_pool_backward

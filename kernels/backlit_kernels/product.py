@@ -179,8 +179,10 @@ CACHE_LINE = 16  # floats
 def tile_shapes() -> tuple[tuple[int, int], ...]:
     """Tile shapes (rows, columns) that this processor's registers hold."""
     room = target().accumulators
-    rows = [r for r in (16, 12, 8, 6, 4, 3, 2, 1) if r <= room]
-    return tuple((r, c) for r in rows for c in sorted({room // r, 2, 1}) if r * c <= room)
+    rows = [r for r in (16, 12, 8, 6, 4, 3, 2) if r <= room]
+    several = [(r, c) for r in rows for c in sorted({room // r, 2, 1}) if r * c <= room]
+    # a single row leaves registers free that would hold the weights of others
+    return (*several, *((1, c) for c in range(room * 7 // 6, 0, -1)))
 
 
 def tile_cost(rows: int, columns: int, positions: int, aligned: bool = True) -> float:

@@ -69,7 +69,7 @@ def rescale_max_pool(load: Any, store: Any, width: int, rows: int, columns: int)
     @helper
     def route(
         arena: Any, a: Any, b: Any, g: Any, x: int, x0: int, out: int, h: int, w: int,
-        pitch: int, pixel: int, accumulate: int,
+        pitch: int, accumulate: int,
     ) -> None:  # fmt: skip
         """Send the multiplier of a window whose maxima are `a` and, of the reference, `b`.
 
@@ -81,7 +81,7 @@ def rescale_max_pool(load: Any, store: Any, width: int, rows: int, columns: int)
         change, found = zero, zero
         for i in range(h):
             for j in range(w):
-                at = i * pitch + j * pixel
+                at = i * pitch + j * width
                 value, reference = load(arena, x + at), load(arena, x0 + at)
                 here = (select(falls, reference, value) == best) & (found == zero)
                 change = select(here, value - reference, change)
@@ -90,7 +90,7 @@ def rescale_max_pool(load: Any, store: Any, width: int, rows: int, columns: int)
         factor = select(same, one, (a - b) / select(same, one, change)) * g
         for i in range(h):
             for j in range(w):
-                at = i * pitch + j * pixel
+                at = i * pitch + j * width
                 value, reference = load(arena, x + at), load(arena, x0 + at)
                 here = select(falls, reference, value) == best
                 share = select(here, factor, zero)
@@ -116,7 +116,6 @@ def rescale_max_pool(load: Any, store: Any, width: int, rows: int, columns: int)
         pitch: int,
         out_plane: int,
         out_pitch: int,
-        pixel: int,
         stride_y: int,
         stride_x: int,
         top: int,
@@ -135,27 +134,25 @@ def rescale_max_pool(load: Any, store: Any, width: int, rows: int, columns: int)
                 top_y = max(oy * stride_y - top, 0)
                 h = min(oy * stride_y - top + rows, height) - top_y
                 a, b = (whole, end) if h == rows else (0, 0)
-                for i in range(0, pixel, width):
-                    source = c * plane + top_y * pitch + i
-                    place = c * out_plane + oy * out_pitch + i
-                    for ox in range(a, b):
-                        at = place + ox * pixel
-                        start = source + (ox * stride_x - left) * pixel
-                        route(
-                            arena, load(arena, y + at), load(arena, y0 + at), load(arena, g + at),
-                            x + start, x0 + start, out + start, rows, columns,
-                            pitch, pixel, accumulate,
-                        )  # fmt: skip
-                    for n in range(out_width - (b - a)):
-                        ox = n if n < a else n + b - a
-                        left_x = max(ox * stride_x - left, 0)
-                        w = min(ox * stride_x - left + columns, image_width) - left_x
-                        at = place + ox * pixel
-                        start = source + left_x * pixel
-                        route(
-                            arena, load(arena, y + at), load(arena, y0 + at), load(arena, g + at),
-                            x + start, x0 + start, out + start, h, w, pitch, pixel, accumulate,
-                        )  # fmt: skip
+                source = c * plane + top_y * pitch
+                place = c * out_plane + oy * out_pitch
+                for ox in range(a, b):
+                    at = place + ox * width
+                    start = source + (ox * stride_x - left) * width
+                    route(
+                        arena, load(arena, y + at), load(arena, y0 + at), load(arena, g + at),
+                        x + start, x0 + start, out + start, rows, columns, pitch, accumulate,
+                    )  # fmt: skip
+                for n in range(out_width - (b - a)):
+                    ox = n if n < a else n + b - a
+                    left_x = max(ox * stride_x - left, 0)
+                    w = min(ox * stride_x - left + columns, image_width) - left_x
+                    at = place + ox * width
+                    start = source + left_x * width
+                    route(
+                        arena, load(arena, y + at), load(arena, y0 + at), load(arena, g + at),
+                        x + start, x0 + start, out + start, h, w, pitch, accumulate,
+                    )  # fmt: skip
 
     return rescale_max_pool
 

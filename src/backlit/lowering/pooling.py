@@ -25,7 +25,6 @@ def image_operands(lowering: Lowering, node: Node) -> dict[str, int]:
         "pitch": source.pitch,
         "out_plane": target.plane,
         "out_pitch": target.pitch,
-        "pixel": lowering.lanes,
     }
 
 
