@@ -20,8 +20,9 @@ from backlit.tape import Buffer
 
 # Transforms cost more than they save below so many channels, in and out.
 LEAST_CHANNELS = 16
-# Transformed patches at hand: beyond this a strip is cut in pieces.
-STRIP_BYTES = 1024 * 1024
+# Transformed patches at hand, least and most: beyond that a strip is cut in pieces. Small ones stay
+# in the cache; each piece reads all weights anew, so that large weights want large pieces.
+LEAST_BYTES, MOST_BYTES = 256 * 1024, 1024 * 1024
 
 FILTER_TRANSFORM = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
 
@@ -90,7 +91,8 @@ def emit_winograd(
     across = -(-width // 2)  # patches of a strip
     strip = across * lanes  # floats of a strip
     patches = -(-strip // LANES)  # vectors of a strip
-    room = STRIP_BYTES // (16 * (inputs + outputs) * LANES * 4)
+    strip_bytes = int(np.clip(2 * 4 * weights.size, LEAST_BYTES, MOST_BYTES))
+    room = strip_bytes // (16 * (inputs + outputs) * LANES * 4)
     pieces = -(-patches // max(room, 1))
     length = -(-patches // pieces)
     together = max(1, min(rows, room // patches)) if pieces == 1 else 1
