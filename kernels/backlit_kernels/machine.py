@@ -101,6 +101,7 @@ def run_machine(
     for sample in range(first, stop, lanes):
         frame[SAMPLE] = sample
         frame[COUNT] = min(lanes, stop - sample)
+        frame[STEP] = 0
         run_section(arena, constants, program, frame, sections[1], sections[2])
         for step in range(repeats):
             frame[STEP] = step

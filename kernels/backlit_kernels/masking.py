@@ -8,6 +8,7 @@ from typing import Any
 
 from backlit_kernels.frame import COUNT, PORTS, SAMPLE, STEP, floats_at, integers_at
 from backlit_kernels.kernel import kernel
+from backlit_kernels.lanes import for_lanes
 from backlit_kernels.vector import LANES, fma, load, load_one, splat, store
 
 
@@ -19,6 +20,7 @@ def spread_mask(
     segments: int,
     count: int,
     masks_per_sample: int,
+    first: int,
     segments_per_sample: int,
     out: int,
     channels: int,
@@ -34,7 +36,7 @@ def spread_mask(
     ----------
     masks
         Port of the array ``(entries, count)``: of each mask, a value for each segment. A lane
-        takes entry ``sample * masks_per_sample + step``.
+        takes entry ``sample * masks_per_sample + step + first``.
     segments
         Port of the int64 array ``(entries, channels, height, width)`` of segment numbers: one
         for all samples if `segments_per_sample` is 0, one each if it is 1.
@@ -43,7 +45,7 @@ def spread_mask(
     numbers = integers_at(frame[PORTS + segments])
     size = channels * height * width
     if lanes > 1 and masks_per_sample == 0 and segments_per_sample == 0:
-        start = frame[STEP] * count
+        start = (frame[STEP] + first) * count
         for c in range(channels):
             for y in range(height):
                 pixel = (c * height + y) * width
@@ -55,11 +57,11 @@ def spread_mask(
         return
     for lane in range(lanes):
         sample = frame[SAMPLE] + min(lane, frame[COUNT] - 1)
-        start = (frame[STEP] + sample * masks_per_sample) * count
-        first = sample * segments_per_sample * size
+        start = (frame[STEP] + sample * masks_per_sample + first) * count
+        own = sample * segments_per_sample * size
         for c in range(channels):
             for y in range(height):
-                pixel = first + (c * height + y) * width
+                pixel = own + (c * height + y) * width
                 target = out + c * plane + y * row + lane
                 for x in range(width):
                     arena[target + x * lanes] = values[start + numbers[pixel + x]]
@@ -73,6 +75,83 @@ def blend(arena: Any, a: int, b: int, mask: int, out: int, size: int) -> None:
         m = load(arena, mask + i)
         rest = (one - m) * load(arena, b + i)
         store(arena, out + i, fma(m, load(arena, a + i), rest))
+
+
+@for_lanes
+def keep_pattern(load: Any, store: Any, width: int) -> Any:
+    def keep_pattern(
+        arena: Any,
+        x: int,
+        out: int,
+        channels: int,
+        height: int,
+        image_width: int,
+        plane: int,
+        row: int,
+        size: int,
+    ) -> None:
+        """Write a tensor to a table of patterns, entries `size` floats apart, channels together."""
+        for y in range(height):
+            for i in range(image_width):
+                source = x + y * row + i * width
+                target = out + (y * image_width + i) * size
+                for c in range(channels):
+                    store(arena, target + c * width, load(arena, source + c * plane))
+
+    return keep_pattern
+
+
+@for_lanes
+def pick_patterns(load: Any, store: Any, width: int) -> Any:
+    def pick_patterns(
+        arena: Any,
+        frame: Any,
+        choice: int,
+        choices_per_sample: int,
+        patterns: int,
+        out: int,
+        channels: int,
+        height: int,
+        image_width: int,
+        plane: int,
+        row: int,
+        size: int,
+    ) -> None:
+        """Put a tensor together: each entry of its image from the pattern chosen for it.
+
+        Parameters
+        ----------
+        choice
+            Port of the int64 array ``(entries, height, width)`` of pattern numbers. A lane takes
+            entry ``sample * choices_per_sample + step``.
+        patterns
+            Where the table ``(height, width, patterns, channels, lanes)`` lies, of which each
+            entry of an image takes `size` floats.
+        """
+        numbers = integers_at(frame[PORTS + choice])
+        entries = height * image_width
+        if choices_per_sample == 0:
+            start = frame[STEP] * entries
+            for y in range(height):
+                for i in range(image_width):
+                    number = numbers[start + y * image_width + i]
+                    source = patterns + (y * image_width + i) * size + number * channels * width
+                    target = out + y * row + i * width
+                    for c in range(channels):
+                        store(arena, target + c * plane, load(arena, source + c * width))
+            return
+        for lane in range(width):
+            sample = frame[SAMPLE] + min(lane, frame[COUNT] - 1)
+            start = (frame[STEP] + sample * choices_per_sample) * entries
+            for y in range(height):
+                for i in range(image_width):
+                    number = numbers[start + y * image_width + i]
+                    source = patterns + (y * image_width + i) * size + number * channels * width
+                    target = out + y * row + i * width + lane
+                    for c in range(channels):
+                        arena[target + c * plane] = arena[source + c * width + lane]
+
+    return pick_patterns
 
 
 @kernel

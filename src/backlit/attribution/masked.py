@@ -12,11 +12,13 @@ from backlit.attribution.masks import (
     Boxes,
     MaskedScores,
     SegmentMasks,
+    SegmentPatterns,
     SegmentSwaps,
     Spans,
     all_boxes,
 )
 from backlit.baselines import Baseline
+from backlit.lowering.patterns import find_patterns
 from backlit.progress import progress_bar
 from backlit.segments import Segments, image_shape
 
@@ -40,20 +42,23 @@ def segment_scores(call: Call, baseline: Baseline, segments: Segments, masks: np
     scores of the samples themselves : float32 array (n,)
     """
     masks = np.ascontiguousarray(masks, dtype=np.float32)
+    graph, lanes = call.model._programs.graph, call.model._programs.tile_lanes
+    patterns = None
+    if not segments.per_sample:
+        patterns = find_patterns(graph, lanes, segments.maps[0], masks)
 
     def batch(part: Call, index: slice) -> tuple[MaskedScores, list[np.ndarray]]:
         base, own = baseline.chosen(index), segments.chosen(index)
-        probe = SegmentMasks(
-            part.score,
-            image_shape(part.samples.shape[1:]),
-            len(masks),
-            base.per_sample,
-            count=masks.shape[1],
-            segments_per_sample=own.per_sample,
-        )
-        return probe, [base.values, masks, own.maps]
+        shape = image_shape(part.samples.shape[1:])
+        common = part.score, shape, len(masks), base.per_sample, False, masks.shape[1]
+        if patterns is None:
+            probe = SegmentMasks(*common, segments_per_sample=own.per_sample)
+            return probe, [base.values, masks, own.maps]
+        shown = patterns.masks
+        table = SegmentPatterns(*common, tensor=patterns.tensor, patterns=len(shown))
+        return table, [base.values, patterns.choice, own.maps, shown]
 
-    return _scores(call, batch, masks)
+    return _scores(call, batch, masks if patterns is None else patterns.choice)
 
 
 def box_scores(call: Call, baseline: Baseline, spans: Spans) -> Scores:

@@ -6,7 +6,7 @@ few, lanes are masks of one sample.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from backlit_kernels import masking
@@ -20,6 +20,8 @@ from backlit.tape import Buffer
 FULL, BASELINE, MASKS, SEGMENTS = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 4)
 Span = tuple[tuple[int, int], ...]  # where boxes begin and end along an axis
 Spans = tuple[Span, ...]  # along channels, rows and columns
+# Gives a pass the masked sample, or what layers make of it; returns what puts the sample back.
+Change = Callable[[Lowering], Callable[[], None]]
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class MaskedScores:
         change = self.prepare(own, x)
 
         own.tape.section = "body"
-        point.activations[0], restore = change()
+        restore = change(point)
         put_back = self.forward(own, point)
         values = point.score_values(self.score, targets)
         own.store_lane_values(values, per_sample=self.steps, per_step=1)
@@ -63,10 +65,8 @@ class MaskedScores:
     def masks_per_sample(self) -> int:
         return self.steps if self.lanes_are_masks else 0
 
-    def prepare(self, own: Lowering, x: Buffer) -> Callable[[], tuple[Buffer, Callable[[], None]]]:
-        """Write the prologue's part; returns what writes the body's and gives the masked sample
-        and what puts it back.
-        """
+    def prepare(self, own: Lowering, x: Buffer) -> Change:
+        """Write the prologue's part; returns what writes the body's."""
         raise NotImplementedError
 
     def kept(self, graph: Graph) -> set[int]:
@@ -100,29 +100,37 @@ class SegmentMasks(MaskedScores):
     count: int = 0  # segments
     segments_per_sample: int = 0
 
-    def prepare(self, own: Lowering, x: Buffer) -> Callable[[], tuple[Buffer, Callable[[], None]]]:
+    def prepare(self, own: Lowering, x: Buffer) -> Change:
         x0 = self.replacement(own)
         mask = own.zeros(0)
-        origin, pixels = self.pixels(own)
 
-        def change() -> tuple[Buffer, Callable[[], None]]:
+        def change(point: Lowering) -> Callable[[], None]:
             self.refill(own, x0)
-            own.tape.emit(
-                masking.spread_mask,
-                masks=MASKS,
-                segments=SEGMENTS,
-                count=self.count,
-                masks_per_sample=self.masks_per_sample,
-                segments_per_sample=self.segments_per_sample,
-                out=mask.at(origin),
-                **pixels,
-            )
-            out = own.new_buffer(0)
-            size = own.layouts[0].size
-            own.tape.emit(masking.blend, a=x, b=x0, mask=mask, out=out, size=size)
-            return out, nothing
+            point.activations[0] = self.blended(own, x, x0, mask)
+            return nothing
 
         return change
+
+    def blended(
+        self, own: Lowering, x: Buffer, x0: Buffer, mask: Buffer, port: int = MASKS, first: int = 0
+    ) -> Buffer:
+        """Parts of two tensors: by the mask at the current step, counted from `first` on."""
+        origin, pixels = self.pixels(own)
+        own.tape.emit(
+            masking.spread_mask,
+            masks=port,
+            segments=SEGMENTS,
+            count=self.count,
+            masks_per_sample=self.masks_per_sample,
+            first=first,
+            segments_per_sample=self.segments_per_sample,
+            out=mask.at(origin),
+            **pixels,
+        )
+        out = own.new_buffer(0)
+        size = own.layouts[0].size
+        own.tape.emit(masking.blend, a=x, b=x0, mask=mask, out=out, size=size)
+        return out
 
     def replacement(self, own: Lowering) -> Buffer:
         """What masked pixels are replaced by."""
@@ -130,6 +138,54 @@ class SegmentMasks(MaskedScores):
 
     def refill(self, own: Lowering, x0: Buffer) -> None:
         """Change the replacement from step to step; a baseline stays."""
+
+
+@dataclass(frozen=True)
+class SegmentPatterns(SegmentMasks):
+    """The same, of masks of zeros and ones, from what the first layers make of a few patterns.
+
+    `MASKS` holds the choice of patterns (see `backlit.lowering.patterns`), the port after
+    `SEGMENTS` their masks.
+    """
+
+    tensor: int = 0
+    patterns: int = 0
+
+    def prepare(self, own: Lowering, x: Buffer) -> Change:
+        x0 = self.replacement(own)
+        mask = own.zeros(0)
+        layout = own.layouts[self.tensor]
+        channels, height, width = layout.image
+        part = channels * own.lanes
+        image = {"channels": channels, "height": height, "image_width": width}
+        image |= {"plane": layout.plane, "row": layout.pitch, "size": self.patterns * part}
+        table = own.tape.buffer(self.patterns * part * height * width)
+        for number in range(self.patterns):
+            shown = own.another_pass()
+            pattern = replace(self, lanes_are_masks=False)
+            shown.activations[0] = pattern.blended(own, x, x0, mask, SEGMENTS + 1, number)
+            shown.forward(until=self.tensor)
+            own.tape.emit(
+                masking.keep_pattern(own.lanes),
+                x=shown.activations[self.tensor].at(layout.origin),
+                out=table.at(number * part),
+                **image,
+            )
+        out = own.zeros(self.tensor)
+
+        def change(point: Lowering) -> Callable[[], None]:
+            own.tape.emit(
+                masking.pick_patterns(own.lanes),
+                choice=MASKS,
+                choices_per_sample=self.masks_per_sample,
+                patterns=table,
+                out=out.at(layout.origin),
+                **image,
+            )
+            point.activations[self.tensor] = out
+            return nothing
+
+        return change
 
 
 @dataclass(frozen=True)
@@ -180,13 +236,14 @@ class Boxes(MaskedScores):
         passes.forward(point)
         return passes.restore
 
-    def prepare(self, own: Lowering, x: Buffer) -> Callable[[], tuple[Buffer, Callable[[], None]]]:
+    def prepare(self, own: Lowering, x: Buffer) -> Change:
         x0 = own.another_pass().load(BASELINE, per_sample=self.baseline_per_sample)
         out = own.another_pass().load(per_sample=self.per_sample)
 
-        def change() -> tuple[Buffer, Callable[[], None]]:
+        def change(point: Lowering) -> Callable[[], None]:
             self.copy(own, x0, out)
-            return out, lambda: self.copy(own, x, out)
+            point.activations[0] = out
+            return lambda: self.copy(own, x, out)
 
         return change
 

@@ -1,0 +1,117 @@
+"""The first layers of masked samples by table: an entry sees few segments, so few patterns of them.
+
+Segments that are seen together get different colours. Masks that keep the segments of some colours
+and replace the others then show each entry every pattern of its segments: with c colours, 2^c of
+them. What the first layers make of these is a table, from which any mask's tensor is put together:
+each entry is taken from the pattern that agrees with the mask on the segments it sees.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from backlit.graph import Graph
+from backlit.lowering.local import Stage, next_stage
+
+MOST_COLOURS = 4
+TABLE_BYTES = 64 * 1024 * 1024  # of a tile's table
+FEWEST_USES = 2  # masks for each pattern, from which on a table is worth making
+WINDOW_ENTRIES = 1 << 22  # pixels of all windows that are looked at
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """How masks are put together from patterns.
+
+    Attributes
+    ----------
+    tensor : int
+        What is taken from the table.
+    masks : float32 array (2^colours, segments)
+        The masks that show all patterns.
+    choice : int64 array (M, rows * columns)
+        Of each mask and each entry of the tensor's image, the number of its pattern.
+    """
+
+    tensor: int
+    masks: np.ndarray
+    choice: np.ndarray
+
+
+def find_patterns(
+    graph: Graph, lanes: int, segments: np.ndarray, masks: np.ndarray
+) -> Patterns | None:
+    """Patterns for the deepest tensor that they pay for, if there is one.
+
+    `segments` (channels, height, width) are those of all samples, `masks` (M, count) hold zeros and
+    ones; a tile has `lanes` samples.
+    """
+    best = None
+    if len(graph.shapes[0]) != 3 or not np.isin(masks, (0, 1)).all():
+        return None
+    for tensor, seen in seen_segments(graph, segments):
+        colours = colour(seen, masks.shape[1])
+        count = int(colours.max()) + 1
+        size = lanes * 4 * prod(graph.shapes[tensor]) << count
+        if count > MOST_COLOURS or len(masks) < FEWEST_USES << count or size > TABLE_BYTES:
+            break
+        best = tensor, seen, colours
+    if best is None:
+        return None
+    tensor, seen, colours = best
+    shown = np.arange(1 << (int(colours.max()) + 1))[:, None] >> colours & 1
+    choice = np.zeros((len(masks), len(seen)), np.int64)
+    for column in seen.T:
+        choice |= np.where(column < 0, 0, masks[:, column] > 0).astype(np.int64) << colours[column]
+    return Patterns(tensor, shown.astype(np.float32), choice)
+
+
+def seen_segments(graph: Graph, segments: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Tensors along the first stages, and which segments each entry of their images sees.
+
+    An array (rows * columns, most) of different segment numbers, filled up with -1; up to the
+    tensor of which an entry sees more than can be coloured.
+    """
+    window, stride, padding = np.array([1, 1]), np.array([1, 1]), np.array([0, 0])
+    tensor = 0
+    stage: Stage | None
+    while (stage := next_stage(graph, tensor)) is not None:
+        tensor = stage.output
+        padding = padding + stage.padding * stride
+        window = window + (np.array(stage.window) - 1) * stride
+        stride = stride * stage.stride
+        rows, columns = graph.shapes[tensor][1:]
+        if rows * columns * len(segments) * prod(window) > WINDOW_ENTRIES:
+            return
+        seen = np.empty((rows, columns, len(segments), *window), np.int64)
+        places = [
+            np.arange(n)[:, None] * s + np.arange(w) - p
+            for n, s, w, p in zip((rows, columns), stride, window, padding, strict=True)
+        ]
+        inside = [(at >= 0) & (at < n) for at, n in zip(places, segments.shape[1:], strict=True)]
+        y, x = (np.where(ok, at, 0) for ok, at in zip(inside, places, strict=True))
+        seen = segments[:, y[:, None, :, None], x[None, :, None, :]]
+        seen = np.where(inside[0][:, None, :, None] & inside[1][None, :, None, :], seen, -1)
+        seen = np.sort(seen.transpose(1, 2, 0, 3, 4).reshape(rows * columns, -1), axis=1)
+        seen[:, 1:][seen[:, 1:] == seen[:, :-1]] = -1
+        seen = -np.sort(-seen, axis=1)
+        most = int((seen >= 0).sum(axis=1).max())
+        if most > MOST_COLOURS:
+            return
+        yield tensor, seen[:, :most]
+
+
+def colour(seen: np.ndarray, count: int) -> np.ndarray:
+    """A number for each segment, such that segments that are seen together have different ones."""
+    together: list[set[int]] = [set() for _ in range(count)]
+    for row in np.unique(seen, axis=0):
+        numbers = [int(n) for n in row if n >= 0]
+        for n in numbers:
+            together[n].update(numbers)
+    colours = np.full(count, -1)
+    for n in range(count):
+        taken = {int(colours[other]) for other in together[n]}
+        colours[n] = next(c for c in range(count + 1) if c not in taken)
+    return colours
