@@ -9,6 +9,7 @@ each entry is taken from the pattern that agrees with the mask on the segments i
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -48,23 +49,22 @@ def find_patterns(
     `segments` (channels, height, width) are those of all samples, `masks` (M, count) hold zeros and
     ones; a tile has `lanes` samples.
     """
-    best = None
-    if len(graph.shapes[0]) != 3 or not np.isin(masks, (0, 1)).all():
+    if len(graph.shapes[0]) != 3 or not ((masks == 0) | (masks == 1)).all():
         return None
-    for tensor, seen in seen_segments(graph, segments):
+    for tensor, seen in reversed(list(seen_segments(graph, segments))):
         colours = colour(seen, masks.shape[1])
         count = int(colours.max()) + 1
         size = lanes * 4 * prod(graph.shapes[tensor]) << count
-        if count > MOST_COLOURS or len(masks) < FEWEST_USES << count or size > TABLE_BYTES:
+        if count <= MOST_COLOURS and FEWEST_USES << count <= len(masks) and size <= TABLE_BYTES:
             break
-        best = tensor, seen, colours
-    if best is None:
+    else:
         return None
-    tensor, seen, colours = best
-    shown = np.arange(1 << (int(colours.max()) + 1))[:, None] >> colours & 1
+    shown = np.arange(1 << count)[:, None] >> colours & 1
+    bits = np.zeros((len(masks), masks.shape[1] + 1), np.int64)  # the last stands for -1
+    bits[:, :-1] = (masks > 0).astype(np.int64) << colours
     choice = np.zeros((len(masks), len(seen)), np.int64)
     for column in seen.T:
-        choice |= np.where(column < 0, 0, masks[:, column] > 0).astype(np.int64) << colours[column]
+        choice |= np.take(bits, column, axis=1, mode="wrap")
     return Patterns(tensor, shown.astype(np.float32), choice)
 
 
@@ -85,33 +85,45 @@ def seen_segments(graph: Graph, segments: np.ndarray) -> Iterator[tuple[int, np.
         rows, columns = graph.shapes[tensor][1:]
         if rows * columns * len(segments) * prod(window) > WINDOW_ENTRIES:
             return
-        seen = np.empty((rows, columns, len(segments), *window), np.int64)
-        places = [
-            np.arange(n)[:, None] * s + np.arange(w) - p
-            for n, s, w, p in zip((rows, columns), stride, window, padding, strict=True)
-        ]
-        inside = [(at >= 0) & (at < n) for at, n in zip(places, segments.shape[1:], strict=True)]
-        y, x = (np.where(ok, at, 0) for ok, at in zip(inside, places, strict=True))
-        seen = segments[:, y[:, None, :, None], x[None, :, None, :]]
-        seen = np.where(inside[0][:, None, :, None] & inside[1][None, :, None, :], seen, -1)
-        seen = np.sort(seen.transpose(1, 2, 0, 3, 4).reshape(rows * columns, -1), axis=1)
-        seen[:, 1:][seen[:, 1:] == seen[:, :-1]] = -1
-        seen = -np.sort(-seen, axis=1)
-        most = int((seen >= 0).sum(axis=1).max())
-        if most > MOST_COLOURS:
+        middle = seen_in_windows(segments, ([rows // 2], [columns // 2]), window, stride, padding)
+        if middle.shape[1] > MOST_COLOURS:
             return
-        yield tensor, seen[:, :most]
+        everywhere = np.arange(rows), np.arange(columns)
+        seen = seen_in_windows(segments, everywhere, window, stride, padding)
+        if seen.shape[1] > MOST_COLOURS:
+            return
+        yield tensor, seen
+
+
+def seen_in_windows(
+    segments: np.ndarray,
+    entries: tuple[Any, Any],
+    window: np.ndarray,
+    stride: np.ndarray,
+    padding: np.ndarray,
+) -> np.ndarray:
+    """Different segment numbers in the windows of entries (rows, columns), filled up with -1."""
+    places = [
+        np.array(at)[:, None] * s + np.arange(w) - p
+        for at, s, w, p in zip(entries, stride, window, padding, strict=True)
+    ]
+    y, x = (np.clip(at, -1, n) + 1 for at, n in zip(places, segments.shape[1:], strict=True))
+    padded = np.pad(segments, ((0, 0), (1, 1), (1, 1)), constant_values=-1)
+    seen = padded[:, y[:, None, :, None], x[None, :, None, :]]
+    seen = np.sort(seen.transpose(1, 2, 0, 3, 4).reshape(len(y) * len(x), -1), axis=1)
+    seen[:, 1:][seen[:, 1:] == seen[:, :-1]] = -1
+    seen = -np.sort(-seen, axis=1)
+    return seen[:, : int((seen >= 0).sum(axis=1).max())]
 
 
 def colour(seen: np.ndarray, count: int) -> np.ndarray:
     """A number for each segment, such that segments that are seen together have different ones."""
-    together: list[set[int]] = [set() for _ in range(count)]
-    for row in np.unique(seen, axis=0):
-        numbers = [int(n) for n in row if n >= 0]
-        for n in numbers:
-            together[n].update(numbers)
+    together = np.zeros((count + 1, count + 1), bool)  # the last stands for -1
+    for column in range(1, seen.shape[1]):
+        together[seen[:, :-column].ravel(), seen[:, column:].ravel()] = True
+    together |= together.T
     colours = np.full(count, -1)
     for n in range(count):
-        taken = {int(colours[other]) for other in together[n]}
-        colours[n] = next(c for c in range(count + 1) if c not in taken)
+        taken = set(colours[together[n, :-1]].tolist())
+        colours[n] = next(c for c in range(count) if c not in taken)
     return colours
