@@ -68,7 +68,7 @@ def test_patterns_change_no_bit(rng, monkeypatch, stack, segments, batch):
 
     monkeypatch.setattr(masked, "find_patterns", recorded)
     with_patterns = explain()
-    assert found and found[-1] is not None
+    assert found[-1] is not None
     monkeypatch.setattr(masked, "find_patterns", lambda *_: None)
     np.testing.assert_array_equal(with_patterns, explain())
 

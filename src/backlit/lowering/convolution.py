@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from backlit.graph import Graph, Node
-from backlit.layers import Conv2D, ConvTranspose2D, MaxPool2D
+from backlit.layers import Conv2D, ConvTranspose2D
 from backlit.layers.base import Shape
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
 from backlit.lowering.flat_convolution import emit_convolution, tap_offsets
@@ -18,11 +18,9 @@ from backlit.lowering.phases import (
     phase_taps,
 )
 from backlit.lowering.planning import NEEDS, Needs
+from backlit.lowering.ties import PICKS_PIXELS, emit_settle_ties, pooling_to_settle
 from backlit.lowering.winograd import takes_winograd, winograd_backward, winograd_forward
-from backlit.operators import Reduce
 from backlit.tape import Buffer
-
-PICKS_PIXELS = (MaxPool2D, Reduce)  # of equal values, they send the gradient to some
 
 
 def conv_forward(lowering: Lowering, node: Node) -> None:
@@ -32,10 +30,13 @@ def conv_forward(lowering: Lowering, node: Node) -> None:
     out = lowering.new_buffer(y)
     after = lowering.after_forward(fused)
     x = node.inputs[0]
-    ties_matter = lowering.graph.reaches(y, PICKS_PIXELS)
-    if takes_winograd(layer, lowering.layouts[y].image) and not ties_matter:
+    wide = takes_winograd(layer, lowering.layouts[y].image)
+    pooling = pooling_to_settle(lowering.graph, node) if wide else None
+    if wide and (pooling is not None or not lowering.graph.reaches(y, PICKS_PIXELS)):
         winograd_forward(lowering, node, out, after)
         lowering.clear_border(y, out)
+        if pooling is not None:
+            emit_settle_ties(lowering, node, pooling, out, fused)
     else:
         convolve(lowering, layer, x, lowering.activations[x], y, out, layer.bias, after)
     lowering.activations[y if fused is None else fused.output] = out

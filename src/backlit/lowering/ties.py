@@ -1,0 +1,92 @@
+"""Winograd's convolution before a max-pooling: see `backlit_kernels.ties`."""
+
+import numpy as np
+from backlit_kernels.ties import largest_magnitude, settle_ties
+from backlit_kernels.vector import LANES
+
+from backlit.graph import Graph, Node
+from backlit.layers import Conv2D, MaxPool2D
+from backlit.lowering.context import Lowering, rectifies
+from backlit.lowering.flat_convolution import tap_offsets
+from backlit.operators import Reduce
+from backlit.tape import Buffer
+
+PICKS_PIXELS = (MaxPool2D, Reduce)  # of equal values, they send the gradient to some
+# A channel's values are close that differ by less than this share of the largest sum its weights
+# give. Winograd's method was seen to err by 2^-24 of it, by 2^-22 where all terms are positive.
+CLOSE = 2.0**-20
+
+
+def pooling_to_settle(graph: Graph, node: Node) -> Node | None:
+    """The pooling that alone picks from a convolution's output, in windows that do not overlap.
+
+    What comes after it must pick no more: it would see the rounding of the maxima.
+    """
+    tensor = rectified(graph, node)
+    users = graph.consumers(tensor)
+    if len(users) == 1 and isinstance(layer := users[0].layer, MaxPool2D):
+        apart = all(size <= step for size, step in zip(layer.size, layer.stride, strict=True))
+        plain = apart and not any(layer.padding) and not layer.ceil_mode
+        if plain and not graph.reaches(users[0].output, PICKS_PIXELS):
+            return users[0]
+    return None
+
+
+def rectified(graph: Graph, node: Node) -> int:
+    """The output of the ReLU that alone uses a layer's output, or else that output."""
+    users = graph.consumers(node.output)
+    if len(users) == 1 and rectifies(users[0].layer):
+        return users[0].output
+    return node.output
+
+
+def emit_settle_ties(
+    lowering: Lowering, node: Node, pooling: Node, out: Buffer, fused: Node | None
+) -> None:
+    """Put direct sums into the convolution's output where the pooling's choice hangs on them."""
+    layer, pool = node.layer, pooling.layer
+    assert isinstance(layer, Conv2D)
+    assert isinstance(pool, MaxPool2D)
+    source, target = lowering.layouts[node.inputs[0]], lowering.layouts[node.output]
+    x, tape = lowering.activations[node.inputs[0]], lowering.tape
+    weights = layer.weights.reshape(len(layer.weights), -1)
+    rows, columns = (
+        np.arange(size) - before
+        for size, before in zip(layer.weights.shape[2:], layer.padding[:2], strict=True)
+    )
+    largest = tape.buffer(max(lowering.lanes, LANES))
+    channels, height, width = source.image
+    tape.emit(
+        largest_magnitude,
+        x=x.at(source.origin),
+        out=largest,
+        channels=channels,
+        height=height,
+        row=width * lowering.lanes,
+        plane=source.plane,
+        pitch=source.pitch,
+        lanes=lowering.lanes,
+    )
+    after = lowering.after_forward(fused)
+    tape.emit(
+        settle_ties(lowering.lanes, *pool.size),
+        x=x.at(source.origin),
+        y=out.at(target.origin),
+        largest=largest,
+        weights=tape.constant(weights),
+        bias=tape.constant(layer.bias),
+        tolerance=tape.constant(CLOSE * np.abs(weights).sum(axis=1)),
+        offsets=tap_offsets(source, channels, rows, columns),
+        depth=weights.shape[1],
+        channels=len(weights),
+        out_height=lowering.layouts[pooling.output].image[1],
+        out_width=lowering.layouts[pooling.output].image[2],
+        stride_y=pool.stride[0],
+        stride_x=pool.stride[1],
+        x_row=source.pitch,
+        plane=target.plane,
+        pitch=target.pitch,
+        positive=int(rectified(lowering.graph, node) != node.output),
+        rectify=after["rectify"],
+        ceiling=after["ceiling"],
+    )
