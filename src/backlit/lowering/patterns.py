@@ -17,7 +17,7 @@ from backlit.graph import Graph
 from backlit.lowering.local import Stage, next_stage
 
 MOST_COLOURS = 4
-TABLE_BYTES = 64 * 1024 * 1024  # of a tile's table
+TABLE_BYTES = 32 * 1024 * 1024  # of a tile's table
 FEWEST_USES = 2  # masks for each pattern, from which on a table is worth making
 WINDOW_ENTRIES = 1 << 22  # pixels of all windows that are looked at
 

@@ -100,12 +100,13 @@ def convolve_phases(
     for (p, first_y), (q, first_x) in product(ys.first.items(), xs.first.items()):
         places[p, q] = layout.size * len(places) - first_y * layout.pitch - first_x
         row, column = first_y * layer.stride[0] + p, first_x * layer.stride[1] + q
+        below = source.image[1] + source.border[2] - row  # rows of the plane from there on
         lowering.tape.emit(
             take_phase,
             x=source_buffer.at(source.origin + row * source.pitch + column),
             out=phases.at(layout.size * (len(places) - 1)),
             channels=channels,
-            rows=rows,
+            rows=min(rows, -(-below // layer.stride[0])),
             columns=columns,
             stride_x=layer.stride[1],
             plane=source.plane,

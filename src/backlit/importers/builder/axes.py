@@ -1,0 +1,63 @@
+"""Operations over axes: reductions, softmax, normalisation."""
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from backlit.importers.builder.arithmetic import ArithmeticBuilder
+from backlit.importers.builder.nodes import Tensor
+from backlit.layers import GlobalAvgPool2D, LogSoftmax, Softmax
+from backlit.operators import Reduce
+
+
+class AxisBuilder(ArithmeticBuilder):
+    """Operations that bring an axis' entries together."""
+
+    def reduce(self, x: Tensor, function: str, axes: Sequence[int], keepdims: bool) -> Tensor:
+        """sum, mean, max or min over axes."""
+        rank = len(x.shape)
+        own = sorted(self._axis(axis, rank) for axis in axes)
+        if function == "mean" and rank == 4 and own == [1, 2]:
+            result = self.append(GlobalAvgPool2D(), x)
+        elif function == "min":
+            flipped = self.reduce(self.activation(x, "scale", factor=-1.0), "max", axes, True)
+            result = self.activation(flipped, "scale", factor=-1.0)
+        else:
+            result = self.append(Reduce("larger" if function == "max" else "add", own), x)
+            if function == "mean":
+                count = prod(x.sample[axis] for axis in own)
+                result = self.activation(result, "scale", factor=1.0 / count)
+        if keepdims:
+            return result
+        kept = [n for axis, n in enumerate(x.sample) if axis not in own]
+        return self.reshape(result, (self.batch, *kept))
+
+    def softmax(self, x: Tensor, axis: int, logarithm: bool = False) -> Tensor:
+        axis = self._axis(axis, len(x.shape))
+        layer = LogSoftmax() if logarithm else Softmax()
+        if axis == 0:
+            return self.append(layer, x)
+        order = [axis, *(i for i in range(len(x.sample)) if i != axis)]
+        front = self.transpose(x, (0, *(i + 1 for i in order)))
+        back = [order.index(i) for i in range(len(order))]
+        return self.transpose(self.append(layer, front), (0, *(i + 1 for i in back)))
+
+    def normalize(
+        self,
+        x: Tensor,
+        axes: Sequence[int],
+        epsilon: float,
+        scale: np.ndarray | None = None,
+        shift: np.ndarray | None = None,
+    ) -> Tensor:
+        """Mean 0 and variance 1 over axes, then scale and shift (arrays that broadcast)."""
+        centred = self.binary("subtract", x, self.reduce(x, "mean", axes, True))
+        variance = self.reduce(self.activation(centred, "square"), "mean", axes, True)
+        deviation = self.activation(
+            self.activation(variance, "scale", shift=epsilon), "power", exponent=-0.5
+        )
+        result = self.binary("multiply", centred, deviation)
+        if scale is not None:
+            result = self.binary("multiply", result, scale)
+        return result if shift is None else self.binary("add", result, shift)

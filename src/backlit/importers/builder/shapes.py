@@ -1,0 +1,75 @@
+"""Shapes, and entries taken along an axis."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from backlit.importers.builder.nodes import NodeBuilder, Tensor, UnsupportedError, Value
+from backlit.operators import AxisMap, Concatenate, Reshape, Transpose
+
+
+class ShapeBuilder(NodeBuilder):
+    """Operations that move values or add them up along an axis."""
+
+    def reshape(self, x: Tensor, shape: Sequence[int]) -> Tensor:
+        """The same values in another shape, which may hold one -1 and must keep the batch."""
+        sizes = [int(n) for n in shape]
+        total = prod(x.shape)
+        if -1 in sizes:
+            known = -prod(sizes)
+            sizes[sizes.index(-1)] = total // known if known else 0
+        if not sizes or sizes[0] != self.batch or prod(sizes) != total:
+            raise UnsupportedError(f"reshaping {x.shape} to {tuple(shape)} mixes samples")
+        node = self.graph.producer(x.number)
+        if node and isinstance(node.layer, Reshape):  # of a reshaped tensor: one is enough
+            x = Tensor(node.inputs[0], (self.batch, *self.graph.shapes[node.inputs[0]]))
+        if tuple(sizes) == x.shape:
+            return x
+        return self.append(Reshape(sizes[1:]), x)
+
+    def transpose(self, x: Tensor, axes: Sequence[int]) -> Tensor:
+        """Axis i of the result is axis ``axes[i]`` of x."""
+        order = [int(axis) % len(x.shape) for axis in axes]
+        if order[0] != 0:
+            raise UnsupportedError(f"transposing axes {tuple(axes)} moves the samples' axis")
+        node = self.graph.producer(x.number)
+        if node and isinstance(node.layer, Transpose):  # of a transposed tensor: one is enough
+            x = Tensor(node.inputs[0], (self.batch, *self.graph.shapes[node.inputs[0]]))
+            order = [0, *(node.layer.axes[axis - 1] + 1 for axis in order[1:])]
+        if order == list(range(len(order))):
+            return x
+        if sorted(own := [axis for axis in order if x.shape[axis] != 1]) == own:
+            return self.reshape(x, [x.shape[axis] for axis in order])
+        return self.append(Transpose([axis - 1 for axis in order[1:]]), x)
+
+    def concatenate(self, values: Sequence[Value], axis: int) -> Tensor:
+        rank = next(len(v.shape) for v in values if isinstance(v, Tensor))
+        axis = self._axis(axis, rank)
+        shape = (0,) * rank
+        tensors = [self.tensor(value, shape) for value in values]
+        return tensors[0] if len(tensors) == 1 else self.append(Concatenate(axis), *tensors)
+
+    def gather(self, x: Tensor, axis: int, indices: Sequence[int] | np.ndarray) -> Tensor:
+        """The entries at `indices` along an axis, -1 standing for zeros: slices, padding, flips."""
+        axis = self._axis(axis, len(x.shape))
+        wanted = [int(index) for index in indices]
+        if wanted == list(range(x.sample[axis])):
+            return x
+        return self.append(AxisMap.gather(axis, x.sample[axis], wanted), x)
+
+    def linear_map(self, x: Tensor, axis: int, rows: Sequence[Any]) -> Tensor:
+        """Along an axis, sums of weighted entries: for each output its [(input, weight), ...]."""
+        axis = self._axis(axis, len(x.shape))
+        return self.append(AxisMap.of_rows(axis, x.sample[axis], rows), x)
+
+    def expand(self, x: Tensor, shape: Sequence[int]) -> Tensor:
+        """Repeat axes of extent 1 (NumPy's broadcasting)."""
+        target = np.broadcast_shapes(x.shape, tuple(int(n) for n in shape))
+        if len(target) != len(x.shape) or target[0] != self.batch:
+            raise UnsupportedError(f"expanding {x.shape} to {tuple(shape)} mixes samples")
+        for axis, (own, wanted) in enumerate(zip(x.shape, target, strict=True)):
+            if own != wanted:
+                x = self.gather(x, axis, [0] * wanted)
+        return x

@@ -1,0 +1,137 @@
+"""Run as a program: models and methods with every buffer of an arena between unmapped pages.
+
+A kernel that reads or writes beyond a buffer and its slack then ends the process. The argument is
+"before" or "behind": on which side buffers touch such a page.
+"""
+
+import ctypes
+import faulthandler
+import mmap
+import sys
+import weakref
+
+import numpy as np
+from backlit_kernels.vector import LANES
+
+import backlit as bl
+from backlit import engine, probes, tape
+from backlit.layout import CACHE_LINE
+from tests.every_layer import NETWORKS
+from tests.test_teams import images
+
+PAGE = mmap.PAGESIZE // 4  # floats
+NO_ACCESS = 0
+SIDES = ("before", "behind")
+METHODS = {
+    "saliency": {},
+    "lrp": {"rule": "epsilon_plus"},
+    "deeplift": {},
+    "smoothgrad": {"samples": 2},
+    "integrated_gradients": {"steps": 2},
+    "expected_gradients": {"samples": 2},
+    "guided_integrated_gradients": {"steps": 2},
+    "blur_integrated_gradients": {"steps": 2},
+    "occlusion": {"window": 2},
+    "lime": {"segments": 2, "samples": 2 * LANES * 8},
+    "grad_cam": {},
+    "full_grad": {},
+}
+
+memory = ctypes.CDLL(None, use_errno=True)
+memory.mmap.restype = ctypes.c_void_p
+memory.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+memory.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+memory.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+guards: dict[int, list[int]] = {}  # of an arena's size: where its pages without access begin
+
+
+def spread_arena(side):
+    """Buffers in whole pages, each between two without access."""
+
+    def plan(self):
+        top, pages = PAGE, [0]
+        for buffer in self._lives():
+            room = -(-buffer.size // PAGE) * PAGE
+            buffer.start = top + (room - buffer.size if side == "behind" else 0)
+            pages.append(top + room)
+            top += room + PAGE
+        while top in guards:
+            top += CACHE_LINE
+        guards[top] = pages
+        return top
+
+    return plan
+
+
+def guarded(size):
+    """An arena whose guards are up."""
+    access = mmap.PROT_READ | mmap.PROT_WRITE
+    base = memory.mmap(None, 4 * size, access, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+    for page in guards[size]:
+        assert memory.mprotect(base + 4 * page, 4 * PAGE, NO_ACCESS) == 0
+    floats = (ctypes.c_float * size).from_address(base)
+    weakref.finalize(floats, memory.munmap, base, 4 * size)
+    return np.frombuffer(floats, np.float32)
+
+
+def strided(rng, size, kernel, stride, padding, dilation, groups):
+    layers = [
+        bl.Conv2D(
+            rng.normal(size=(2 * groups, 4 // groups, *kernel)),
+            rng.normal(size=2 * groups),
+            stride,
+            padding,
+            dilation,
+            groups,
+        ),
+        bl.ReLU(),
+        bl.MaxPool2D(2, 2, 1),
+        bl.Flatten(),
+    ]
+    features = bl.Model(layers, (4, *size)).classes
+    return bl.Model([*layers, bl.Dense(rng.normal(size=(features, 3)))], (4, *size))
+
+
+def models():
+    yield from NETWORKS.items()
+    rng = np.random.default_rng(0)
+    for channels in (16, 24):
+        layers = images(rng, channels)
+        features = bl.Model(layers, (2, 37, 41)).classes
+        dense = bl.Dense(rng.normal(size=(features, 3)))
+        yield f"images of {channels} channels", bl.Model([*layers, dense], (2, 37, 41))
+    yield "depthwise", strided(rng, (28, 28), (3, 3), (2, 2), (1, 1, 1, 1), (1, 1), 4)
+    for number in range(30):
+        size = tuple(int(n) for n in rng.integers(9, 40, 2))
+        kernel = tuple(int(n) for n in rng.integers(1, 5, 2))
+        stride = tuple(int(n) for n in rng.integers(1, 4, 2))
+        padding = tuple(int(n) for n in rng.integers(0, 3, 4))
+        dilation = tuple(int(n) for n in rng.integers(1, 3, 2))
+        groups = int(rng.choice([1, 2, 4]))
+        options = size, kernel, stride, padding, dilation, groups
+        yield f"convolution {number}: {options}", strided(rng, *options)
+
+
+def run(name, model, methods):
+    rng = np.random.default_rng(1)
+    for count in (1, LANES, LANES + 1):
+        X = rng.uniform(0.1, 1, (count, *model.input_shape)).astype(np.float32)
+        for method, options in methods.items():
+            print(f"{name}, {count} samples, {method}", file=sys.stderr, flush=True)
+            background = {"background": X[:1]} if method == "expected_gradients" else {}
+            for threads in (1, 2):
+                getattr(bl, method)(model, X, 0, threads=threads, **options, **background)
+
+
+def main(side):
+    faulthandler.enable()
+    tape.Tape._plan_arena = spread_arena(side)
+    engine.aligned = guarded
+    probes.TEAM_WORK = 0
+    for name, model in models():
+        every = name.startswith("images")
+        run(name, model, METHODS if every else {"saliency": {}})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
