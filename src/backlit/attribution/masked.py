@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -49,13 +50,18 @@ def segment_scores(call: Call, baseline: Baseline, segments: Segments, masks: np
 
     def batch(part: Call, index: slice) -> tuple[MaskedScores, list[np.ndarray]]:
         base, own = baseline.chosen(index), segments.chosen(index)
-        shape = image_shape(part.samples.shape[1:])
-        common = part.score, shape, len(masks), base.per_sample, False, masks.shape[1]
+        common: dict[str, Any] = {
+            "score": part.score,
+            "shape": image_shape(part.samples.shape[1:]),
+            "steps": len(masks),
+            "baseline_per_sample": base.per_sample,
+            "count": masks.shape[1],
+        }
         if patterns is None:
-            probe = SegmentMasks(*common, segments_per_sample=own.per_sample)
+            probe = SegmentMasks(**common, segments_per_sample=own.per_sample)
             return probe, [base.values, masks, own.maps]
         shown = patterns.masks
-        table = SegmentPatterns(*common, tensor=patterns.tensor, patterns=len(shown))
+        table = SegmentPatterns(**common, tensor=patterns.tensor, patterns=len(shown))
         return table, [base.values, patterns.choice, own.maps, shown]
 
     return _scores(call, batch, masks if patterns is None else patterns.choice)
