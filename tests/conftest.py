@@ -1,9 +1,16 @@
 """What tests share."""
 
+import os
+
 import numpy as np
 import pytest
+from hypothesis import settings
 
 import backlit as bl
+
+# The same examples in every run; HYPOTHESIS_PROFILE=default draws new ones.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture
