@@ -6,6 +6,11 @@
 buffers have zero borders wide enough for every offset. The sum over k runs in order, one fused
 multiply-add a term, whatever the shape of the tile: results are the same bits on every tiling.
 
+Long sums are cut in pieces, each added to all tiles of a run before the next: the weights of a
+piece and its patches stay in the first-level cache, and it reads few rows of the input at a time.
+(A 3x3 convolution of 512 channels: 49 GFLOP/s a core uncut and 82 cut; the gradient of 3 input
+channels from 64, which reads 192 rows: 13 and 69.)
+
 # m = output channels, p = positions (a vector of LANES floats each), k = patch entries
 """
 
@@ -29,11 +34,12 @@ from backlit_kernels.vector import LANES, load_one
 
 
 @cache
-def product(rows: int, columns: int, adjacent: bool) -> Kernel:
+def product(rows: int, columns: int, adjacent: bool, cut: bool) -> Kernel:
     """The product with a register tile of `rows` channels by `columns` positions.
 
     `adjacent` says that neighbouring positions are neighbours in memory, input and output:
     addresses are then constants in the code. Otherwise they are `x_step` and `out_step` apart.
+    `cut` says that there are several pieces.
     """
 
     def product(
@@ -47,6 +53,8 @@ def product(rows: int, columns: int, adjacent: bool) -> Kernel:
         bias: int,
         offsets: int,
         depth: int,
+        pieces: int,
+        partial: int,
         blocks: int,
         runs: int,
         length: int,
@@ -75,6 +83,9 @@ def product(rows: int, columns: int, adjacent: bool) -> Kernel:
             ``(groups, blocks, rows)``.
         offsets
             Where the `depth` patch offsets lie in the table.
+        pieces, partial
+            In how many pieces to add the terms up (1 where there are several groups), and where
+            the sums so far of a run's tiles lie.
         runs, length, last
             Number of runs of positions, positions in each and in the last one; no run is
             shorter than `columns`, and a run's last tile overlaps the one before.
@@ -91,7 +102,11 @@ def product(rows: int, columns: int, adjacent: bool) -> Kernel:
         """
         if adjacent:
             x_step = out_step = LANES
+        if not cut:
+            pieces = 1
         high = load_one(constants, ceiling)
+        row = columns * LANES
+        piece = -(-depth // pieces)
         first_group, last_group, first_block, last_block = 0, groups, 0, blocks
         if groups >= team[PARTS]:
             first_group, last_group = share(team, groups)
@@ -100,30 +115,47 @@ def product(rows: int, columns: int, adjacent: bool) -> Kernel:
         for group in range(first_group, last_group):
             for run in range(runs):
                 count = length if run < runs - 1 else last
-                for block in range(first_block, last_block):
-                    number = group * blocks + block
-                    w = weights + number * depth * rows
-                    start = group * x_group + run * x_run + x
-                    target = group * out_group + run * out_run + out + block * rows * out_channel
-                    position = 0
-                    while position < count:
-                        first = min(position, count - columns)
-                        source = start + first * x_step
-                        tile = broadcast_rows(constants, bias + number * rows, rows, columns)
-                        for k in range(depth):
-                            at = source + table[offsets + k]
-                            tile = rank_one_update(tile, constants, w + k * rows, arena, at, x_step)
-                        at = target + first * out_step
-                        if initial != 0:
-                            tile = add_tile(tile, arena, at + initial, out_channel, out_step)
-                        if rectify != 0:
-                            tile = rectify_tile(tile, high)
-                        if mask != 0:
-                            tile = mask_tile(tile, arena, at + mask, out_channel, out_step, high)
-                        store_tile(tile, arena, at, out_channel, out_step)
-                        position += columns
+                tiles = -(-count // columns)
+                source = group * x_group + run * x_run + x
+                target = group * out_group + run * out_run + out
+                for p in range(pieces):
+                    begin, end = p * piece, min(p * piece + piece, depth)
+                    for block in range(first_block, last_block):
+                        number = group * blocks + block
+                        w = weights + number * depth * rows
+                        for n in range(tiles):
+                            position = min(n * columns, count - columns)
+                            so_far = partial + (block * tiles + n) * rows * row
+                            if p == 0:
+                                tile = broadcast_rows(
+                                    constants, bias + number * rows, rows, columns
+                                )
+                            else:
+                                tile = load_tile(arena, so_far, row, LANES, rows, columns)
+                            at = source + position * x_step
+                            for k in range(begin, end):
+                                term = at + table[offsets + k]
+                                tile = rank_one_update(
+                                    tile, constants, w + k * rows, arena, term, x_step
+                                )
+                            at = target + block * rows * out_channel + position * out_step
+                            if p < pieces - 1:
+                                store_tile(tile, arena, so_far, row, LANES)
+                            else:
+                                if initial != 0:
+                                    place = at + initial
+                                    tile = add_tile(tile, arena, place, out_channel, out_step)
+                                if rectify != 0:
+                                    tile = rectify_tile(tile, high)
+                                if mask != 0:
+                                    place = at + mask
+                                    tile = mask_tile(
+                                        tile, arena, place, out_channel, out_step, high
+                                    )
+                                store_tile(tile, arena, at, out_channel, out_step)
 
-    return Kernel(product, f"product_{rows}x{columns}" + ("" if adjacent else "_apart"))
+    name = f"product_{rows}x{columns}" + ("" if adjacent else "_apart") + ("_cut" if cut else "")
+    return Kernel(product, name)
 
 
 @cache

@@ -4,7 +4,7 @@ from tests.helpers import run_python
 
 NAMES = """
 from backlit_kernels.product import product
-library = product({shape}, True).compiled._library
+library = product({shape}, True, False).compiled._library
 print(*(f.name for f in library.get_defined_functions() if "clocals" in f.name))
 """
 

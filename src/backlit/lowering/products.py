@@ -9,6 +9,14 @@ from backlit_kernels.vector import LANES
 from backlit.lowering.context import Lowering
 from backlit.tape import Buffer
 
+# Terms of a sum added at a time, so that weights and patches stay in the first-level cache.
+PIECE = 64
+# Of few channels, each term is read few times; when it comes from far away, a processor fetches it
+# ahead only if it reads few rows at a time.
+THIN_PIECE, FEW_CHANNELS, FAR = 24, 24, 64 * 1024  # far: floats from pixel to last term
+# Fewer positions, or one at a time, use each weight so seldom that pieces do not pay.
+LEAST_POSITIONS = 12
+
 
 def emit_product(
     lowering: Lowering,
@@ -31,18 +39,26 @@ def emit_product(
     """
     groups, channels, depth = weights.shape
     bias = bias.reshape(groups, channels)
+    adjacent = steps["x_step"] == steps["out_step"] == LANES
+    positions = (steps["runs"] - 1) * steps["length"] + steps["last"]
     first = 0
     for rows, columns, blocks in tiling(channels, shortest, aligned):
         part = slice(first, first + rows * blocks)
+        cut = groups == 1 and columns > 1 and positions >= LEAST_POSITIONS
+        pieces = count_pieces(offsets, rows * blocks) if cut else 1
+        tiles = -(-steps["length"] // columns)  # no run is longer
+        partial = blocks * tiles * rows * columns * LANES if pieces > 1 else 0
         packed = weights[:, part].reshape(groups, blocks, rows, depth).transpose(0, 1, 3, 2)
         lowering.tape.emit(
-            product(rows, columns, steps["x_step"] == steps["out_step"] == LANES),
+            product(rows, columns, adjacent, pieces > 1),
             out=out.at(out_offset + first * steps["out_channel"]),
             x=x,
             weights=lowering.tape.constant(packed),
             bias=lowering.tape.constant(bias[:, part]),
             offsets=offsets,
             depth=depth,
+            pieces=pieces,
+            partial=lowering.tape.buffer(partial),
             blocks=blocks,
             groups=groups,
             initial=0,
@@ -50,3 +66,10 @@ def emit_product(
             **after,
         )
         first += rows * blocks
+
+
+def count_pieces(offsets: np.ndarray, channels: int) -> int:
+    """In how many pieces to add up the terms at these offsets, for so many channels."""
+    far = offsets.max(initial=0) >= FAR
+    thin = far and channels <= FEW_CHANNELS
+    return max(1, round(len(offsets) / (THIN_PIECE if thin else PIECE)))
