@@ -117,6 +117,7 @@ def test_models_too_large_for_tiles(case, monkeypatch):
     assert model._programs.tile_lanes > 1
     assert_equal(results(model, X), expected)
     monkeypatch.setattr(probes, "TILE_BYTES", 1000)
+    monkeypatch.setattr(probes, "LARGE_TILE_BYTES", 1000)
     large = model_of(name)
     assert large._programs.tile_lanes == (probes.FEATURE_LANES if name == "features" else 1)
     for threads in (1, 2, 3):
@@ -152,6 +153,24 @@ def teams(monkeypatch):
 
     monkeypatch.setattr(probes, "run_team", counted)
     return calls
+
+
+@pytest.mark.parametrize("name", ["images", "operators"])
+def test_large_tiles_are_shared(name, monkeypatch, teams):
+    """A few threads work on one tile of large samples together, many on samples of their own."""
+    monkeypatch.setattr(probes, "TILE_BYTES", 1000)
+    monkeypatch.setattr(probes, "MUCH_WORK", 0)
+    model = model_of(name)
+    assert model._programs.tile_lanes == LANES
+    X = samples(model, 3 * LANES + 1)
+    expected = results(model, X, threads=1)
+    for threads in (2, 3):
+        assert_equal(in_time(lambda threads=threads: results(model, X, threads=threads)), expected)
+        assert teams
+        assert set(teams) == {threads}
+        teams.clear()
+    assert_equal(results(model, X, threads=probes.FEW_THREADS + 1), expected)
+    assert not teams
 
 
 def in_time(function):

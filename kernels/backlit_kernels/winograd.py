@@ -1,65 +1,38 @@
-"""Winograd's F(2x2, 3x3): a 3x3 convolution with 16 products for 4 outputs instead of 36.
+"""Winograd's F(mxm, 3x3): a 3x3 convolution with fewer products, for m = 2 or 4.
 
 Winograd, "Arithmetic complexity of computations", 1980; Lavin and Gray, "Fast algorithms for
-convolutional neural networks", 2016. For each 4x4 patch d of the input and each 3x3 filter g, the
-2x2 outputs are
+convolutional neural networks", 2016. For each patch d of m + 2 by m + 2 inputs and each 3x3 filter
+g, the m by m outputs are
 
     A' ((G g G') * (B' d B)) A,    * entry by entry, added up over input channels
 
-    B' = [1  0 -1  0]   G = [ 1    0    0 ]   A' = [1  1  1  0]
-         [0  1  1  0]       [1/2  1/2  1/2]        [0  1 -1 -1]
-         [0 -1  1  0]       [1/2 -1/2  1/2]
-         [0  1  0 -1]       [ 0    0    1 ]
+with the matrices of `winograd_two` and `winograd_four`. The sum over channels is the product
+kernel, once for each entry. The patches of a few strips (of m rows of outputs) are transformed at a
+time: along rows, and then, where they lie, along columns.
 
-The sum over channels is the product kernel, once for each of the 16 entries. The patches of one
-few strips (of two rows of outputs) are transformed at a time.
-
-# e = entry of the 4x4 patch, c = channel, t = patch of a strip
+# i, j = row and column of an entry, c = channel, t = vector of a strip's patches, n = of all
 """
 
 from typing import Any
 
+from backlit_kernels import winograd_four, winograd_two
 from backlit_kernels.functions import finish
 from backlit_kernels.kernel import helper
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.team import share
-from backlit_kernels.vector import (
-    LANES,
-    evens,
-    interleave_high,
-    interleave_low,
-    load_one,
-    odds,
-)
+from backlit_kernels.vector import LANES, load_one, store_one
 from backlit_kernels.vector import load as load_vector
 from backlit_kernels.vector import store as store_vector
 
+MATRICES = {2: winograd_two, 4: winograd_four}
+
 
 @for_lanes
-def transform_input(load: Any, store: Any, width: int) -> Any:
+def transform_input(load: Any, store: Any, width: int, m: int) -> Any:
     single = width == 1
-
-    @helper
-    def four(arena: Any, at: int, pixel: int) -> Any:
-        """Four neighbouring pixels of a patch, or (of a single sample) of LANES patches."""
-        if single:
-            a, b = load_vector(arena, at), load_vector(arena, at + LANES)
-            c, d = load_vector(arena, at + 2), load_vector(arena, at + 2 + LANES)
-            return evens(a, b), odds(a, b), evens(c, d), odds(c, d)
-        return (
-            load_vector(arena, at),
-            load_vector(arena, at + pixel),
-            load_vector(arena, at + 2 * pixel),
-            load_vector(arena, at + 3 * pixel),
-        )
-
-    @helper
-    def across(arena: Any, at: int, entry: int, a: Any, b: Any, c: Any, d: Any) -> None:
-        """A row times B, to four entries."""
-        store_vector(arena, at, a - c)
-        store_vector(arena, at + entry, b + c)
-        store_vector(arena, at + 2 * entry, c - b)
-        store_vector(arena, at + 3 * entry, b - d)
+    load_line, load_lines = MATRICES[m].load_line, MATRICES[m].load_lines
+    store_entries = MATRICES[m].store_entries
+    side = m + 2
 
     def transform_input(
         arena: Any,
@@ -70,58 +43,63 @@ def transform_input(load: Any, store: Any, width: int) -> Any:
         plane: int,
         pitch: int,
         pixel: int,
+        pixels: int,
         strips: int,
         vectors: int,
+        count: int,
         out_strip: int,
         out_channel: int,
         out_entry: int,
     ) -> None:
-        """B' d B of the patches of some strips, to ``out[e, c, t]``.
+        """B' d B of the patches of some strips, to ``out[i, j, c, n]``.
 
-        `x` is the corner of the first patch; `vectors` is how many vectors of patches a strip
-        has: two pixels (or 2 LANES pixels of a single sample) from one to the next. Strips follow
-        one another `out_strip` floats apart, each overwriting what the one before wrote too much.
+        `x` is the corner of the first patch, and `pixels` how many the patches of a strip span;
+        `vectors` is how many vectors of patches a strip has: m pixels (or m LANES pixels of a
+        single sample) from one to the next. Strips follow one another `out_strip` floats apart,
+        each overwriting what the one before wrote too much, `count` vectors in all; what the last
+        one writes too much lies before the next channel.
         """
-        step = 2 * LANES if single else 2 * pixel
-        row = 4 * out_entry
+        step = m * LANES if single else m * pixel
         for c in range(*share(team, channels)):
+            to = out + c * out_channel
             for strip in range(strips):
                 for t in range(vectors):
-                    at = x + c * plane + 2 * strip * pitch + t * step
-                    a0, a1, a2, a3 = four(arena, at, pixel)
-                    b0, b1, b2, b3 = four(arena, at + pitch, pixel)
-                    c0, c1, c2, c3 = four(arena, at + 2 * pitch, pixel)
-                    d0, d1, d2, d3 = four(arena, at + 3 * pitch, pixel)
-                    to = out + c * out_channel + strip * out_strip + t * LANES
-                    across(arena, to, out_entry, a0 - c0, a1 - c1, a2 - c2, a3 - c3)
-                    across(arena, to + row, out_entry, b0 + c0, b1 + c1, b2 + c2, b3 + c3)
-                    across(arena, to + 2 * row, out_entry, c0 - b0, c1 - b1, c2 - b2, c3 - b3)
-                    across(arena, to + 3 * row, out_entry, b0 - d0, b1 - d1, b2 - d2, b3 - d3)
+                    at = x + c * plane + m * strip * pitch + t * step
+                    place = to + strip * out_strip + t * LANES
+                    for i in range(side):
+                        if single:
+                            row = load_lines(arena, at + i * pitch, pixels - t * step)
+                        else:
+                            row = load_line(arena, at + i * pitch, pixel)
+                        store_entries(arena, place + i * side * out_entry, out_entry, row)
+            for n in range(count):
+                for j in range(side):
+                    at = to + n * LANES + j * out_entry
+                    column = load_line(arena, at, side * out_entry)
+                    store_entries(arena, at, side * out_entry, column)
 
     return transform_input
 
 
 @for_lanes
-def transform_output(load: Any, store: Any, width: int) -> Any:
+def transform_output(load: Any, store: Any, width: int, m: int) -> Any:
     single = width == 1
+    unit = LANES if single else 1  # pixels in a vector
+    load_line, outputs = MATRICES[m].load_line, MATRICES[m].outputs
+    store_outputs, side_by_side = MATRICES[m].store_outputs, MATRICES[m].side_by_side
+    side = m + 2
 
     @helper
-    def down(arena: Any, at: int, entry: int) -> Any:
-        """A' times one column of the patch."""
-        a, b = load_vector(arena, at), load_vector(arena, at + 4 * entry)
-        c, d = load_vector(arena, at + 8 * entry), load_vector(arena, at + 12 * entry)
-        return a + b + c, b - c - d
-
-    @helper
-    def two(
-        arena: Any, at: int, pixel: int, left: Any, right: Any, rectify: int, mask: int, high: Any
+    def put(
+        arena: Any, at: int, left: int, spare: int, value: Any, rectify: int, mask: int, high: Any
     ) -> None:
-        """Write two neighbouring pixels, or (of a single sample) LANES pairs of them."""
-        first, second, step = left, right, pixel
-        if single:
-            first, second, step = interleave_low(left, right), interleave_high(left, right), LANES
-        store_vector(arena, at, finish(first, arena, at, rectify, mask, high))
-        store_vector(arena, at + step, finish(second, arena, at + step, rectify, mask, high))
+        """Write a vector of pixels, of which `left` are in the row."""
+        if left >= unit:
+            store_vector(arena, at, finish(value, arena, at, rectify, mask, high))
+        elif left > 0:
+            store_vector(arena, spare, finish(value, arena, at, rectify, mask, high))
+            for p in range(left):
+                store_one(arena, at + p, load_one(arena, spare + p))
 
     def transform_output(
         arena: Any,
@@ -129,12 +107,17 @@ def transform_output(load: Any, store: Any, width: int) -> Any:
         team: Any,
         x: int,
         out: int,
+        spare: int,
+        bias: int,
         channels: int,
         plane: int,
         pitch: int,
         pixel: int,
+        height: int,
+        width: int,
         strips: int,
         vectors: int,
+        count: int,
         x_strip: int,
         x_channel: int,
         x_entry: int,
@@ -142,24 +125,33 @@ def transform_output(load: Any, store: Any, width: int) -> Any:
         mask: int,
         ceiling: int,
     ) -> None:
-        """A' m A, to the two rows of each strip; the last operands are as in `product`."""
+        """A' y A, to the m rows of each strip, of which `height` rows and `width` pixels exist.
+
+        `spare` is room for m vectors for each channel; the last operands are as in `product`.
+        """
         high = load_one(constants, ceiling)
-        step = 2 * LANES if single else 2 * pixel
+        step = unit * pixel
         for c in range(*share(team, channels)):
+            start = x + c * x_channel
+            shift = load_one(constants, bias + c)
+            line = spare + c * m * LANES
+            for n in range(count):
+                for j in range(side):
+                    at = start + n * LANES + j * x_entry
+                    column = outputs(load_line(arena, at, side * x_entry))
+                    store_outputs(arena, at, side * x_entry, column)
             for strip in range(strips):
-                for n in range(vectors):
-                    t = (
-                        vectors - 1 - n
-                    )  # right to left: what runs past a row's end is written again
-                    at = x + c * x_channel + strip * x_strip + t * LANES
-                    target = out + c * plane + 2 * strip * pitch + t * step
-                    u0, v0 = down(arena, at, x_entry)
-                    u1, v1 = down(arena, at + x_entry, x_entry)
-                    u2, v2 = down(arena, at + 2 * x_entry, x_entry)
-                    u3, v3 = down(arena, at + 3 * x_entry, x_entry)
-                    left, right = u0 + u1 + u2, u1 - u2 - u3
-                    two(arena, target, pixel, left, right, rectify, mask, high)
-                    left, right = v0 + v1 + v2, v1 - v2 - v3
-                    two(arena, target + pitch, pixel, left, right, rectify, mask, high)
+                for t in range(vectors):
+                    for i in range(min(m, height - m * strip)):
+                        at = start + strip * x_strip + t * LANES + i * side * x_entry
+                        row = outputs(load_line(arena, at, x_entry))
+                        if single:
+                            row = side_by_side(row)
+                        store_outputs(arena, line, LANES, row)
+                        to = out + c * plane + (m * strip + i) * pitch + t * m * step
+                        for v in range(m):
+                            left = width - (m * t + v) * unit
+                            value = load_vector(arena, line + v * LANES) + shift
+                            put(arena, to + v * step, left, line, value, rectify, mask, high)
 
     return transform_output

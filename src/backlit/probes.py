@@ -29,8 +29,11 @@ from backlit.tape import Program
 
 # Features are multiplied by matrices that are read anew for each tile: wider tiles read less.
 FEATURE_LANES = 32
-# Tiles whose tensors take more are run one sample at a time.
+# Tiles whose tensors take no more leave much of them in the cache: each thread runs its own.
 TILE_BYTES = 32 * 1024 * 1024
+# Larger ones pay where there is so much work for a float of the tensors; a few threads share one.
+# Other large samples run one at a time.
+LARGE_TILE_BYTES, MUCH_WORK, FEW_THREADS = 1024 * 1024 * 1024, 100, 4
 # A remainder of up to this share of a tile runs one by one rather than with idle lanes.
 FEW = 0.4
 
@@ -75,7 +78,9 @@ class InputGradient:
 
 def choose_lanes(graph: Graph) -> int:
     """How many samples of a model for images run side by side, if there are so many."""
-    return LANES if LANES * 4 * sum(map(prod, graph.shapes)) <= TILE_BYTES else 1
+    floats = sum(map(prod, graph.shapes))
+    much = multiply_adds(graph) >= MUCH_WORK * floats
+    return LANES if 4 * LANES * floats <= (LARGE_TILE_BYTES if much else TILE_BYTES) else 1
 
 
 class ProgramStore:
@@ -86,6 +91,7 @@ class ProgramStore:
         self.work = multiply_adds(graph)
         images = any(len(shape) > 1 for shape in graph.shapes)
         self.tile_lanes = choose_lanes(graph) if images else FEATURE_LANES
+        self.large = images and 4 * LANES * sum(map(prod, graph.shapes)) > TILE_BYTES
         self._programs: dict[tuple[Probe, int], Program] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -118,9 +124,10 @@ class ProgramStore:
         ValueError
             If a sample of the first port holds NaN or infinite values.
         """
-        tile = self.tile_lanes
+        tile = 1 if self.large and threads > FEW_THREADS else self.tile_lanes
         if memory is not None and 4 * self.program(probe, tile).arena_size > memory:
             tile = 1
+        together = self.large and tile > 1  # all threads work on one tile
         rest = samples % tile
         if rest > FEW * tile:
             rest = 0
@@ -131,16 +138,19 @@ class ProgramStore:
         for lanes, first, stop in ((tile, 0, whole), (1, whole, samples)):
             if first < stop:
                 program = self.program(probe, lanes)
-                if memory is not None:
+                if memory is not None and not together:
                     threads = max(1, min(threads, memory // (4 * program.arena_size)))
                 job = Job(program, ports, repeats)
-                serial = threads == 1 and progress is None
+                serial = progress is None and (threads == 1 or together)
                 pieces = 1 if serial else threads * PIECES_PER_THREAD
                 parts += split(job, first, stop, pieces)
-        if len(parts) < threads and self.work >= TEAM_WORK:
-            valid = all(run_team(*part, threads) for part in parts)
-            if progress is not None:
-                progress(samples)
+        together = together or len(parts) < threads
+        if threads > 1 and together and self.work >= TEAM_WORK:
+            valid = True
+            for job, first, stop in parts:
+                valid = valid and run_team(job, first, stop, threads)
+                if progress is not None:
+                    progress(stop - first)
         else:
             valid = run_parts(parts, min(threads, len(parts)), progress)
         if not valid:

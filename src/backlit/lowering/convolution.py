@@ -19,7 +19,13 @@ from backlit.lowering.phases import (
 )
 from backlit.lowering.planning import NEEDS, Needs
 from backlit.lowering.ties import PICKS_PIXELS, emit_settle_ties, pooling_to_settle
-from backlit.lowering.winograd import takes_winograd, winograd_backward, winograd_forward
+from backlit.lowering.winograd import (
+    backward_patches,
+    forward_patches,
+    patches_reach,
+    winograd_backward,
+    winograd_forward,
+)
 from backlit.tape import Buffer
 
 
@@ -30,10 +36,10 @@ def conv_forward(lowering: Lowering, node: Node) -> None:
     out = lowering.new_buffer(y)
     after = lowering.after_forward(fused)
     x = node.inputs[0]
-    wide = takes_winograd(layer, lowering.layouts[y].image)
-    pooling = pooling_to_settle(lowering.graph, node) if wide else None
-    if wide and (pooling is not None or not lowering.graph.reaches(y, PICKS_PIXELS)):
-        winograd_forward(lowering, node, out, after)
+    m = forward_patches(layer, lowering.layouts[y].image)
+    pooling = pooling_to_settle(lowering.graph, node) if m else None
+    if m and (pooling is not None or not lowering.graph.reaches(y, PICKS_PIXELS)):
+        winograd_forward(lowering, node, m, out, after)
         lowering.clear_border(y, out)
         if pooling is not None:
             emit_settle_ties(lowering, node, pooling, out, fused)
@@ -49,8 +55,8 @@ def conv_backward(lowering: Lowering, node: Node) -> None:
 
     def write(out: Buffer) -> None:
         after = lowering.after_backward(x, out, through)
-        if takes_winograd(layer, lowering.layouts[x].image):
-            winograd_backward(lowering, node, out, after)
+        if m := backward_patches(layer, lowering.layouts[x].image):
+            winograd_backward(lowering, node, m, out, after)
             lowering.clear_border(x, out)
             return
         zeros = np.zeros(layer.weights.shape[1] * layer.groups)
@@ -186,8 +192,13 @@ def window_needs(layer: Conv2D, shape: Shape, out_shape: Shape) -> Needs:
             if len(starts):
                 before[axis] = max(before[axis], -int(starts.min()))
                 after[axis] = max(after[axis], int(starts.max()) + steps - out)
-    if takes_winograd(layer, shape) and shape[1] % 2:  # the last patches hang over by a row
-        reads[2], after[0] = max(reads[2], 2), max(after[0], 2)
+        # patches of Winograd's method may hang over
+        if m := forward_patches(layer, out_shape):
+            reach = patches_reach(m, layer.padding[axis], out, size)
+            reads[2 + axis] = max(reads[2 + axis], reach)
+        if m := backward_patches(layer, shape):
+            reach = patches_reach(m, 2 - layer.padding[axis], size, out)
+            after[axis] = max(after[axis], reach)
     borders = (reads[0], reads[1], reads[2], reads[3]), (before[0], before[1], after[0], after[1])
     if layer.stride == (1, 1):
         return Needs(borders, in_line=True)

@@ -1,16 +1,18 @@
 """Wide 3x3 convolutions by Winograd's method: see `backlit_kernels.winograd`.
 
-Going forward, only where no maximum over pixels follows: there, equal patches of an image must give
-equal bits wherever they lie, or else a max-pooling breaks their ties by rounding (of 1,000 MNIST
-digits 39 got another gradient that way, and none by direct convolution). Before the last pooling,
-values too close to tell are done again: see `backlit.lowering.ties`.
+Going forward, F(2x2, 3x3), which keeps exact zeros of whole numbers, and only where no maximum over
+pixels follows: there, equal patches of an image must give equal bits wherever they lie, or else a
+max-pooling breaks their ties by rounding (of 1,000 MNIST digits 39 got another gradient that way,
+and none by direct convolution). Before the last pooling, values too close to tell are done again:
+see `backlit.lowering.ties`. Going back, where no kink follows, the larger F(4x4, 3x3) as well.
 """
 
+from itertools import product
 from typing import Any
 
 import numpy as np
 from backlit_kernels.vector import LANES
-from backlit_kernels.winograd import transform_input, transform_output
+from backlit_kernels.winograd import MATRICES, transform_input, transform_output
 
 from backlit.graph import Node
 from backlit.layers import Conv2D
@@ -23,37 +25,64 @@ from backlit.tape import Buffer
 LEAST_CHANNELS = 16
 # Transformed patches of the input at hand: beyond as many bytes as the weights take, within these
 # bounds, a strip is cut in pieces. Small pieces stay in the cache, but each reads all weights anew.
-LEAST_BYTES, MOST_BYTES = 128 * 1024, 1536 * 1024
+LEAST_BYTES, MOST_BYTES = 128 * 1024, 8 * 1024 * 1024
+# Weights of more bytes come from beyond the cache, which takes as long as using them for so many
+# patches.
+FAR_WEIGHTS, LEAST_PATCHES = 16 * 1024 * 1024, 12
+# Patches that hang over must not cost more products than this share of those of direct sums.
+MOST_PRODUCTS = 0.7
 
-FILTER_TRANSFORM = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
 
-
-def takes_winograd(layer: Conv2D, size: tuple[int, ...]) -> bool:
-    """Whether an image of `size`, a layer's output or its input's gradient, is computed this way.
+def forward_patches(layer: Conv2D, size: tuple[int, ...]) -> int:
+    """How many outputs on a side the patches of a layer's output have; 0 for direct sums.
 
     It must not depend on the number of lanes: results are the same bits for any batch.
     """
+    return _patches(layer, size, [2])
+
+
+def backward_patches(layer: Conv2D, size: tuple[int, ...]) -> int:
+    """The same of the input's gradient, for an input of this size."""
+    return _patches(layer, size, [4, 2])
+
+
+def _patches(layer: Conv2D, size: tuple[int, ...], choices: list[int]) -> int:
     outputs, inputs, *kernel = layer.weights.shape
     plain = layer.stride == layer.dilation == (1, 1) and layer.groups == 1
     wide = min(outputs, inputs) >= LEAST_CHANNELS
-    even = size[-2] % 2 == 0 and size[-1] % 2 == 0
-    # a patch that hangs over writes into the border, which is one pixel wide on both sides then
-    padded = layer.padding == (1, 1, 1, 1)
-    return kernel == [3, 3] and plain and wide and (padded or (even and max(layer.padding) <= 2))
+    if kernel != [3, 3] or not plain or not wide or max(layer.padding) > 2:
+        return 0
+    height, width = size[-2:]
+
+    def products(m: int) -> int:
+        entries, patches = (m + 2) ** 2, -(-height // m) * -(-width // m)
+        far = entries * outputs * inputs * 4 > FAR_WEIGHTS
+        return entries * (max(patches, LEAST_PATCHES) if far else patches)
+
+    best = min(choices, key=products)
+    return best if products(best) <= MOST_PRODUCTS * 9 * height * width else 0
 
 
-def winograd_forward(lowering: Lowering, node: Node, out: Buffer, after: dict[str, Any]) -> None:
+def patches_reach(m: int, shift: int, outputs: int, inputs: int) -> int:
+    """How far beyond `inputs` pixels the patches of `outputs` reach, on one axis."""
+    return max(m * -(-outputs // m) + 2 - shift - inputs, 0)
+
+
+def winograd_forward(
+    lowering: Lowering, node: Node, m: int, out: Buffer, after: dict[str, Any]
+) -> None:
     layer = node.layer
     assert isinstance(layer, Conv2D)
     x = node.inputs[0]
     shift = layer.padding[0], layer.padding[1]
     tensors = x, node.output
-    emit_winograd(
-        lowering, tensors, lowering.activations[x], out, layer.weights, layer.bias, shift, after
-    )
+    source = lowering.activations[x]
+    emit_winograd(lowering, m, tensors, source, out, layer.weights, layer.bias, shift, after)
 
 
-def winograd_backward(lowering: Lowering, node: Node, out: Buffer, after: dict[str, Any]) -> None:
+def winograd_backward(
+    lowering: Lowering, node: Node, m: int, out: Buffer, after: dict[str, Any]
+) -> None:
     """The gradient of a convolution's input: a convolution with flipped, transposed filters."""
     layer = node.layer
     assert isinstance(layer, Conv2D)
@@ -62,11 +91,12 @@ def winograd_backward(lowering: Lowering, node: Node, out: Buffer, after: dict[s
     tensors = node.output, node.inputs[0]
     zeros = np.zeros(len(filters))
     g = lowering.gradients[node.output]
-    emit_winograd(lowering, tensors, g, out, filters, zeros, shift, after)
+    emit_winograd(lowering, m, tensors, g, out, filters, zeros, shift, after)
 
 
 def emit_winograd(
     lowering: Lowering,
+    m: int,
     tensors: tuple[int, int],
     x: Buffer,
     out: Buffer,
@@ -81,87 +111,85 @@ def emit_winograd(
     """
     source, target = (lowering.layouts[tensor] for tensor in tensors)
     outputs, inputs = filters.shape[:2]
-    lanes = lowering.lanes
+    lanes, tape = lowering.lanes, lowering.tape
     _, height, width = target.image
-    transformed = FILTER_TRANSFORM @ filters.astype(np.float64) @ FILTER_TRANSFORM.T
-    weights = transformed.transpose(2, 3, 0, 1).reshape(16, outputs, inputs)
-    # the bias belongs to the entry that all four outputs of a patch contain once
-    entries = np.zeros((16, outputs))
-    entries[5] = bias
-    rows = -(-height // 2)
-    across = -(-width // 2)  # patches of a strip
+    transform, entries = MATRICES[m].FILTERS, (m + 2) ** 2
+    transformed = transform @ filters.astype(np.float64) @ transform.T
+    weights = transformed.transpose(2, 3, 0, 1).reshape(entries, outputs, inputs)
+    rows, across = -(-height // m), -(-width // m)  # strips, and patches of one
     strip = across * lanes  # floats of a strip
     patches = -(-strip // LANES)  # vectors of a strip
     piece_bytes = int(np.clip(4 * weights.size, LEAST_BYTES, MOST_BYTES))
-    room = piece_bytes // (16 * inputs * LANES * 4)
-    pieces = -(-patches // max(room, 1))
+    room = max(piece_bytes // (entries * inputs * LANES * 4), 1)
+    pieces = -(-patches // room)
     length = -(-patches // pieces)
     together = max(1, min(rows, room // patches)) if pieces == 1 else 1
-    patch = 2 * LANES  # floats from a vector of patches to the next
-    # right to left: of a single sample, what is written past a row's end is overwritten later
-    for first_row in range(0, rows, together):
+    vector = LANES // lanes * m  # pixels from a vector of patches to the next
+    shift_after = tape.constant(bias)
+    spare = tape.buffer(outputs * m * LANES)
+    for first_row, first in product(range(0, rows, together), range(0, patches, length)):
         strips = min(together, rows - first_row)
-        for first in reversed(range(0, patches, length)):
-            vectors = min(length, patches - first)
-            floats = (strips - 1) * strip + vectors * LANES
-            count = -(-floats // LANES)
-            x_entry = odd_lines(inputs * count * LANES)
-            y_entry = odd_lines(outputs * count * LANES)
-            before = lowering.tape.buffer(16 * x_entry)
-            behind = lowering.tape.buffer(16 * y_entry)
-            row = 2 * first_row
-            corner = (row - shift[0]) * source.pitch - shift[1] * lanes + first * patch
-            lowering.tape.emit(
-                transform_input(lanes),
-                x=x.at(source.origin + corner),
-                out=before,
-                channels=inputs,
-                plane=source.plane,
-                pitch=source.pitch,
-                pixel=lanes,
-                strips=strips,
-                vectors=vectors,
-                out_strip=strip,
-                out_channel=count * LANES,
-                out_entry=x_entry,
-            )
-            steps = {"runs": 1, "length": count, "last": count, "x_run": 0, "out_run": 0}
-            steps |= {"x_step": LANES, "out_step": LANES, "out_channel": count * LANES}
-            steps |= {"x_group": x_entry, "out_group": y_entry}
-            emit_product(
-                lowering,
-                before.at(0),
-                behind,
-                0,
-                weights,
-                entries,
-                np.arange(inputs) * count * LANES,
-                count,
-                steps,
-                lowering.after_forward(None),
-                aligned=True,
-            )
-            lowering.tape.emit(
-                transform_output(lanes),
-                x=behind,
-                out=out.at(target.origin + row * target.pitch + first * patch),
-                channels=outputs,
-                plane=target.plane,
-                pitch=target.pitch,
-                pixel=lanes,
-                strips=strips,
-                vectors=vectors,
-                x_strip=strip,
-                x_channel=count * LANES,
-                x_entry=y_entry,
-                **after,
-            )
+        vectors = min(length, patches - first)
+        before_last = (strips - 1) * strip
+        count = -(-(before_last + min(vectors * LANES, strip - first * LANES)) // LANES)
+        channel = -(-(before_last + vectors * LANES) // LANES) * LANES
+        x_entry, y_entry = odd_lines(inputs * channel), odd_lines(outputs * channel)
+        before, behind = tape.buffer(entries * x_entry), tape.buffer(entries * y_entry)
+        row, column = m * first_row, vector * first
+        corner = (row - shift[0]) * source.pitch + (column - shift[1]) * lanes
+        piece = {"strips": strips, "vectors": vectors, "count": count, "pixel": lanes}
+        tape.emit(
+            transform_input(lanes, m),
+            x=x.at(source.origin + corner),
+            out=before,
+            channels=inputs,
+            plane=source.plane,
+            pitch=source.pitch,
+            pixels=m * across + 2 - column,
+            out_strip=strip,
+            out_channel=channel,
+            out_entry=x_entry,
+            **piece,
+        )
+        steps = {"runs": 1, "length": count, "last": count, "x_run": 0, "out_run": 0}
+        steps |= {"x_step": LANES, "out_step": LANES, "out_channel": channel}
+        steps |= {"x_group": x_entry, "out_group": y_entry}
+        emit_product(
+            lowering,
+            before.at(0),
+            behind,
+            0,
+            weights,
+            np.zeros((entries, outputs)),
+            np.arange(inputs) * channel,
+            count,
+            steps,
+            lowering.after_forward(None),
+            aligned=True,
+        )
+        tape.emit(
+            transform_output(lanes, m),
+            x=behind,
+            out=out.at(target.origin + row * target.pitch + column * lanes),
+            spare=spare,
+            bias=shift_after,
+            channels=outputs,
+            plane=target.plane,
+            pitch=target.pitch,
+            height=height - row,
+            width=width - column,
+            x_strip=strip,
+            x_channel=channel,
+            x_entry=y_entry,
+            **piece,
+            **after,
+        )
 
 
 def odd_lines(size: int) -> int:
     """A size rounded up to an odd number of cache lines.
 
-    The sixteen entries of a patch would otherwise often fall into one set of the cache.
+    The entries of a patch would otherwise often fall into one set of the cache.
     """
     lines = -(-size // CACHE_LINE)
     return (lines | 1) * CACHE_LINE
