@@ -21,7 +21,6 @@ from backlit_kernels.kernel import helper
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.team import share
 from backlit_kernels.vector import LANES, load_one, store_one
-from backlit_kernels.vector import load as load_vector
 from backlit_kernels.vector import store as store_vector
 
 MATRICES = {2: winograd_two, 4: winograd_four}
@@ -127,14 +126,14 @@ def transform_output(load: Any, store: Any, width: int, m: int) -> Any:
     ) -> None:
         """A' y A, to the m rows of each strip, of which `height` rows and `width` pixels exist.
 
-        `spare` is room for m vectors for each channel; the last operands are as in `product`.
+        `spare` is room for a vector for each channel; the last operands are as in `product`.
         """
         high = load_one(constants, ceiling)
         step = unit * pixel
         for c in range(*share(team, channels)):
             start = x + c * x_channel
             shift = load_one(constants, bias + c)
-            line = spare + c * m * LANES
+            room = spare + c * LANES
             for n in range(count):
                 for j in range(side):
                     at = start + n * LANES + j * x_entry
@@ -147,11 +146,15 @@ def transform_output(load: Any, store: Any, width: int, m: int) -> Any:
                         row = outputs(load_line(arena, at, x_entry))
                         if single:
                             row = side_by_side(row)
-                        store_outputs(arena, line, LANES, row)
-                        to = out + c * plane + (m * strip + i) * pitch + t * m * step
-                        for v in range(m):
-                            left = width - (m * t + v) * unit
-                            value = load_vector(arena, line + v * LANES) + shift
-                            put(arena, to + v * step, left, line, value, rectify, mask, high)
+                        at = out + c * plane + (m * strip + i) * pitch + t * m * step
+                        left = width - t * m * unit
+                        put(arena, at, left, room, row[0] + shift, rectify, mask, high)
+                        at, left = at + step, left - unit
+                        put(arena, at, left, room, row[1] + shift, rectify, mask, high)
+                        if m == 4:
+                            at, left = at + step, left - unit
+                            put(arena, at, left, room, row[2] + shift, rectify, mask, high)
+                            at, left = at + step, left - unit
+                            put(arena, at, left, room, row[3] + shift, rectify, mask, high)
 
     return transform_output
