@@ -116,8 +116,8 @@ def test_models_too_large_for_tiles(case, monkeypatch):
     name, model, X, expected = case
     assert model._programs.tile_lanes > 1
     assert_equal(results(model, X), expected)
-    monkeypatch.setattr(probes, "TILE_BYTES", 1000)
-    monkeypatch.setattr(probes, "LARGE_TILE_BYTES", 1000)
+    for bound in ("TILE_BYTES", "SHARED_TILE_BYTES", "LARGE_TILE_BYTES"):
+        monkeypatch.setattr(probes, bound, 1000)
     large = model_of(name)
     assert large._programs.tile_lanes == (probes.FEATURE_LANES if name == "features" else 1)
     for threads in (1, 2, 3):
@@ -159,7 +159,6 @@ def teams(monkeypatch):
 def test_large_tiles_are_shared(name, monkeypatch, teams):
     """A few threads work on one tile of large samples together, many on samples of their own."""
     monkeypatch.setattr(probes, "TILE_BYTES", 1000)
-    monkeypatch.setattr(probes, "MUCH_WORK", 0)
     model = model_of(name)
     assert model._programs.tile_lanes == LANES
     X = samples(model, 3 * LANES + 1)

@@ -29,11 +29,11 @@ from backlit.tape import Program
 
 # Features are multiplied by matrices that are read anew for each tile: wider tiles read less.
 FEATURE_LANES = 32
-# Tiles whose tensors take no more leave much of them in the cache: each thread runs its own.
-TILE_BYTES = 32 * 1024 * 1024
-# Larger ones pay where there is so much work for a float of the tensors; a few threads share one.
-# Other large samples run one at a time.
-LARGE_TILE_BYTES, MUCH_WORK, FEW_THREADS = 1024 * 1024 * 1024, 100, 4
+# Bytes that the tensors of a tile may take where each thread works on its own, where a few threads
+# share one, and where they do so with much work (multiply-adds) for each float of the tensors.
+# Larger samples run one at a time. (Measured on 19 architectures, at 32, 128 and 224 pixels.)
+TILE_BYTES, SHARED_TILE_BYTES, LARGE_TILE_BYTES = (n * 1024 * 1024 for n in (32, 192, 1024))
+MUCH_WORK, FEW_THREADS = 100, 4
 # A remainder of up to this share of a tile runs one by one rather than with idle lanes.
 FEW = 0.4
 
@@ -80,7 +80,7 @@ def choose_lanes(graph: Graph) -> int:
     """How many samples of a model for images run side by side, if there are so many."""
     floats = sum(map(prod, graph.shapes))
     much = multiply_adds(graph) >= MUCH_WORK * floats
-    return LANES if 4 * LANES * floats <= (LARGE_TILE_BYTES if much else TILE_BYTES) else 1
+    return LANES if 4 * LANES * floats <= (LARGE_TILE_BYTES if much else SHARED_TILE_BYTES) else 1
 
 
 class ProgramStore:
