@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import backlit as bl
 from backlit.importers.builder import GraphBuilder
+from backlit.lowering import convolution
 from backlit.probes import FEATURE_LANES, InputGradient
 from tests.helpers import assert_close, ending, grid
 from tests.reference import network
@@ -117,7 +118,7 @@ def test_strided_convolutions_in_a_row(rng, kernel, stride):
 
 # --- Winograd's method ----------------------------------------------------------------------------
 
-SIZES = [(4, 4), (5, 8), (6, 9), (7, 8), (3, 8), (2, 33), (4, 3), (16, 35), (13, 66)]
+SIZES = [(4, 4), (5, 8), (6, 9), (7, 8), (3, 8), (2, 33), (4, 3), (16, 35), (13, 66), (4, 250)]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -151,6 +152,26 @@ def test_winograd_between_other_layers(rng, size):
         bl.ReLU(),
     ]
     check(with_scores(rng, layers, (3, *size)), normal(rng, 3, *size), 2e-5)
+
+
+def test_patches_err_little_more_than_direct_sums(rng, monkeypatch):
+    """On the way back, of many channels; the customary points of interpolation fail this."""
+    weights = rng.normal(size=(128, 96, 3, 3)) / 30
+    model = with_scores(rng, [bl.Conv2D(weights, padding=1)], (96, 16, 16))
+    X = normal(rng, 96, 16, 16)
+    exact = network.input_gradient(model, X, np.zeros(len(X), int))
+
+    def error():
+        fresh = bl.Model(model.layers, model.input_shape)
+        found = bl.gradient(fresh, X, 0)
+        return np.abs(found - exact).max(), any("input_4" in name for name in kernels_of(fresh))
+
+    by_patches, taken = error()
+    assert taken
+    monkeypatch.setattr(convolution, "backward_patches", lambda *_: 0)
+    by_sums, taken = error()
+    assert not taken
+    assert by_patches < 3 * by_sums
 
 
 def texture(rng, channels, height, width):
