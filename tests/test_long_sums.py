@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
+from backlit import probes
 from backlit.lowering import products
 from tests.helpers import assert_close, ending
 from tests.reference.network import input_gradient, logits
@@ -53,3 +54,14 @@ def test_pieces_change_no_bit(rng, monkeypatch):
         found.append(bl.gradient(bl.Model(model.layers, model.input_shape), X, 0))
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], found[2])
+
+
+def test_pieces_of_teams(rng, monkeypatch):
+    """Threads that share a sample are at different runs of it now and then."""
+    monkeypatch.setattr(probes, "TEAM_WORK", 0)
+    monkeypatch.setattr(probes, "SERIAL_WORK", 0)
+    model = long_sums(rng, channels=(50, 25), kernel=5, size=(13, 33))
+    X = rng.normal(size=(1, *model.input_shape)).astype(np.float32)
+    expected = bl.gradient(model, X, 0, threads=1)
+    for _ in range(20):
+        np.testing.assert_array_equal(bl.gradient(model, X, 0, threads=3), expected)

@@ -107,6 +107,7 @@ def product(rows: int, columns: int, adjacent: bool, cut: bool) -> Kernel:
         high = load_one(constants, ceiling)
         row = columns * LANES
         piece = -(-depth // pieces)
+        room = -(-length // columns) * rows * row  # of a block's sums; threads may be at other runs
         first_group, last_group, first_block, last_block = 0, groups, 0, blocks
         if groups >= team[PARTS]:
             first_group, last_group = share(team, groups)
@@ -125,7 +126,7 @@ def product(rows: int, columns: int, adjacent: bool, cut: bool) -> Kernel:
                         w = weights + number * depth * rows
                         for n in range(tiles):
                             position = min(n * columns, count - columns)
-                            so_far = partial + (block * tiles + n) * rows * row
+                            so_far = partial + block * room + n * rows * row
                             if p == 0:
                                 tile = broadcast_rows(
                                     constants, bias + number * rows, rows, columns
