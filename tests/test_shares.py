@@ -16,6 +16,7 @@ from backlit_kernels.vector import LANES
 import backlit as bl
 from backlit.engine import address, aligned
 from backlit.probes import InputGradient
+from backlit.tape import SECTIONS
 from tests.every_layer import NETWORKS
 from tests.test_long_sums import long_sums
 from tests.test_uncompiled import rows, wide
@@ -40,7 +41,7 @@ class Instructions:
         self.program = tape.link(lanes)
         self.names = [
             instruction.kernel.name
-            for section in ("setup", "prologue", "body", "epilogue")
+            for section in SECTIONS
             for instruction in tape.instructions[section]
         ]
         self.ports = [

@@ -134,6 +134,14 @@ def test_winograd(rng, after, size):
     check(model, normal(rng, 16, *size), 2e-5)
 
 
+@pytest.mark.parametrize("size", [(5, 7), (3, 5), (1, 5), (3, 3), (3, 2), (1, 1)])
+def test_wide_convolutions_of_few_pixels(rng, size):
+    """Too small for patches on one of the ways or on both."""
+    conv = bl.Conv2D(rng.normal(size=(18, 16, 3, 3)) / 12, rng.normal(size=18), padding=1)
+    again = bl.Conv2D(rng.normal(size=(16, 18, 3, 3)) / 12, padding=1)
+    check(with_scores(rng, [conv, bl.ReLU(), again], (16, *size)), normal(rng, 16, *size), 2e-5)
+
+
 @pytest.mark.parametrize("padding", [0, 2, (0, 2, 2, 0), (1, 0, 1, 0)])
 @pytest.mark.parametrize("size", [(6, 8), (5, 7), (6, 7)])
 def test_winograd_with_other_padding(rng, size, padding):

@@ -76,11 +76,15 @@ class InputGradient:
         return lowering
 
 
+def tile_bytes(graph: Graph) -> int:
+    """What the tensors of `LANES` samples take."""
+    return 4 * LANES * sum(map(prod, graph.shapes))
+
+
 def choose_lanes(graph: Graph) -> int:
     """How many samples of a model for images run side by side, if there are so many."""
-    floats = sum(map(prod, graph.shapes))
-    much = multiply_adds(graph) >= MUCH_WORK * floats
-    return LANES if 4 * LANES * floats <= (LARGE_TILE_BYTES if much else SHARED_TILE_BYTES) else 1
+    much = 4 * LANES * multiply_adds(graph) >= MUCH_WORK * tile_bytes(graph)
+    return LANES if tile_bytes(graph) <= (LARGE_TILE_BYTES if much else SHARED_TILE_BYTES) else 1
 
 
 class ProgramStore:
@@ -91,7 +95,7 @@ class ProgramStore:
         self.work = multiply_adds(graph)
         images = any(len(shape) > 1 for shape in graph.shapes)
         self.tile_lanes = choose_lanes(graph) if images else FEATURE_LANES
-        self.large = images and 4 * LANES * sum(map(prod, graph.shapes)) > TILE_BYTES
+        self.large = images and tile_bytes(graph) > TILE_BYTES
         self._programs: dict[tuple[Probe, int], Program] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -127,7 +131,7 @@ class ProgramStore:
         tile = 1 if self.large and threads > FEW_THREADS else self.tile_lanes
         if memory is not None and 4 * self.program(probe, tile).arena_size > memory:
             tile = 1
-        together = self.large and tile > 1  # all threads work on one tile
+        shared = self.large and tile > 1  # all threads work on one tile
         rest = samples % tile
         if rest > FEW * tile:
             rest = 0
@@ -138,13 +142,13 @@ class ProgramStore:
         for lanes, first, stop in ((tile, 0, whole), (1, whole, samples)):
             if first < stop:
                 program = self.program(probe, lanes)
-                if memory is not None and not together:
+                if memory is not None and not shared:
                     threads = max(1, min(threads, memory // (4 * program.arena_size)))
                 job = Job(program, ports, repeats)
-                serial = progress is None and (threads == 1 or together)
+                serial = progress is None and (threads == 1 or shared)
                 pieces = 1 if serial else threads * PIECES_PER_THREAD
                 parts += split(job, first, stop, pieces)
-        together = together or len(parts) < threads
+        together = shared or len(parts) < threads
         if threads > 1 and together and self.work >= TEAM_WORK:
             valid = True
             for job, first, stop in parts:

@@ -1,6 +1,7 @@
 """Dense layers, matrix products, and convolutions in one and two dimensions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -73,23 +74,31 @@ class ProductBuilder(AxisBuilder):
         `stride` and `dilation` have one entry.
         """
         if len(x.shape) == 3:
-            image = self.reshape(x, (*x.shape[:2], 1, x.shape[2]))
-            before, after = padding
-            result = self.append(
-                Conv2D(
-                    np.asarray(weights)[:, :, None],
-                    bias,
-                    (1, stride[0]),
-                    (0, before, 0, after),
-                    (1, dilation[0]),
-                    groups,
-                ),
-                image,
+            return self._of_one_row(
+                self.convolution, x, weights, bias, stride, padding, dilation, groups
             )
-            return self.reshape(result, (*result.shape[:2], result.shape[3]))
         x, padding = self._with_padding(x, padding)
         layer = Conv2D(weights, bias, tuple(stride), tuple(padding), tuple(dilation), groups)
         return self.append(layer, x)
+
+    def _of_one_row(
+        self,
+        convolve: Callable[..., Tensor],
+        x: Tensor,
+        weights: np.ndarray,
+        bias: np.ndarray | None,
+        stride: Sequence[int],
+        padding: Sequence[int],
+        dilation: Sequence[int],
+        groups: int,
+    ) -> Tensor:
+        """A convolution in one dimension: that of an image of one row."""
+        image = self.reshape(x, (*x.shape[:2], 1, x.shape[2]))
+        filters = np.asarray(weights)[:, :, None]
+        before, after = padding
+        row = (1, stride[0]), (0, before, 0, after), (1, dilation[0])
+        result = convolve(image, filters, bias, *row, groups)
+        return self.reshape(result, (*result.shape[:2], result.shape[3]))
 
     def _with_padding(self, x: Tensor, padding: Sequence[int]) -> tuple[Tensor, list[int]]:
         """An image before it was padded with zeros, and all padding together."""
@@ -116,19 +125,8 @@ class ProductBuilder(AxisBuilder):
     ) -> Tensor:
         """A transposed convolution; weights are (in, out / groups, ...). Otherwise as above."""
         if len(x.shape) == 3:
-            image = self.reshape(x, (*x.shape[:2], 1, x.shape[2]))
-            before, after = padding
-            result = self.transposed_convolution(
-                image,
-                np.asarray(weights)[:, :, None],
-                bias,
-                (1, stride[0]),
-                (0, before, 0, after),
-                (1, dilation[0]),
-                groups,
-                (0, output_padding[0]),
-            )
-            return self.reshape(result, (*result.shape[:2], result.shape[3]))
+            convolve = partial(self.transposed_convolution, output_padding=(0, output_padding[0]))
+            return self._of_one_row(convolve, x, weights, bias, stride, padding, dilation, groups)
         layer = ConvTranspose2D(
             weights,
             bias,
