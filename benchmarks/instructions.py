@@ -14,7 +14,8 @@ from backlit_kernels.machine import run_machine
 from interleave import time_of
 
 import backlit as bl
-from backlit.engine import Job, Worker
+from backlit.arenas import aligned
+from backlit.engine import Job, Part, Worker
 from backlit.probes import InputGradient
 from backlit.tape import SECTIONS
 
@@ -42,7 +43,7 @@ def time_instructions(model: bl.Model, lanes: int = 16, rounds: int = 9) -> list
     """
     lowering = InputGradient(score=0, magnitude=True).lower(model._programs.graph, lanes)
     worker = _worker(model, lowering.tape.link(lanes))
-    worker.run(0, lanes)  # fills the arena
+    worker.run(Part(worker.job, 0, lanes, (0, 1)))  # fills the arena
     listed = [i for section in lowering.tape.instructions.values() for i in section]
     timings, backward = [], False
     for instruction, (first, end) in zip(listed, _bounds(worker.job.program), strict=True):
@@ -57,14 +58,18 @@ def time_tile(model: bl.Model, lanes: int = 16) -> float:
     """Seconds for one tile, all instructions in turn."""
     program = InputGradient(score=0, magnitude=True).lower(model._programs.graph, lanes).tape
     worker = _worker(model, program.link(lanes))
-    worker.run(0, lanes)
-    return float(np.median([time_of(lambda: worker.run(0, lanes), 50) for _ in range(9)]))
+    worker.run(Part(worker.job, 0, lanes, (0, 1)))
+    return float(
+        np.median(
+            [time_of(lambda: worker.run(Part(worker.job, 0, lanes, (0, 1))), 50) for _ in range(9)]
+        )
+    )
 
 
 def _worker(model: bl.Model, program) -> Worker:
-    x = np.random.default_rng(0).random((program.lanes, *model.input_shape), np.float32)
-    targets = np.zeros(program.lanes, np.int64)
-    return Worker(Job(program, [x, np.empty_like(x), targets]))
+    x = np.random.default_rng(0).random((program.samples, *model.input_shape), np.float32)
+    targets = np.zeros(program.samples, np.int64)
+    return Worker(Job(program, [x, np.empty_like(x), targets]), aligned(program.arena_size))
 
 
 def _bounds(program) -> Iterator[tuple[int, int]]:
@@ -87,10 +92,12 @@ def _repeat(worker: Worker, first: int, end: int, rounds: int) -> list[float]:
             program.code,
             worker.frame,
             sections,
-            repeats,
             0,
-            program.lanes,
-            program.lanes,
+            repeats,
+            1,
+            0,
+            program.samples,
+            program.samples,
         )
 
     run(10)

@@ -14,7 +14,7 @@ from backlit_kernels.machine import run_machine
 from backlit_kernels.vector import LANES
 
 import backlit as bl
-from backlit.engine import address, aligned
+from backlit.arenas import address, aligned
 from backlit.probes import InputGradient
 from backlit.tape import SECTIONS
 from tests.every_layer import NETWORKS
@@ -69,8 +69,9 @@ class Instructions:
         after, own = aligned(arena.size), self.frame.copy()
         after[:] = arena
         own[frame.PART] = part
-        program, lanes = self.program, self.program.lanes
-        run_machine(after, program.constants, program.code, own, sections, 1, 0, lanes, lanes)
+        program, lanes = self.program, self.program.samples
+        steps = 0, 1, 1
+        run_machine(after, program.constants, program.code, own, sections, *steps, 0, lanes, lanes)
         return after
 
 

@@ -9,7 +9,7 @@ from backlit_kernels.vector import LANES
 
 import backlit as bl
 from backlit import probes
-from backlit.engine import Job, run_team
+from backlit.engine import Job, Part, run_team
 from backlit.importers.builder import GraphBuilder
 
 PATIENCE = 120  # seconds, for what might wait for ever
@@ -252,7 +252,7 @@ def test_a_team_stops_at_the_first_bad_sample(case):
         bad, maps = X[:6].copy(), np.zeros_like(X[:6])
         bad[place].flat[0] = np.nan
         job = Job(program, [bad, maps, np.zeros(6, np.int64)])
-        assert not in_time(lambda job=job: run_team(job, 0, 6, 3))
+        assert not in_time(lambda job=job: run_team(Part(job, 0, 6, (0, 1)), 3))
         assert (maps[:place] != 0).any(axis=tuple(range(1, maps.ndim))).all()
         assert not maps[place + 1 :].any()
 

@@ -2,11 +2,15 @@
 
 A *lane value* is one float for each lane of a tile, in a small buffer of its own: a step's
 position on the path, its weight, a score. Elsewhere vectors are taken over whole buffers.
+
+Sums over steps are made of partial sums, each of every LANES-th step, which are added in order. So
+they are the same bits where the steps of a single sample are *dealt* out to the lanes of a tile,
+and each lane makes one of the partial sums.
 """
 
 from typing import Any
 
-from backlit_kernels.frame import COUNT, PORTS, SAMPLE, STEP, floats_at
+from backlit_kernels.frame import CLOSES, COUNT, OPENS, PORTS, SAMPLE, STEP, floats_at
 from backlit_kernels.kernel import helper, kernel
 from backlit_kernels.vector import LANES, fma, load, load_one, maximum, splat, store
 
@@ -31,13 +35,25 @@ def fill_lane_values(arena: Any, constants: Any, value: int, out: int, lanes: in
 
 @kernel
 def load_lane_values(
-    arena: Any, frame: Any, port: int, per_sample: int, per_step: int, out: int, lanes: int
+    arena: Any,
+    frame: Any,
+    port: int,
+    per_sample: int,
+    per_step: int,
+    first: int,
+    dealt: int,
+    out: int,
+    lanes: int,
 ) -> None:
-    """Lane values from the array at a port: entry ``sample * per_sample + step * per_step``."""
+    """Lane values from an array: entry ``first + sample * per_sample + step * per_step``.
+
+    With `dealt` 1, each lane has a step of its own: ``step * lanes + lane``.
+    """
     source = floats_at(frame[PORTS + port])
     for lane in range(lanes):
         sample = frame[SAMPLE] + min(lane, frame[COUNT] - 1)
-        arena[out + lane] = source[sample * per_sample + frame[STEP] * per_step]
+        step = frame[STEP] * lanes + lane if dealt != 0 else frame[STEP]
+        arena[out + lane] = source[first + sample * per_sample + step * per_step]
 
 
 @kernel
@@ -74,6 +90,62 @@ def accumulate(arena: Any, x: int, weight: int, total: int, size: int, lanes: in
         w = lane_value(arena, weight, lane, lanes)
         for i in range(lane, size, max(lanes, LANES)):
             store(arena, total + i, fma(w, load(arena, x + i), load(arena, total + i)))
+
+
+@helper
+def add_step(arena: Any, frame: Any, i: int, value: Any, partial: int, total: int) -> None:
+    """Take a step's value, with what the partial sum holds already, on to it or to the total."""
+    if frame[CLOSES] != 0:
+        store(arena, total + i, load(arena, total + i) + value)
+    else:
+        store(arena, partial + i, value)
+
+
+@kernel
+def accumulate_step(
+    arena: Any, frame: Any, x: int, weight: int, partial: int, total: int, size: int, lanes: int
+) -> None:
+    """Add ``weight * x`` to a sum over steps, `weight` being lane values."""
+    for lane in range(0, lanes, LANES):
+        w = lane_value(arena, weight, lane, lanes)
+        for i in range(lane, size, max(lanes, LANES)):
+            value = w * load(arena, x + i)
+            if frame[OPENS] == 0:
+                value = fma(w, load(arena, x + i), load(arena, partial + i))
+            add_step(arena, frame, i, value, partial, total)
+
+
+@kernel
+def accumulate_contribution(
+    arena: Any,
+    frame: Any,
+    x: int,
+    x0: int,
+    g: int,
+    weight: int,
+    partial: int,
+    total: int,
+    size: int,
+    lanes: int,
+) -> None:
+    """Add ``weight * (x - x0) * g`` to a sum over steps, `weight` being lane values."""
+    for lane in range(0, lanes, LANES):
+        w = lane_value(arena, weight, lane, lanes)
+        for i in range(lane, size, max(lanes, LANES)):
+            value = w * ((load(arena, x + i) - load(arena, x0 + i)) * load(arena, g + i))
+            if frame[OPENS] == 0:
+                value = value + load(arena, partial + i)
+            add_step(arena, frame, i, value, partial, total)
+
+
+@kernel
+def add_lanes(arena: Any, x: int, size: int) -> None:
+    """The sum of a tile's `LANES` lanes, in their order, in each of them."""
+    for i in range(x, x + size, LANES):
+        total = splat(arena[i])
+        for lane in range(1, LANES):
+            total = total + splat(arena[i + lane])
+        store(arena, i, total)
 
 
 @kernel

@@ -19,8 +19,9 @@ INVALID = 3  # not 0 once a sample held NaN or infinity
 PART, PARTS = 4, 5  # this thread's number in a team that shares an arena, and the team's size
 MEETING = 6  # address of what a team counts its arrivals with
 ARRIVALS = 7  # how many arrivals this thread waits for
-PORTS = 8
-SIZE = 24
+OPENS, CLOSES = 8, 9  # whether the current step is the first, the last one of a partial sum
+PORTS = 10
+SIZE = 26
 
 
 def floats_at(address: int) -> Any:

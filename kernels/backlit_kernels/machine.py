@@ -2,7 +2,7 @@
 
 A program is an int64 array of instructions ``[kernel address, length, operands ...]`` (with
 tables among them). Its four sections are a setup, run once for a range of samples, a prologue and
-an epilogue, run once a tile, and a body that is repeated between them.
+an epilogue, run once a tile, and a body that is repeated between them, for one step after another.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import lower_builtin, type_callable
 
-from backlit_kernels.frame import COUNT, PART, PARTS, SAMPLE, STEP
+from backlit_kernels.frame import CLOSES, COUNT, OPENS, PART, PARTS, SAMPLE, STEP
 from backlit_kernels.kernel import INTERPRETED, Kernel, compiled, helper
 from backlit_kernels.team import any_invalid, meet
 
@@ -76,12 +76,14 @@ def run_machine(
     program: Any,
     frame: Any,
     sections: Any,
-    repeats: int,
+    begin: int,
+    end: int,
+    stride: int,
     first: int,
     stop: int,
-    lanes: int,
+    samples: int,
 ) -> None:
-    """Run a program over the samples `first` to `stop`, `lanes` at a time.
+    """Run a program over the samples `first` to `stop`, `samples` at a time.
 
     Parameters
     ----------
@@ -91,21 +93,25 @@ def run_machine(
         Instructions; counters (modified) and addresses.
     sections : int64 array of 5
         Where setup, prologue, body and epilogue begin, and where the program ends.
-    repeats : int
-        How often the body runs.
+    begin, end, stride : int
+        The steps that the body is repeated for: every `stride`-th from `begin` on, then every
+        `stride`-th from the next, and so on, up to `end`.
     """
     frame[SAMPLE] = first
-    frame[COUNT] = min(lanes, stop - first)
+    frame[COUNT] = min(samples, stop - first)
     frame[STEP] = 0
     run_section(arena, constants, program, frame, sections[0], sections[1])
-    for sample in range(first, stop, lanes):
+    for sample in range(first, stop, samples):
         frame[SAMPLE] = sample
-        frame[COUNT] = min(lanes, stop - sample)
+        frame[COUNT] = min(samples, stop - sample)
         frame[STEP] = 0
         run_section(arena, constants, program, frame, sections[1], sections[2])
-        for step in range(repeats):
-            frame[STEP] = step
-            run_section(arena, constants, program, frame, sections[2], sections[3])
+        for part in range(begin, min(begin + stride, end)):
+            for step in range(part, end, stride):
+                frame[STEP] = step
+                frame[OPENS] = step == part
+                frame[CLOSES] = step + stride >= end
+                run_section(arena, constants, program, frame, sections[2], sections[3])
         run_section(arena, constants, program, frame, sections[3], sections[4])
         if any_invalid(frame):
             return

@@ -10,14 +10,13 @@ from typing import Any
 
 from backlit_kernels.bits import bits_of, floats_of, lane_numbers, signed, splat_bits
 from backlit_kernels.fold import lane_value
-from backlit_kernels.frame import PORTS, STEP, floats_at
+from backlit_kernels.frame import STEP
 from backlit_kernels.functions import cosine, log, sine
 from backlit_kernels.kernel import helper, kernel
 from backlit_kernels.vector import (
     LANES,
     fma,
     load,
-    load_one,
     select,
     splat,
     square_root,
@@ -35,13 +34,21 @@ def hashed(h: Any) -> Any:
 
 
 @helper
-def sequences(key: Any, other: Any, number: int) -> Any:
-    """Beginnings and (odd) increments of the two sequences of a draw."""
-    key, other, n = bits_of(key), bits_of(other), splat_bits(number)
+def sequences(key: Any, other: Any, n: Any) -> Any:
+    """Beginnings and (odd) increments of the two sequences of the draws numbered n."""
+    key, other = bits_of(key), bits_of(other)
     a = hashed(hashed(key + n * splat_bits(0x9E3779B9)) ^ other)
     b = hashed(hashed(other + n * splat_bits(0x85EBCA6B)) ^ key)
     one = splat_bits(1)
     return a, hashed(a + b) | one, b, hashed(a ^ (b << 1)) | one
+
+
+@helper
+def current_steps(frame: Any, dealt: int) -> Any:
+    """Each lane's step, as bits: all the same, unless they are dealt out."""
+    if dealt != 0:
+        return splat_bits(frame[STEP] * LANES) + lane_numbers()
+    return splat_bits(frame[STEP])
 
 
 @helper
@@ -76,6 +83,7 @@ def add_noise(
     other: int,
     scale: int,
     antithetic: int,
+    dealt: int,
     channels: int,
     height: int,
     width: int,
@@ -94,12 +102,13 @@ def add_noise(
         Lane values.
     antithetic
         1 if an odd step's noise is that of the step before with its sign changed.
+    dealt
+        1 if each lane has a step of its own: ``step * LANES + lane``.
     """
-    step, sign = frame[STEP], splat(1.0)
+    step, sign = current_steps(frame, dealt), splat(1.0)
     if antithetic != 0:
-        if step % 2 != 0:
-            sign = splat(-1.0)
-        step = step // 2
+        sign = floats_of(bits_of(sign) | (step << 31))
+        step = step >> 1
     half = (width + 1) // 2  # the two numbers of a pair go to the two halves of a row
     pixels = LANES if lanes == 1 else 1  # in a vector
     for lane in range(0, lanes, LANES):
@@ -142,24 +151,26 @@ def running_variance(arena: Any, frame: Any, x: int, mean: int, variance: int, s
 def stratified(
     arena: Any,
     frame: Any,
-    port: int,
+    low: int,
+    width: int,
     key: int,
     other: int,
     draw: int,
     draws: int,
+    dealt: int,
     out: int,
     lanes: int,
 ) -> None:
-    """Lane values, uniform in a stratum: the array at a port has (lowest, width) for each draw.
+    """Lane values, uniform in strata that begin at `low` and are `width` wide (lane values).
 
     There are `draws` draws a step, of which this is the one numbered `draw`.
     """
-    strata = floats_at(frame[PORTS + port])
-    number = frame[STEP] * draws + draw
-    low, width = load_one(strata, 2 * number), load_one(strata, 2 * number + 1)
+    number = current_steps(frame, dealt) * splat_bits(draws) + splat_bits(draw)
     for lane in range(0, lanes, LANES):
         keys = lane_value(arena, key, lane, lanes), lane_value(arena, other, lane, lanes)
-        value = fma(width, uniform(sequences(keys[0], keys[1], number)[0]), low)
+        share = uniform(sequences(keys[0], keys[1], number)[0])
+        start = lane_value(arena, low, lane, lanes)
+        value = fma(lane_value(arena, width, lane, lanes), share, start)
         if lanes == 1:
             store_one(arena, out, value)
         else:

@@ -157,17 +157,6 @@ def rescale_max_pool(load: Any, store: Any, width: int, rows: int, columns: int)
     return rescale_max_pool
 
 
-@kernel
-def add_contribution(
-    arena: Any, constants: Any, x: int, x0: int, g: int, weight: int, total: int, size: int
-) -> None:
-    """total += weight * (x - x0) * g, the weight being a constant."""
-    w = load_one(constants, weight)
-    for i in range(0, size, LANES):
-        part = (load(arena, x + i) - load(arena, x0 + i)) * load(arena, g + i)
-        store(arena, total + i, fma(w, part, load(arena, total + i)))
-
-
 @helper
 def logarithmic_mean(a: Any, b: Any) -> Any:
     """(e**a - e**b) / (a - b); e**a where they are equal."""

@@ -72,6 +72,10 @@ def row_in(
                 place = t + first * lanes + lane
                 transpose(source, s + lane * size + first, size, arena, place, lanes)
         else:
+            if count == 1 and lanes > 1:
+                for x in range(width):
+                    store(arena, t + x * lanes + lane, load_one(source, s + x))
+                continue
             for i in range(lane, min(lane + LANES, lanes)):
                 sample = s + min(i, count - 1) * size
                 for x in range(width):
@@ -124,6 +128,7 @@ def load_samples(
     lanes: int,
     per_sample: int,
     per_step: int,
+    dealt: int,
 ) -> None:
     """Fill a tile with entries of an array; lanes without a sample repeat the last.
 
@@ -137,16 +142,21 @@ def load_samples(
         1 or a multiple of LANES.
     per_sample, per_step
         Which entry a lane takes: ``sample * per_sample + step * per_step``.
+    dealt
+        1 if each lane has a step of its own: ``step * lanes + lane``.
     """
     size = channels * height * width
-    entry = frame[SAMPLE] * per_sample + frame[STEP] * per_step
+    step, count, apart = frame[STEP], frame[COUNT], per_sample
+    if dealt != 0 and per_step != 0:
+        step, count, apart = step * lanes, lanes, per_step
+    entry = frame[SAMPLE] * per_sample + step * per_step
     source = floats_at(frame[PORTS + port] + entry * size * 4)
-    size *= per_sample
+    size *= apart
     for c in range(channels):
         for y in range(height):
             target = out + c * plane + y * row
             start = (c * height + y) * width
-            row_in(source, start, size, frame[COUNT], arena, target, width, lanes)
+            row_in(source, start, size, count, arena, target, width, lanes)
             if not is_finite(arena, target, width * lanes):
                 frame[INVALID] = 1
 

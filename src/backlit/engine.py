@@ -4,13 +4,18 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import wait
+from contextlib import ExitStack
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from backlit_kernels import frame
 from backlit_kernels.machine import run_machine
 
+from backlit.arenas import address, borrowed
+from backlit.crew import crew
 from backlit.layout import CACHE_LINE
 from backlit.tape import Program
 
@@ -28,19 +33,6 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def address(array: np.ndarray) -> int:
-    """Where an array's data lies (quicker than through ctypes)."""
-    where: int = array.__array_interface__["data"][0]
-    return where
-
-
-def aligned(size: int) -> np.ndarray:
-    """Uninitialised float32 memory that begins at a cache line."""
-    memory = np.empty(size + CACHE_LINE, np.float32)
-    start = (-address(memory) % 64) // 4
-    return memory[start : start + size]
-
-
 @dataclass(frozen=True, eq=False)
 class Job:
     """A program, the arrays it reads and writes by port number, and how often its body runs."""
@@ -50,12 +42,22 @@ class Job:
     repeats: int = 1
 
 
+@dataclass(frozen=True)
+class Part:
+    """A range of a job's samples, and of the steps that its body takes for each tile of them."""
+
+    job: Job
+    first: int
+    stop: int
+    steps: tuple[int, int]
+
+
 class Worker:
     """What one thread needs to run a job: an arena and a frame."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, arena: np.ndarray) -> None:
         self.job = job
-        self.arena = aligned(job.program.arena_size)
+        self.arena = arena
         self.frame = np.zeros(frame.SIZE, np.int64)
         self.frame[frame.PARTS] = 1
         self.meeting = np.zeros(2 * CACHE_LINE, np.int64)
@@ -63,7 +65,7 @@ class Worker:
             if array is not None:
                 self.frame[frame.PORTS + number] = address(array)
 
-    def run(self, first: int, stop: int) -> bool:
+    def run(self, part: Part) -> bool:
         """Run over a range of samples; False if one of them is not finite."""
         program = self.job.program
         run_machine(
@@ -72,98 +74,106 @@ class Worker:
             program.code,
             self.frame,
             program.sections,
-            self.job.repeats,
-            first,
-            stop,
-            program.lanes,
+            *part.steps,
+            program.stride,
+            part.first,
+            part.stop,
+            program.samples,
         )
         return not self.frame[frame.INVALID]
 
     def team(self, threads: int) -> "list[Worker]":
         """This worker and others that run in step with it, on its arena."""
         workers = [self, *(copy(self) for _ in range(threads - 1))]
-        for part, worker in enumerate(workers):
+        for number, worker in enumerate(workers):
             worker.frame = self.frame.copy()
-            worker.frame[[frame.PART, frame.PARTS]] = part, threads
+            worker.frame[[frame.PART, frame.PARTS]] = number, threads
             worker.frame[frame.MEETING] = address(self.meeting)
         return workers
 
 
-def run_team(job: Job, first: int, stop: int, threads: int) -> bool:
+def run_team(part: Part, threads: int) -> bool:
     """Run a range of samples one tile after another, all threads on each.
 
     Returns False if a sample is not finite; the rest is then not run.
     """
-    workers = Worker(job).team(threads)
-    helpers = [
-        threading.Thread(target=worker.run, args=(first, stop), daemon=True)
-        for worker in workers[1:]
-    ]
-    for thread in helpers:
-        thread.start()
-    valid = workers[0].run(first, stop)
-    for thread in helpers:
-        thread.join()
+    with borrowed(part.job.program.arena_size) as arena:
+        workers = Worker(part.job, arena).team(threads)
+        # of its own, as a crew that others keep busy would leave the rest of a team waiting
+        helpers = [
+            threading.Thread(target=worker.run, args=(part,), daemon=True) for worker in workers[1:]
+        ]
+        for thread in helpers:
+            thread.start()
+        valid = workers[0].run(part)
+        for thread in helpers:
+            thread.join()
     return valid
 
 
 def run_parts(
-    parts: Sequence[tuple[Job, int, int]],
+    parts: Sequence[Part],
     threads: int,
     progress: Callable[[int], None] | None = None,
 ) -> bool:
-    """Run parts of jobs (ranges of samples) on so many threads.
+    """Run parts of jobs on so many threads.
 
     `progress` is called with the number of samples done, from any thread. Returns False if a
     sample is not finite; the rest is then not run.
     """
-    if threads == 1:
-        for job, first, stop in parts:
-            if not Worker(job).run(first, stop):
-                return False
-            if progress is not None:
-                progress(stop - first)
-        return True
-    todo: queue.SimpleQueue[tuple[Job, int, int]] = queue.SimpleQueue()
+    todo: queue.SimpleQueue[Part] = queue.SimpleQueue()
     for part in parts:
         todo.put(part)
+    stopped = threading.Event()
     invalid = threading.Event()
-    failures: list[BaseException] = []
 
     def work() -> None:
         workers: dict[int, Worker] = {}
-        try:
-            while not invalid.is_set() and not failures:
-                job, first, stop = todo.get_nowait()
-                worker = workers.get(id(job))
+        with ExitStack() as arenas:
+            while not stopped.is_set():
+                try:
+                    part = todo.get_nowait()
+                except queue.Empty:
+                    return
+                worker = workers.get(id(part.job))
                 if worker is None:
-                    worker = workers[id(job)] = Worker(job)
-                if not worker.run(first, stop):
-                    invalid.set()
-                if progress is not None:
-                    progress(stop - first)
-        except queue.Empty:
-            return
-        except BaseException as error:  # raised again in the calling thread
-            failures.append(error)
+                    arena = arenas.enter_context(borrowed(part.job.program.arena_size))
+                    worker = workers[id(part.job)] = Worker(part.job, arena)
+                try:
+                    if not worker.run(part):
+                        invalid.set()
+                        stopped.set()
+                    if progress is not None and part.steps[1] == part.job.repeats:
+                        progress(part.stop - part.first)
+                except BaseException:
+                    stopped.set()
+                    raise
 
-    helpers = [threading.Thread(target=work, daemon=True) for _ in range(threads - 1)]
-    for thread in helpers:
-        thread.start()
-    work()
-    for thread in helpers:
-        thread.join()
-    if failures:
-        raise failures[0]
+    helpers = [crew().submit(work) for _ in range(threads - 1)]
+    try:
+        work()
+    finally:
+        wait(helpers)
+    for helper in helpers:
+        helper.result()  # raises what went wrong there
     return not invalid.is_set()
 
 
-def split(job: Job, first: int, stop: int, pieces: int) -> list[tuple[Job, int, int]]:
+def split(job: Job, first: int, stop: int, pieces: int) -> list[Part]:
     """Cut a range of samples into about so many parts of whole tiles."""
-    lanes = job.program.lanes
-    tiles = -(-(stop - first) // lanes)
+    samples = job.program.samples
+    tiles = -(-(stop - first) // samples)
     pieces = min(tiles, pieces)
-    bounds = [first + lanes * (tiles * i // pieces) for i in range(pieces)]
+    bounds = [first + samples * (tiles * i // pieces) for i in range(pieces)]
     return [
-        (job, a, min(b, stop)) for a, b in zip(bounds, [*bounds[1:], stop], strict=True) if a < b
+        Part(job, a, min(b, stop), (0, job.repeats))
+        for a, b in zip(bounds, [*bounds[1:], stop], strict=True)
+        if a < b
     ]
+
+
+def split_steps(part: Part, pieces: int) -> list[Part]:
+    """Cut a part into so many with fewer steps each."""
+    begin, end = part.steps
+    bounds = [begin + (end - begin) * i // pieces for i in range(pieces + 1)]
+    return [replace(part, steps=(a, b)) for a, b in pairwise(bounds)]

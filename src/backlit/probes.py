@@ -6,7 +6,7 @@ are frozen dataclasses: a model keeps the program of each probe it has run.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Protocol
 
@@ -18,14 +18,16 @@ from backlit.engine import (
     SERIAL_WORK,
     TEAM_WORK,
     Job,
+    Part,
     run_parts,
     run_team,
     split,
+    split_steps,
 )
 from backlit.graph import Graph, multiply_adds
 from backlit.lowering import Lowering
 from backlit.lowering.context import GRADIENT, ReluRule
-from backlit.tape import Program
+from backlit.tape import Program, Steps
 
 # Features are multiplied by matrices that are read anew for each tile: wider tiles read less.
 FEATURE_LANES = 32
@@ -34,8 +36,13 @@ FEATURE_LANES = 32
 # Larger samples run one at a time. (Measured on 19 architectures, at 32, 128 and 224 pixels.)
 TILE_BYTES, SHARED_TILE_BYTES, LARGE_TILE_BYTES = (n * 1024 * 1024 for n in (32, 192, 1024))
 MUCH_WORK, FEW_THREADS = 100, 4
-# A remainder of up to this share of a tile runs one by one rather than with idle lanes.
-FEW = 0.4
+# Up to this share of a tile runs one by one rather than with idle lanes; large samples, whose rows
+# fill vectors by themselves, up to another.
+FEW, FEW_LARGE = 0.25, 0.7
+# A sample alone takes about this share of a tile's time.
+ALONE = 0.15
+# A tile's prologue and epilogue take about so many steps' time.
+AROUND_STEPS = 2
 
 
 class Probe(Protocol):
@@ -76,6 +83,29 @@ class InputGradient:
         return lowering
 
 
+@dataclass(frozen=True)
+class SumOfSteps:
+    """A probe whose steps add up: those of one sample can be dealt out to a tile's lanes."""
+
+    dealt: bool = field(default=False, kw_only=True)
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether this one's do."""
+        return True
+
+    def lowering(self, graph: Graph, lanes: int) -> Lowering:
+        """A lowering whose tape repeats its body so."""
+        lowering = Lowering(graph, lanes)
+        if self.adds_up:
+            lowering.tape.steps = Steps.DEALT if self.dealt else Steps.ADDED
+        return lowering
+
+    def lower(self, graph: Graph, lanes: int) -> Lowering:
+        """Write the tape for tiles of `lanes` samples, or of one sample's steps."""
+        raise NotImplementedError
+
+
 def tile_bytes(graph: Graph) -> int:
     """What the tensors of `LANES` samples take."""
     return 4 * LANES * sum(map(prod, graph.shapes))
@@ -85,6 +115,17 @@ def choose_lanes(graph: Graph) -> int:
     """How many samples of a model for images run side by side, if there are so many."""
     much = 4 * LANES * multiply_adds(graph) >= MUCH_WORK * tile_bytes(graph)
     return LANES if tile_bytes(graph) <= (LARGE_TILE_BYTES if much else SHARED_TILE_BYTES) else 1
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Samples that run alike: by which form of the probe, and how often its body is repeated."""
+
+    probe: Probe
+    lanes: int
+    first: int
+    stop: int
+    repeats: int
 
 
 class ProgramStore:
@@ -132,29 +173,24 @@ class ProgramStore:
         if memory is not None and 4 * self.program(probe, tile).arena_size > memory:
             tile = 1
         shared = self.large and tile > 1  # all threads work on one tile
-        rest = samples % tile
-        if rest > FEW * tile:
-            rest = 0
-        whole = samples - rest
         if 3 * samples * self.work * repeats < SERIAL_WORK:
             threads = 1
-        parts = []
-        for lanes, first, stop in ((tile, 0, whole), (1, whole, samples)):
-            if first < stop:
-                program = self.program(probe, lanes)
-                if memory is not None and not shared:
-                    threads = max(1, min(threads, memory // (4 * program.arena_size)))
-                job = Job(program, ports, repeats)
-                serial = progress is None and (threads == 1 or shared)
-                pieces = 1 if serial else threads * PIECES_PER_THREAD
-                parts += split(job, first, stop, pieces)
+        parts: list[Part] = []
+        for portion in self.portions(probe, samples, repeats, threads, tile):
+            program = self.program(portion.probe, portion.lanes)
+            if memory is not None and not shared:
+                threads = max(1, min(threads, memory // (4 * program.arena_size)))
+            job = Job(program, ports, portion.repeats)
+            serial = progress is None and (threads == 1 or shared)
+            pieces = 1 if serial else threads * PIECES_PER_THREAD
+            parts += share_steps(split(job, portion.first, portion.stop, pieces), threads)
         together = shared or len(parts) < threads
         if threads > 1 and together and self.work >= TEAM_WORK:
             valid = True
-            for job, first, stop in parts:
-                valid = valid and run_team(job, first, stop, threads)
+            for part in parts:
+                valid = valid and run_team(part, threads)
                 if progress is not None:
-                    progress(stop - first)
+                    progress(part.stop - part.first)
         else:
             valid = run_parts(parts, min(threads, len(parts)), progress)
         if not valid:
@@ -163,3 +199,38 @@ class ProgramStore:
             raise ValueError(
                 f"X must be finite, but sample {finite.argmin()} holds NaN or infinity"
             )
+
+    def portions(
+        self, probe: Probe, samples: int, repeats: int, threads: int, tile: int
+    ) -> list[Portion]:
+        """Whole tiles first; then what is left, in whichever way takes the least time."""
+        rest = samples % tile
+        if rest > (FEW_LARGE if self.large else FEW) * tile:
+            rest = 0
+        first = samples - rest  # of those that run one by one
+        portions = [
+            Portion(probe, tile, 0, first, repeats),
+            Portion(probe, 1, first, samples, repeats),
+        ]
+        if isinstance(probe, SumOfSteps) and probe.adds_up and tile > 1 and not self.large:
+            left = samples % (tile * threads)
+            steps, dealt = repeats + AROUND_STEPS, -(-repeats // LANES)
+            tiles = -(-(left - rest) // tile)
+            usual = -(-tiles // threads) * tile / LANES + -(-rest // threads) * ALONE
+            if -(-left // threads) * (dealt + AROUND_STEPS) < usual * steps:
+                first = samples - left
+                portions = [
+                    Portion(probe, tile, 0, first, repeats),
+                    Portion(replace(probe, dealt=True), LANES, first, samples, dealt),
+                ]
+        return [portion for portion in portions if portion.first < portion.stop]
+
+
+def share_steps(parts: list[Part], threads: int) -> list[Part]:
+    """Let threads share the steps of each part, if there are too few parts to go round."""
+    apart = all(part.job.program.steps is Steps.APART for part in parts)
+    few = len(parts) < 4 * threads and len(parts) % threads
+    enough = all(part.job.repeats >= threads * 2 * AROUND_STEPS for part in parts)
+    if not (apart and few and enough):
+        return parts
+    return [piece for part in parts for piece in split_steps(part, threads)]

@@ -7,16 +7,27 @@ constants, and writes the program that the machine runs.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 from backlit_kernels.kernel import HEADER, Kernel
 from backlit_kernels.machine import kernel_address
+from backlit_kernels.vector import LANES
 
 from backlit.layout import CACHE_LINE, round_up
 
 SECTIONS = ("setup", "prologue", "body", "epilogue")
+
+
+class Steps(Enum):
+    """What the repetitions of the body have to do with one another."""
+
+    FOLLOW = "each goes on from the one before"
+    APART = "each writes results of its own: threads may share them"
+    ADDED = "they add up, every LANES-th one first: see Lowering.add_step"
+    DEALT = "the same sums, a lane taking every LANES-th step of a single sample"
 
 
 @dataclass(eq=False)
@@ -74,7 +85,13 @@ class Program:
     sections: np.ndarray  # int64: where each section begins, and the end
     constants: np.ndarray  # float32
     arena_size: int  # floats
-    lanes: int
+    samples: int  # at a time
+    steps: "Steps"
+
+    @property
+    def stride(self) -> int:
+        """From a step to the one that comes next."""
+        return LANES if self.steps is Steps.ADDED else 1
 
 
 @dataclass
@@ -82,6 +99,7 @@ class Tape:
     """Instructions and constants as they are emitted."""
 
     section: str = "body"
+    steps: Steps = Steps.FOLLOW
     instructions: dict[str, list[Instruction]] = field(
         default_factory=lambda: {name: [] for name in SECTIONS}
     )
@@ -137,7 +155,8 @@ class Tape:
             np.array(sections, np.int64),
             np.concatenate([*self._constants, np.zeros(CACHE_LINE, np.float32)]),
             arena_size,
-            lanes,
+            1 if self.steps is Steps.DEALT else lanes,
+            self.steps,
         )
 
     def _plan_arena(self) -> int:

@@ -14,7 +14,7 @@ from backlit_kernels.noise import add_noise, running_variance
 from backlit_kernels.samples import load_samples, store_samples
 from backlit_kernels.vector import LANES, load, store
 
-from backlit.engine import Job, run_parts
+from backlit.engine import Job, Part, run_parts
 from backlit.streams import check_seed, stream_keys
 from backlit.tape import Tape
 
@@ -28,19 +28,19 @@ def noise(keys, steps, height, width, lanes, antithetic=False):
     x, out = (tape.buffer(height * width * lanes + LANES) for _ in range(2))
     key, other, scale = (tape.buffer(lanes) for _ in range(3))
     tape.section = "prologue"
-    tape.emit(load_samples, port=0, out=x, per_sample=1, per_step=0, **operands)
+    tape.emit(load_samples, port=0, out=x, per_sample=1, per_step=0, dealt=0, **operands)
     for port, values, per_sample in ((2, key, 1), (3, other, 1), (4, scale, 0)):
-        entries = {"port": port, "per_sample": per_sample, "per_step": 0}
+        entries = {"port": port, "per_sample": per_sample, "per_step": 0, "first": 0, "dealt": 0}
         tape.emit(fold.load_lane_values, out=values, lanes=lanes, **entries)
     tape.section = "body"
-    rule = {"scale": scale, "antithetic": int(antithetic)}
+    rule = {"scale": scale, "antithetic": int(antithetic), "dealt": 0}
     tape.emit(add_noise, x=x, out=out, key=key, other=other, **rule, **operands)
     entries = {"port": 1, "per_sample": steps, "per_step": 1}
     tape.emit(store_samples, x=out, magnitude=0, **entries, **operands)
     result = np.empty((count, steps, height, width), np.float32)
     zeros, one = np.zeros((count, height, width), np.float32), np.ones(1, np.float32)
     job = Job(tape.link(lanes), [zeros, result, *np.ascontiguousarray(keys), one], steps)
-    assert run_parts([(job, 0, count)], 1)
+    assert run_parts([Part(job, 0, count, (0, steps))], 1)
     return result
 
 
@@ -171,7 +171,7 @@ def run_on_floats(emit, *inputs, results, repeats=1):
         tape.section = "prologue" if port >= len(inputs) or inputs[port].ndim == 1 else "body"
         if tape.section == "body":
             per_step = {"per_sample": 0, "per_step": 1}
-        tape.emit(load_samples, port=port, out=buffer, **per_step, **image)
+        tape.emit(load_samples, port=port, out=buffer, dealt=0, **per_step, **image)
     tape.section = "body"
     emit(tape, buffers, size)
     tape.section = "epilogue"
@@ -179,7 +179,8 @@ def run_on_floats(emit, *inputs, results, repeats=1):
         entries = {"per_sample": 1, "per_step": 0}
         tape.emit(store_samples, port=port, x=buffer, magnitude=0, **entries, **image)
     outputs = [np.zeros((1, size), np.float32) for _ in range(results)]
-    assert run_parts([(Job(tape.link(1), [*inputs, *outputs], repeats), 0, 1)], 1)
+    job = Job(tape.link(1), [*inputs, *outputs], repeats)
+    assert run_parts([Part(job, 0, 1, (0, repeats))], 1)
     return [output[0] for output in outputs]
 
 

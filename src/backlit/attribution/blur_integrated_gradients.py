@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from backlit_kernels.blur import gaussian_blur
 from backlit_kernels.fold import interpolate
-from backlit_kernels.rescale import add_contribution
 
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
@@ -43,7 +42,7 @@ class BlurPath:
         x = end.load()
         end.forward()
         targets = end.choose_targets()  # what is predicted for the input itself, if not given
-        total = end.zeros(0)
+        total = end.sum_of_steps(0)
         half = end.load_lane_values(HALF, per_step=0)
         before = self.blur(end, x, 0, 0)
 
@@ -54,21 +53,13 @@ class BlurPath:
         point.forward()
         point.seed(self.score, targets)
         point.backward()
+        total.add_contribution(after, before, point.gradients[0], end.fill_lane_values(1))
         size = end.layouts[0].size
-        tape.emit(
-            add_contribution,
-            x=after,
-            x0=before,
-            g=point.gradients[0],
-            weight=tape.constant([1.0]),
-            total=total,
-            size=size,
-        )
         same = {"a": after, "b": after, "position": half}  # a copy
         tape.emit(interpolate, out=before, size=size, rectify=0, lanes=lanes, **same)
 
         tape.section = "epilogue"
-        end.store(total, 0)
+        end.store(total.result(), 0)
         return end
 
     def blur(self, lowering: Lowering, x: Buffer, first: int, per_step: int) -> Buffer:

@@ -83,7 +83,9 @@ def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
     Those of BLAS may differ with its threads, which cost more than they save at these sizes.
     """
-    return np.asarray(np.einsum("sm,mt->st" if b.ndim == 2 else "sm,m->s", a, b))
+    if b.ndim == 1:
+        return np.asarray(np.einsum("sm,m->s", a, b))
+    return np.asarray(np.einsum("sm,tm->st", a, np.ascontiguousarray(b.T)))  # sums run in memory
 
 
 def seeded(seed: Any, sample: np.ndarray | None = None) -> Callable[[int], np.random.Generator]:

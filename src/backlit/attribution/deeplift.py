@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from backlit_kernels.rescale import add_contribution
 
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.attribution.steps import step_values, step_weights
 from backlit.baselines import check_background, check_baseline
 from backlit.graph import Graph, Node, pool_first
 from backlit.lowering import Lowering
@@ -27,8 +27,9 @@ from backlit.lowering.context import FIRST_FREE_PORT, Emitter
 from backlit.lowering.rescale import rescale_rule, seed_multipliers
 from backlit.lowering.reveal_cancel import RevealCancel
 from backlit.model import Model
+from backlit.probes import SumOfSteps
 
-BASELINE = FIRST_FREE_PORT
+BASELINE, WEIGHTS = FIRST_FREE_PORT, FIRST_FREE_PORT + 1
 RULES: dict[str, Callable[[Lowering], Callable[[Node], Emitter]]] = {
     "rescale": rescale_rule,
     "reveal_cancel": RevealCancel,
@@ -36,7 +37,7 @@ RULES: dict[str, Callable[[Lowering], Callable[[Node], Emitter]]] = {
 
 
 @dataclass(frozen=True)
-class DifferenceRule:
+class DifferenceRule(SumOfSteps):
     """Differences from `baselines` baselines, one a step, times their multipliers, averaged.
 
     Those of the input, or of another `tensor`.
@@ -52,7 +53,7 @@ class DifferenceRule:
         # the same function with fewer ReLUs; but tensors inside have other numbers then, and
         # layers before a ReLU other users
         as_it_is = self.tensor or self.rule != "rescale"
-        point = Lowering(graph if as_it_is else pool_first(graph), lanes)
+        point = self.lowering(graph if as_it_is else pool_first(graph), lanes)
         point.keep_all()
         reference = point.another_pass()
         tape = point.tape
@@ -65,23 +66,18 @@ class DifferenceRule:
         point.load()
         point.forward()
         targets = point.choose_targets()
-        total = point.zeros(self.tensor)
+        total = point.sum_of_steps(self.tensor)
 
         tape.section = "body"
         seed_multipliers(point, reference, self.score, targets)
         point.backward(until=self.tensor, rule=RULES[self.rule](reference))
-        tape.emit(
-            add_contribution,
-            x=point.activations[self.tensor],
-            x0=reference.activations[self.tensor],
-            g=point.gradients[self.tensor],
-            weight=tape.constant([1 / self.baselines]),
-            total=total,
-            size=point.layouts[self.tensor].size,
-        )
+        several = self.baselines > 1
+        weight = point.load_lane_values(WEIGHTS) if several else point.fill_lane_values(1)
+        ends = point.activations[self.tensor], reference.activations[self.tensor]
+        total.add_contribution(*ends, point.gradients[self.tensor], weight)
 
         tape.section = "epilogue"
-        point.store(total, self.tensor)
+        point.store(total.result(), self.tensor)
         return point
 
 
@@ -190,5 +186,7 @@ def deeplift_shap(
     entries = check_background(background, call.samples, model.input_shape)
     result = call.result()
     probe = DifferenceRule(call.score, 0, len(entries))
-    call.run(probe, result, [entries], repeats=len(entries), label="DeepLIFT SHAP")
+    weights = step_weights(np.full(len(entries), 1 / len(entries)))
+    more = [step_values(entries), weights]
+    call.run(probe, result, more, repeats=len(entries), label="DeepLIFT SHAP")
     return result

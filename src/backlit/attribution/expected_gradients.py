@@ -13,19 +13,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from backlit_kernels.noise import stratified
-from backlit_kernels.rescale import add_contribution
 
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.attribution.steps import step_values, step_weights
 from backlit.baselines import check_background
 from backlit.graph import Graph, affine_prefix
 from backlit.layers.base import whole
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.model import Model
+from backlit.probes import SumOfSteps
 from backlit.streams import check_seed, stream_keys
 
-KEY, OTHER, BASELINES, STRATA, WEIGHT = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 5)
+KEY, OTHER, BASELINES, STRATA, WEIGHTS = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 5)
 MOST_PER_STEP = 8
 
 
@@ -38,7 +39,7 @@ class Draws(NamedTuple):
 
 
 @dataclass(frozen=True)
-class BackgroundPaths:
+class BackgroundPaths(SumOfSteps):
     """Gradients at random points of paths from baselines: one baseline, `draws` points a step.
 
     Before the first non-linearity the network is affine: its pre-activations are interpolated
@@ -50,7 +51,7 @@ class BackgroundPaths:
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
         start = affine_prefix(graph)
-        end = Lowering(graph, lanes)
+        end = self.lowering(graph, lanes)
         end.kept.add(start)
         tape = end.tape
 
@@ -59,23 +60,29 @@ class BackgroundPaths:
         end.forward()
         targets = end.choose_targets()  # what is predicted for the input itself, if not given
         keys = [end.load_lane_values(port, per_sample=1, per_step=0) for port in (KEY, OTHER)]
-        weight = end.load_lane_values(WEIGHT, per_step=0)
-        total = end.zeros(0)
+        total = end.sum_of_steps(0)
 
         tape.section = "body"
         begin = end.another_pass()
         x0 = begin.load(BASELINES, per_sample=0, per_step=1)
         begin.forward(until=start)
         gradients = begin.zeros(start)
+        weight, one = end.load_lane_values(WEIGHTS), end.fill_lane_values(1)
         for draw in range(self.draws):
             position = tape.buffer(lanes)
+            bounds = [
+                end.load_lane_values(STRATA, per_step=2 * self.draws, first=2 * draw + i)
+                for i in range(2)
+            ]
             tape.emit(
                 stratified,
-                port=STRATA,
+                low=bounds[0],
+                width=bounds[1],
                 key=keys[0],
                 other=keys[1],
                 draw=draw,
                 draws=self.draws,
+                dealt=end.dealt,
                 out=position,
                 lanes=lanes,
             )
@@ -84,21 +91,13 @@ class BackgroundPaths:
             point.forward()
             point.seed(self.score, targets)
             point.backward(until=start)
-            point.accumulate(start, point.gradients[start], weight, gradients)
+            point.accumulate(start, point.gradients[start], one, gradients)
         begin.gradients = {start: gradients}
         begin.backward()
-        tape.emit(
-            add_contribution,
-            x=x,
-            x0=x0,
-            g=begin.gradients[0],
-            weight=tape.constant([1.0]),
-            total=total,
-            size=end.layouts[0].size,
-        )
+        total.add_contribution(x, x0, begin.gradients[0], weight)
 
         tape.section = "epilogue"
-        end.store(total, 0)
+        end.store(total.result(), 0)
         return end
 
 
@@ -121,11 +120,12 @@ def explain(call: Call, background: np.ndarray, draws: Draws, seed: int) -> np.n
     """Expected gradients with given draws."""
     result = call.result()
     baselines = background[draws.baselines[:: draws.per_step]]
-    weight = np.full(1, 1 / len(draws.baselines), np.float32)
+    strata = step_values(draws.strata, draws.per_step)
+    weights = step_weights(np.full(len(baselines), 1 / len(draws.baselines)))
     call.run(
         BackgroundPaths(call.score, draws.per_step),
         result,
-        [*stream_keys(call.samples, seed), baselines, draws.strata, weight],
+        [*stream_keys(call.samples, seed), step_values(baselines), strata, weights],
         repeats=len(baselines),
         label="expected gradients",
     )

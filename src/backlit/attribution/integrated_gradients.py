@@ -17,19 +17,21 @@ import numpy as np
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.exact_path import check_piecewise_linear, integrate_exactly
+from backlit.attribution.steps import step_values, step_weights
 from backlit.baselines import Baseline, check_baseline
 from backlit.graph import Graph, affine_prefix
 from backlit.layers.base import number, whole
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.model import Model
+from backlit.probes import SumOfSteps
 
 BASELINE, POSITIONS, WEIGHTS, SCORES = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 4)
 MOST_STEPS = 4096  # where `tolerance` gives up
 
 
 @dataclass(frozen=True)
-class PathIntegral:
+class PathIntegral(SumOfSteps):
     """Gradients along the straight path from a baseline, weighted and added up.
 
     Before the first non-linearity the network is affine: its pre-activations are interpolated
@@ -42,7 +44,7 @@ class PathIntegral:
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
         start = affine_prefix(graph)
-        end = Lowering(graph, lanes)
+        end = self.lowering(graph, lanes)
         end.kept.add(start)
         begin, point = end.another_pass(), end.another_pass()
 
@@ -55,7 +57,7 @@ class PathIntegral:
         for place, ends in enumerate((begin, end)):
             values = ends.score_values(self.score, targets)
             ends.store_lane_values(values, SCORES + place)
-        total = end.zeros(start)
+        total = end.sum_of_steps(start)
 
         end.tape.section = "body"
         path = begin.activations[start], end.activations[start]
@@ -63,11 +65,10 @@ class PathIntegral:
         point.forward()
         point.seed(self.score, targets)
         point.backward(until=start)
-        weight = point.load_lane_values(WEIGHTS)
-        point.accumulate(start, point.gradients[start], weight, total)
+        total.add(point.gradients[start], point.load_lane_values(WEIGHTS))
 
         end.tape.section = "epilogue"
-        end.gradients = {start: total}
+        end.gradients = {start: total.result()}
         end.backward()
         difference = end.subtract(0, x, x0)
         end.store(end.multiply(0, difference, end.gradients[0]), 0)
@@ -213,7 +214,8 @@ def _integrate(
     exact: bool = False,
 ) -> np.ndarray:
     """Write the attributions, averaged over baselines; returns the convergence deltas."""
-    points = [np.ascontiguousarray(a, dtype=np.float32) for a in quadrature(rule, steps)]
+    positions, weights = quadrature(rule, steps)
+    points = [step_values(positions), step_weights(weights)]
     delta = np.zeros(len(result))
     for n, baseline in enumerate(baselines):
         part = result if n == 0 else np.empty_like(result)

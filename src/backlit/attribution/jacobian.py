@@ -12,6 +12,7 @@ from backlit.graph import Graph
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.model import Model
+from backlit.tape import Steps
 
 CLASSES = FIRST_FREE_PORT
 
@@ -25,6 +26,7 @@ class Jacobian:
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
         lowering = Lowering(graph, lanes)
+        lowering.tape.steps = Steps.APART
         lowering.tape.section = "prologue"
         lowering.load()
         lowering.forward()

@@ -15,7 +15,7 @@ from backlit.graph import Graph
 from backlit.lowering import Lowering, local
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.segments import Shape3
-from backlit.tape import Buffer
+from backlit.tape import Buffer, Steps
 
 FULL, BASELINE, MASKS, SEGMENTS = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 4)
 Span = tuple[tuple[int, int], ...]  # where boxes begin and end along an axis
@@ -40,6 +40,7 @@ class MaskedScores:
     def lower(self, graph: Graph, lanes: int) -> Lowering:
         own = Lowering(graph, lanes)
         own.kept |= self.kept(graph)
+        own.tape.steps = Steps.APART
         own.tape.section = "prologue"
         x = own.load(per_sample=self.per_sample)
         own.forward()

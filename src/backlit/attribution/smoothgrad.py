@@ -20,20 +20,22 @@ from backlit_kernels.noise import running_variance
 
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.attribution.steps import step_weights
 from backlit.graph import Graph, affine_prefix
 from backlit.layers.base import number, whole
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.lowering.noise import noisy_input
 from backlit.model import Model
+from backlit.probes import SumOfSteps
 from backlit.streams import check_seed, stream_keys
 
-KEY, OTHER, SCALE, WEIGHT = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 4)
+KEY, OTHER, SCALE, WEIGHTS = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 4)
 STATISTICS = ("mean", "squared", "variance")
 
 
 @dataclass(frozen=True)
-class NoisyGradients:
+class NoisyGradients(SumOfSteps):
     """A statistic of the gradients at noisy copies of the input, one copy at each step.
 
     Before the first non-linearity the network is affine: the way back through it is taken once,
@@ -44,8 +46,12 @@ class NoisyGradients:
     statistic: str
     antithetic: bool
 
+    @property
+    def adds_up(self) -> bool:
+        return self.statistic != "variance"
+
     def lower(self, graph: Graph, lanes: int) -> Lowering:
-        clean = Lowering(graph, lanes)
+        clean = self.lowering(graph, lanes)
         start = affine_prefix(graph) if self.statistic == "mean" else 0
 
         clean.tape.section = "prologue"
@@ -54,9 +60,8 @@ class NoisyGradients:
         targets = clean.choose_targets()  # what is predicted without noise, if not given
         keys = [clean.load_lane_values(port, per_sample=1, per_step=0) for port in (KEY, OTHER)]
         scale = clean.load_lane_values(SCALE, per_sample=1, per_step=0)
-        weight = clean.load_lane_values(WEIGHT, per_step=0)
-        total = clean.zeros(start)
-        mean = clean.zeros(start) if self.statistic == "variance" else total
+        mean = clean.zeros(start)
+        total = clean.sum_of_steps(start)
 
         clean.tape.section = "body"
         noisy = clean.another_pass()
@@ -67,14 +72,15 @@ class NoisyGradients:
         gradient = noisy.gradients[start]
         if self.statistic == "variance":
             size = noisy.layouts[start].size
-            noisy.tape.emit(running_variance, x=gradient, mean=mean, variance=total, size=size)
+            state = {"mean": mean, "variance": total.total}
+            noisy.tape.emit(running_variance, x=gradient, size=size, **state)
         else:
             if self.statistic == "squared":
                 gradient = noisy.multiply(start, gradient, gradient)
-            noisy.accumulate(start, gradient, weight, total)
+            total.add(gradient, noisy.load_lane_values(WEIGHTS))
 
         clean.tape.section = "epilogue"
-        clean.gradients = {start: total}
+        clean.gradients = {start: total.result()}
         clean.backward()
         clean.store(clean.gradients[0], 0)
         return clean
@@ -148,7 +154,11 @@ def smoothgrad(
     call.run(
         NoisyGradients(call.score, statistic, bool(antithetic)),
         result,
-        [*stream_keys(call.samples, check_seed(seed)), scale, np.full(1, 1 / samples, np.float32)],
+        [
+            *stream_keys(call.samples, check_seed(seed)),
+            scale,
+            step_weights(np.full(samples, 1 / samples)),
+        ],
         repeats=samples,
         label="smoothgrad",
     )

@@ -16,7 +16,7 @@ from backlit.graph import Graph, Node
 from backlit.layers import Clip, Layer, ReLU
 from backlit.layout import NO_BORDER
 from backlit.lowering.planning import plan_layouts
-from backlit.tape import Buffer, Distance, Tape
+from backlit.tape import Buffer, Distance, Steps, Tape
 
 # Array addresses that a job gives its kernels, by port number
 INPUT, OUTPUT, TARGETS = range(3)
@@ -97,6 +97,7 @@ class Lowering:
             out=self.activations[0].at(self.layouts[0].origin),
             per_sample=per_sample,
             per_step=per_step,
+            dealt=self.dealt,
             **self._image_operands(0),
         )
         self.clear_border(0, self.activations[0])
@@ -117,6 +118,11 @@ class Lowering:
         for node in reversed(needed):
             if node.output not in self.activations:
                 FORWARD[type(node.layer)](self, node)
+
+    @property
+    def dealt(self) -> int:
+        """Whether lanes are steps of one sample, as the operand of kernels that ask for steps."""
+        return int(self.tape.steps is Steps.DEALT)
 
     @property
     def has_sigmoids(self) -> bool:
@@ -202,17 +208,28 @@ class Lowering:
 
     # --- lane values and arithmetic on whole tensors --------------------------------------------
 
-    def load_lane_values(self, port: int, *, per_sample: int = 0, per_step: int = 1) -> Buffer:
-        """One float for each lane from a job's array; entries as in `load`."""
+    def load_lane_values(
+        self, port: int, *, per_sample: int = 0, per_step: int = 1, first: int = 0
+    ) -> Buffer:
+        """One float for each lane from a job's array; entries as in `load`, from `first` on."""
         values = self.tape.buffer(self.lanes)
         self.tape.emit(
             fold.load_lane_values,
             port=port,
             per_sample=per_sample,
             per_step=per_step,
+            first=first,
+            dealt=self.dealt,
             out=values,
             lanes=self.lanes,
         )
+        return values
+
+    def fill_lane_values(self, value: float) -> Buffer:
+        """A number in every lane."""
+        values = self.tape.buffer(self.lanes)
+        at = self.tape.constant([value])
+        self.tape.emit(fold.fill_lane_values, value=at, out=values, lanes=self.lanes)
         return values
 
     def store_lane_values(
@@ -261,6 +278,10 @@ class Lowering:
         self.tape.emit(
             fold.accumulate, x=x, weight=weight, total=total, size=size, lanes=self.lanes
         )
+
+    def sum_of_steps(self, tensor: int) -> "StepSum":
+        """A sum over the steps, of a tensor's layout, to be begun in the prologue."""
+        return StepSum(self, tensor, self.zeros(tensor), self.zeros(tensor))
 
     def subtract(self, tensor: int, a: Buffer, b: Buffer) -> Buffer:
         return self._pairwise(fold.subtract, tensor, a, b)
@@ -350,6 +371,41 @@ class Lowering:
     def _ceiling(self, activation: Node | None) -> int:
         layer = None if activation is None else activation.layer
         return self.tape.constant([layer.high if isinstance(layer, Clip) else np.inf])
+
+
+@dataclass(frozen=True)
+class StepSum:
+    """A sum over the steps, made of partial sums: see `backlit_kernels.fold`."""
+
+    lowering: Lowering
+    tensor: int
+    partial: Buffer
+    total: Buffer
+
+    def add(self, x: Buffer, weight: Buffer) -> None:
+        """Add this step's ``weight * x``, the weight being lane values."""
+        self._emit(fold.accumulate_step, x=x, weight=weight)
+
+    def add_contribution(self, x: Buffer, x0: Buffer, g: Buffer, weight: Buffer) -> None:
+        """Add this step's ``weight * (x - x0) * g``."""
+        self._emit(fold.accumulate_contribution, x=x, x0=x0, g=g, weight=weight)
+
+    def _emit(self, kernel: Kernel, **operands: Buffer) -> None:
+        self.lowering.tape.emit(
+            kernel,
+            partial=self.partial,
+            total=self.total,
+            size=self.lowering.layouts[self.tensor].size,
+            lanes=self.lowering.lanes,
+            **operands,
+        )
+
+    def result(self) -> Buffer:
+        """The whole sum, in the epilogue."""
+        if self.lowering.dealt:
+            size = self.lowering.layouts[self.tensor].size
+            self.lowering.tape.emit(fold.add_lanes, x=self.total, size=size)
+        return self.total
 
 
 def rectifies(layer: Layer) -> bool:
