@@ -107,7 +107,6 @@ def pick_patterns(load: Any, store: Any, width: int) -> Any:
         arena: Any,
         frame: Any,
         choice: int,
-        choices_per_sample: int,
         patterns: int,
         out: int,
         channels: int,
@@ -122,34 +121,20 @@ def pick_patterns(load: Any, store: Any, width: int) -> Any:
         Parameters
         ----------
         choice
-            Port of the int64 array ``(entries, height, width)`` of pattern numbers. A lane takes
-            entry ``sample * choices_per_sample + step``.
+            Port of the int64 array ``(steps, height, width)`` of pattern numbers.
         patterns
             Where the table ``(height, width, patterns, channels, lanes)`` lies, of which each
             entry of an image takes `size` floats.
         """
         numbers = integers_at(frame[PORTS + choice])
-        entries = height * image_width
-        if choices_per_sample == 0:
-            start = frame[STEP] * entries
-            for y in range(height):
-                for i in range(image_width):
-                    number = numbers[start + y * image_width + i]
-                    source = patterns + (y * image_width + i) * size + number * channels * width
-                    target = out + y * row + i * width
-                    for c in range(channels):
-                        store(arena, target + c * plane, load(arena, source + c * width))
-            return
-        for lane in range(width):
-            sample = frame[SAMPLE] + min(lane, frame[COUNT] - 1)
-            start = (frame[STEP] + sample * choices_per_sample) * entries
-            for y in range(height):
-                for i in range(image_width):
-                    number = numbers[start + y * image_width + i]
-                    source = patterns + (y * image_width + i) * size + number * channels * width
-                    target = out + y * row + i * width + lane
-                    for c in range(channels):
-                        arena[target + c * plane] = arena[source + c * width + lane]
+        start = frame[STEP] * height * image_width
+        for y in range(height):
+            for i in range(image_width):
+                number = numbers[start + y * image_width + i]
+                source = patterns + (y * image_width + i) * size + number * channels * width
+                target = out + y * row + i * width
+                for c in range(channels):
+                    store(arena, target + c * plane, load(arena, source + c * width))
 
     return pick_patterns
 
@@ -230,8 +215,6 @@ def move_region(
     frame: Any,
     table: Any,
     starts: int,
-    count: int,
-    starts_per_sample: int,
     whole: int,
     patch: int,
     channels: int,
@@ -246,29 +229,21 @@ def move_region(
 ) -> None:
     """Copy the current region of a tensor to a patch; with `exchange` 1, swap the two.
 
-    `starts` is the table of `count` distances from the first pixel of the tensor to that of the
-    region. A lane takes entry ``sample * starts_per_sample + step``, or else the last.
+    `starts` is the table of each step's distance from the first pixel of the tensor to that of the
+    region.
     """
-    if lanes > 1 and starts_per_sample == 0:
-        start = whole + table[starts + frame[STEP]]
-        for c in range(channels):
-            for y in range(height):
-                there, here = start + c * plane + y * row, patch + c * patch_plane + y * patch_row
-                for i in range(0, width * lanes, LANES):
-                    value = load(arena, there + i)
-                    if exchange != 0:
-                        store(arena, there + i, load(arena, here + i))
-                    store(arena, here + i, value)
-        return
-    for lane in range(lanes):
-        sample = frame[SAMPLE] + min(lane, frame[COUNT] - 1)
-        entry = min(frame[STEP] + sample * starts_per_sample, count - 1)
-        start = whole + table[starts + entry] + lane
-        for c in range(channels):
-            for y in range(height):
-                there, here = start + c * plane + y * row, patch + c * patch_plane + y * patch_row
-                for x in range(0, width * lanes, lanes):
-                    one = arena[there + x]
-                    if exchange != 0:
-                        arena[there + x] = arena[here + lane + x]
-                    arena[here + lane + x] = one
+    start = whole + table[starts + frame[STEP]]
+    whole_vectors = width * lanes // LANES * LANES
+    for c in range(channels):
+        for y in range(height):
+            there, here = start + c * plane + y * row, patch + c * patch_plane + y * patch_row
+            for i in range(0, whole_vectors, LANES):
+                value = load(arena, there + i)
+                if exchange != 0:
+                    store(arena, there + i, load(arena, here + i))
+                store(arena, here + i, value)
+            for i in range(whole_vectors, width * lanes):
+                one = arena[there + i]
+                if exchange != 0:
+                    arena[there + i] = arena[here + i]
+                arena[here + i] = one

@@ -134,9 +134,9 @@ class ProgramStore:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.work = multiply_adds(graph)
-        images = any(len(shape) > 1 for shape in graph.shapes)
-        self.tile_lanes = choose_lanes(graph) if images else FEATURE_LANES
-        self.large = images and tile_bytes(graph) > TILE_BYTES
+        self.images = any(len(shape) > 1 for shape in graph.shapes)
+        self.tile_lanes = choose_lanes(graph) if self.images else FEATURE_LANES
+        self.large = self.images and tile_bytes(graph) > TILE_BYTES
         self._programs: dict[tuple[Probe, int], Program] = {}
 
     def __getstate__(self) -> dict[str, Any]:

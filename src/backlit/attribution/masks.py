@@ -1,12 +1,12 @@
 """Probes of masked samples: the score with parts of a sample replaced, one mask after another.
 
 The tile holds a sample and its baseline; each repetition of the body makes one masked sample,
-runs it forward and writes its score. Lanes are samples, all under the same mask; where samples are
-few, lanes are masks of one sample.
+runs it forward and writes its score. Lanes are samples, all under the same mask; where samples of a
+model for features are few, lanes are masks of one sample.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from backlit_kernels import masking
@@ -163,8 +163,7 @@ class SegmentPatterns(SegmentMasks):
         table = own.tape.buffer(self.patterns * part * height * width)
         for number in range(self.patterns):
             shown = own.another_pass()
-            pattern = replace(self, lanes_are_masks=False)
-            shown.activations[0] = pattern.blended(own, x, x0, mask, SEGMENTS + 1, number)
+            shown.activations[0] = self.blended(own, x, x0, mask, SEGMENTS + 1, number)
             shown.forward(until=self.tensor)
             own.tape.emit(
                 masking.keep_pattern(own.lanes),
@@ -178,7 +177,6 @@ class SegmentPatterns(SegmentMasks):
             own.tape.emit(
                 masking.pick_patterns(own.lanes),
                 choice=MASKS,
-                choices_per_sample=self.masks_per_sample,
                 patterns=table,
                 out=out.at(layout.origin),
                 **image,
@@ -233,7 +231,7 @@ class Boxes(MaskedScores):
         return {stage.output for stage, _ in self.stages(graph)}
 
     def forward(self, own: Lowering, point: Lowering) -> Callable[[], None]:
-        passes = local.LocalForward(own, self.stages(own.graph), self.masks_per_sample)
+        passes = local.LocalForward(own, self.stages(own.graph))
         passes.forward(point)
         return passes.restore
 

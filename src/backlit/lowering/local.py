@@ -124,12 +124,9 @@ def plan_stages(graph: Graph, boxes: np.ndarray) -> list[tuple[Stage, Regions]]:
 class LocalForward:
     """Writes the passes of changed inputs, for a tape that has run the unchanged one."""
 
-    def __init__(
-        self, own: Lowering, stages: list[tuple[Stage, Regions]], starts_per_sample: int
-    ) -> None:
+    def __init__(self, own: Lowering, stages: list[tuple[Stage, Regions]]) -> None:
         self.own = own
         self.stages = stages
-        self.starts_per_sample = starts_per_sample
         self.patches: list[tuple[int, Regions, Lowering]] = []
 
     def forward(self, point: Lowering) -> None:
@@ -163,8 +160,6 @@ class LocalForward:
         layout, target = self.own.layouts[tensor], small.layouts[patch]
         operands: dict[str, Any] = {
             "starts": regions.starts @ np.array([layout.pitch, self.own.lanes]),
-            "count": len(regions.starts),
-            "starts_per_sample": self.starts_per_sample,
             "whole": whole.at(layout.origin),
             "patch": small.activations[patch].at(target.origin),
         }
