@@ -7,6 +7,7 @@ are frozen dataclasses: a model keeps the program of each probe it has run.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from math import prod
 from typing import Any, Protocol
 
@@ -41,6 +42,7 @@ MUCH_WORK, FEW_THREADS = 100, 4
 FEW, FEW_LARGE = 0.25, 0.7
 # A sample alone takes about this share of a tile's time.
 ALONE = 0.15
+MOST_REMEMBERED = 1 << 20  # bytes of arrays whose consequences are kept
 # A tile's prologue and epilogue take about so many steps' time.
 AROUND_STEPS = 2
 
@@ -138,10 +140,24 @@ class ProgramStore:
         self.tile_lanes = choose_lanes(graph) if self.images else FEATURE_LANES
         self.large = self.images and tile_bytes(graph) > TILE_BYTES
         self._programs: dict[tuple[Probe, int], Program] = {}
+        self._last: dict[bytes, Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the programs: they hold addresses of this process."""
-        return {**vars(self), "_programs": {}}
+        return {**vars(self), "_programs": {}, "_last": {}}
+
+    def remembered(self, make: Callable[[], Any], *given: np.ndarray) -> Any:
+        """What `make` made for these arrays before, or makes now; the last few are kept."""
+        if sum(array.nbytes for array in given) > MOST_REMEMBERED:
+            return make()
+        digest = blake2b(digest_size=16)
+        for array in given:
+            digest.update(repr((array.shape, array.dtype)).encode() + array.tobytes())
+        key = digest.digest()
+        last = self._last  # replaced as a whole: other threads may be here
+        if key not in last:
+            last = self._last = {**dict(list(last.items())[-1:]), key: make()}
+        return last[key]
 
     def program(self, probe: Probe, lanes: int) -> Program:
         key = probe, lanes

@@ -5,6 +5,7 @@ its forward passes and what the method makes of their scores.
 """
 
 from collections.abc import Callable
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any
 
@@ -13,8 +14,10 @@ import numpy as np
 from backlit.attribution.call import Call
 from backlit.attribution.masked import Scores, segment_scores
 from backlit.baselines import Baseline
-from backlit.layers.base import whole
 from backlit.segments import Segments
+from backlit.streams import check_seed
+
+MOST_REMEMBERED = 1_000_000  # entries of a plan's masks
 
 # Of one sample: its scores under the masks, in float64, and its own score; gives "values", one for
 # each segment, and details by name. One sample at a time, so that bits do not depend on the others.
@@ -93,14 +96,35 @@ def seeded(seed: Any, sample: np.ndarray | None = None) -> Callable[[int], np.ra
 
     With a sample, a stream of its own, that depends on its values.
     """
-    if isinstance(seed, np.random.Generator):
-        seed = int(seed.integers(2**63))
-    words = [whole("seed", seed, 0)]
-    if sample is not None:
-        words.append(int.from_bytes(blake2b(sample.tobytes(), digest_size=8).digest(), "big"))
-    return lambda count: np.random.Generator(
-        np.random.Philox(np.random.SeedSequence([*words, count]))
-    )
+    return partial(random_stream, check_seed(seed), own_seed(sample))
+
+
+def own_seed(sample: np.ndarray | None) -> int | None:
+    """What sets a sample's stream apart, if it has one of its own."""
+    if sample is None:
+        return None
+    return int.from_bytes(blake2b(sample.tobytes(), digest_size=8).digest(), "big")
+
+
+def random_stream(seed: int, own: int | None, count: int) -> np.random.Generator:
+    """The stream for so many segments."""
+    words = [seed, count] if own is None else [seed, own, count]
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(words)))
+
+
+def remembered(plan: Callable[..., tuple[np.ndarray, Fold]]) -> Callable[..., Any]:
+    """A function ``plan(seed, own, count, samples, ...)`` that remembers its last few plans.
+
+    Who explains a data set call by call draws the same masks each time. Large plans, and those of
+    a single sample, are not kept.
+    """
+    kept = lru_cache(maxsize=4)(plan)
+
+    def remember(seed: int, own: int | None, count: int, samples: int, *more: Any) -> Any:
+        keep = own is None and count * samples <= MOST_REMEMBERED
+        return (kept if keep else plan)(seed, own, count, samples, *more)
+
+    return remember
 
 
 def masks_apart(masks: str | None, segments: Any) -> bool:

@@ -22,8 +22,10 @@ from backlit.attribution.by_segment import (
     Plan,
     explain_segments,
     masks_apart,
+    own_seed,
     product,
-    seeded,
+    random_stream,
+    remembered,
 )
 from backlit.attribution.call import Call
 from backlit.attribution.shapley import MOST_EXACT, exact_plan
@@ -106,21 +108,27 @@ def kernel_shap(
     key = check_seed(seed)
 
     def plan_for(sample: np.ndarray | None) -> Plan:
-        draw = seeded(key, sample)
-
         def plan(count: int) -> tuple[np.ndarray, Fold]:
             few = count <= MOST_EXACT
             if samples == "exact" or (few and int(samples) >= 2**count - 2):
                 return exact_plan(count)
-            chosen = draw_coalitions(count, int(samples), draw(count))
-            fold = regression_fold(chosen, count, return_details)
-            return np.vstack([np.zeros(count), chosen.kept]), fold
+            return regression_plan(key, own_seed(sample), count, int(samples), return_details)
 
         return plan
 
     apart = plan_for if masks_apart(masks, segments) else None
     values, details = explain_segments(call, parts, plan_for(None), base, per_segment, apart=apart)
     return (values, details) if return_details else values
+
+
+@remembered
+def regression_plan(
+    seed: int, own: int | None, count: int, samples: int, errors: bool
+) -> tuple[np.ndarray, Fold]:
+    """The masks of `count` segments, the empty one first, and what solves for the values."""
+    chosen = draw_coalitions(count, samples, random_stream(seed, own, count))
+    masks = np.vstack([np.zeros(count), chosen.kept])
+    return masks, regression_fold(chosen, count, errors)
 
 
 class Coalitions(NamedTuple):

@@ -15,8 +15,10 @@ from backlit.attribution.by_segment import (
     Plan,
     explain_segments,
     masks_apart,
+    own_seed,
     product,
-    seeded,
+    random_stream,
+    remembered,
 )
 from backlit.attribution.call import Call
 from backlit.baselines import check_baseline
@@ -105,19 +107,30 @@ def lime(
     key = check_seed(seed)
 
     def plan_for(sample: np.ndarray | None) -> Plan:
-        draw = seeded(key, sample)
-
-        def plan(count: int) -> tuple[np.ndarray, Fold]:
-            kept = draw(count).integers(0, 2, (samples, count)).astype(np.float64)
-            kept[0] = 1
-            fit = ridge_fold if regression == "ridge" else lasso_fold
-            return kept, fit(kept, proximity(kept, kernel_width), alpha, return_details)
-
-        return plan
+        own, fit = own_seed(sample), (kernel_width, regression, alpha, return_details)
+        return lambda count: sampled_plan(key, own, count, samples, *fit)
 
     apart = plan_for if masks_apart(masks, segments) else None
     values, details = explain_segments(call, parts, plan_for(None), base, per_segment, apart=apart)
     return (values, details) if return_details else values
+
+
+@remembered
+def sampled_plan(
+    seed: int,
+    own: int | None,
+    count: int,
+    samples: int,
+    kernel_width: float,
+    regression: str,
+    alpha: float,
+    detailed: bool,
+) -> tuple[np.ndarray, Fold]:
+    """The masks of `count` segments, the full one first, and the regression on their scores."""
+    kept = random_stream(seed, own, count).integers(0, 2, (samples, count)).astype(np.float64)
+    kept[0] = 1
+    fit = ridge_fold if regression == "ridge" else lasso_fold
+    return kept, fit(kept, proximity(kept, kernel_width), alpha, detailed)
 
 
 def proximity(kept: np.ndarray, kernel_width: float) -> np.ndarray:

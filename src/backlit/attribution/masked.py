@@ -46,7 +46,10 @@ def segment_scores(call: Call, baseline: Baseline, segments: Segments, masks: np
     graph, lanes = call.model._programs.graph, call.model._programs.tile_lanes
     patterns = None
     if not segments.per_sample:
-        patterns = find_patterns(graph, lanes, segments.maps[0], masks)
+        maps = segments.maps[0]
+        patterns = call.model._programs.remembered(
+            lambda: find_patterns(graph, lanes, maps, masks), maps, masks
+        )
 
     def batch(part: Call, index: slice) -> tuple[MaskedScores, list[np.ndarray]]:
         base, own = baseline.chosen(index), segments.chosen(index)
