@@ -18,7 +18,7 @@ from backlit.lowering.phases import (
     phase_taps,
 )
 from backlit.lowering.planning import NEEDS, Needs
-from backlit.lowering.ties import PICKS_PIXELS, emit_settle_ties, pooling_to_settle
+from backlit.lowering.ties import emit_settle_ties, picks_matter, pooling_to_settle
 from backlit.lowering.winograd import (
     backward_patches,
     forward_patches,
@@ -38,7 +38,7 @@ def conv_forward(lowering: Lowering, node: Node) -> None:
     x = node.inputs[0]
     m = forward_patches(layer, lowering.layouts[y].image)
     pooling = pooling_to_settle(lowering.graph, node) if m else None
-    if m and (pooling is not None or not lowering.graph.reaches(y, PICKS_PIXELS)):
+    if m and (pooling is not None or not picks_matter(lowering.graph, y)):
         winograd_forward(lowering, node, m, out, after)
         lowering.clear_border(y, out)
         if pooling is not None:

@@ -10,7 +10,7 @@ from backlit.graph import Node
 from backlit.layers import Dense
 from backlit.layout import round_up
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
-from backlit.lowering.products import emit_product
+from backlit.lowering.products import Weights, emit_product
 from backlit.tape import Buffer
 
 
@@ -60,8 +60,7 @@ def emit_matrix(
             x.at(0),
             out,
             0,
-            matrix.T[None],
-            bias,
+            Weights(lowering, matrix.T[None], bias),
             offsets,
             vectors,
             steps,

@@ -8,7 +8,7 @@ from backlit_kernels.vector import LANES
 
 from backlit.layout import Layout
 from backlit.lowering.context import Lowering
-from backlit.lowering.products import emit_product
+from backlit.lowering.products import Weights, emit_product
 from backlit.tape import Buffer
 
 
@@ -57,9 +57,9 @@ def emit_convolution(
     steps["out_channel"] = target.plane
     steps["x_group"] = source.plane * (source.image[0] // groups)
     steps["out_group"] = target.plane * channels
-    emit_product(
-        lowering, x, out, out_offset, weights, bias, taps, shortest, steps, after, aligned=lanes > 1
-    )
+    packed = Weights(lowering, weights, bias)
+    where = lowering, x, out, out_offset
+    emit_product(*where, packed, taps, shortest, steps, after, aligned=lanes > 1)
 
 
 def tap_offsets(source: Layout, channels: int, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

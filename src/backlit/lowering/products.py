@@ -1,5 +1,6 @@
 """Emitting the dense product: one instruction for each tile shape that covers the channels."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,56 @@ THIN_PIECE, FEW_CHANNELS, FAR = 24, 24, 64 * 1024  # far: floats from pixel to l
 LEAST_POSITIONS = 12
 
 
+@dataclass(frozen=True)
+class Packed:
+    """The weights of some of a product's channels, as a register tile of this shape reads them."""
+
+    rows: int
+    columns: int
+    blocks: int
+    weights: int
+    bias: int
+
+    @property
+    def channels(self) -> int:
+        return self.rows * self.blocks
+
+
+class Weights:
+    """Weights (groups, channels, depth) and a bias of a product, packed when first used."""
+
+    def __init__(self, lowering: Lowering, weights: np.ndarray, bias: np.ndarray) -> None:
+        self.tape = lowering.tape
+        self.weights = weights
+        self.bias = bias.reshape(weights.shape[:2])
+        self._packed: dict[tuple[tuple[int, int, int], ...], list[Packed]] = {}
+
+    def packed(self, positions: int, *, aligned: bool) -> list[Packed]:
+        """Pieces for each tile shape that covers the channels, over so many positions at least.
+
+        `aligned` says whether positions begin at whole vectors.
+        """
+        groups, channels, depth = self.weights.shape
+        shapes = tiling(channels, positions, aligned)
+        if shapes not in self._packed:
+            pieces, first = [], 0
+            for rows, columns, blocks in shapes:
+                part = slice(first, first + rows * blocks)
+                tiles = self.weights[:, part].reshape(groups, blocks, rows, depth)
+                tiles = tiles.transpose(0, 1, 3, 2)
+                places = self.tape.constant(tiles), self.tape.constant(self.bias[:, part])
+                pieces.append(Packed(rows, columns, blocks, *places))
+                first += rows * blocks
+            self._packed[shapes] = pieces
+        return self._packed[shapes]
+
+
 def emit_product(
     lowering: Lowering,
     x: Any,
     out: Buffer,
     out_offset: int,
-    weights: np.ndarray,
-    bias: np.ndarray,
+    weights: Weights,
     offsets: np.ndarray,
     shortest: int,
     steps: dict[str, int],
@@ -32,40 +76,37 @@ def emit_product(
     *,
     aligned: bool,
 ) -> None:
-    """Products of ``weights`` (groups, channels, depth): one instruction for each tile shape.
+    """Products: one instruction for each tile shape.
 
     `shortest` is the number of positions that a tile may rely on, `aligned` whether they begin at
     whole vectors.
     """
-    groups, channels, depth = weights.shape
-    bias = bias.reshape(groups, channels)
+    groups, _, depth = weights.weights.shape
     adjacent = steps["x_step"] == steps["out_step"] == LANES
     positions = (steps["runs"] - 1) * steps["length"] + steps["last"]
     first = 0
-    for rows, columns, blocks in tiling(channels, shortest, aligned):
-        part = slice(first, first + rows * blocks)
-        cut = groups == 1 and columns > 1 and positions >= LEAST_POSITIONS
-        pieces = count_pieces(offsets, rows * blocks) if cut else 1
-        tiles = -(-steps["length"] // columns)  # no run is longer
-        partial = blocks * tiles * rows * columns * LANES if pieces > 1 else 0
-        packed = weights[:, part].reshape(groups, blocks, rows, depth).transpose(0, 1, 3, 2)
+    for part in weights.packed(shortest, aligned=aligned):
+        cut = groups == 1 and part.columns > 1 and positions >= LEAST_POSITIONS
+        pieces = count_pieces(offsets, part.channels) if cut else 1
+        tiles = -(-steps["length"] // part.columns)  # no run is longer
+        partial = part.channels * tiles * part.columns * LANES if pieces > 1 else 0
         lowering.tape.emit(
-            product(rows, columns, adjacent, pieces > 1),
+            product(part.rows, part.columns, adjacent, pieces > 1),
             out=out.at(out_offset + first * steps["out_channel"]),
             x=x,
-            weights=lowering.tape.constant(packed),
-            bias=lowering.tape.constant(bias[:, part]),
+            weights=part.weights,
+            bias=part.bias,
             offsets=offsets,
             depth=depth,
             pieces=pieces,
             partial=lowering.tape.buffer(partial),
-            blocks=blocks,
+            blocks=part.blocks,
             groups=groups,
             initial=0,
             **{"x_group": 0, "out_group": 0, **steps},
             **after,
         )
-        first += rows * blocks
+        first += part.channels
 
 
 def count_pieces(offsets: np.ndarray, channels: int) -> int:

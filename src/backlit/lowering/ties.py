@@ -1,4 +1,12 @@
-"""Winograd's convolution before a max-pooling: see `backlit_kernels.ties`."""
+"""Winograd's convolution before a max-pooling: see `backlit_kernels.ties`.
+
+The pooling's ties are settled by direct sums, which is as good as direct convolution if no other
+pooling follows; one that does would see the rounding of these maxima. In large pictures that is
+accepted: F(2x2, 3x3) gives equal bits to the outputs of equal patches in flat areas and along
+straight edges, where its differences vanish exactly, and other equal patches are rare.
+"""
+
+from math import prod
 
 import numpy as np
 from backlit_kernels.ties import largest_magnitude, settle_ties
@@ -15,21 +23,28 @@ PICKS_PIXELS = (MaxPool2D, Reduce)  # of equal values, they send the gradient to
 # A channel's values are close that differ by less than this share of the largest sum its weights
 # give. Winograd's method was seen to err by 2^-24 of it, by 2^-22 where all terms are positive.
 CLOSE = 2.0**-20
+LARGE_PICTURE = 64 * 64  # pixels of the input
 
 
 def pooling_to_settle(graph: Graph, node: Node) -> Node | None:
     """The pooling that alone picks from a convolution's output, in windows that do not overlap.
 
-    What comes after it must pick no more: it would see the rounding of the maxima.
+    Of small pictures, what comes after it must pick no more.
     """
     tensor = rectified(graph, node)
     users = graph.consumers(tensor)
     if len(users) == 1 and isinstance(layer := users[0].layer, MaxPool2D):
         apart = all(size <= step for size, step in zip(layer.size, layer.stride, strict=True))
         plain = apart and not any(layer.padding) and not layer.ceil_mode
-        if plain and not graph.reaches(users[0].output, PICKS_PIXELS):
+        if plain and not picks_matter(graph, users[0].output):
             return users[0]
     return None
+
+
+def picks_matter(graph: Graph, tensor: int) -> bool:
+    """Whether the rounding of a tensor may decide which of equal values a layer picks."""
+    large = prod(graph.shapes[0][1:]) >= LARGE_PICTURE
+    return not large and graph.reaches(tensor, PICKS_PIXELS)
 
 
 def rectified(graph: Graph, node: Node) -> int:

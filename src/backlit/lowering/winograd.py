@@ -18,7 +18,7 @@ from backlit.graph import Node
 from backlit.layers import Conv2D
 from backlit.layout import CACHE_LINE
 from backlit.lowering.context import Lowering
-from backlit.lowering.products import emit_product
+from backlit.lowering.products import Weights, emit_product
 from backlit.tape import Buffer
 
 # Transforms cost more than they save below so many channels, in and out.
@@ -115,11 +115,12 @@ def emit_winograd(
     _, height, width = target.image
     transform, entries = MATRICES[m].FILTERS, (m + 2) ** 2
     transformed = transform @ filters.astype(np.float64) @ transform.T
-    weights = transformed.transpose(2, 3, 0, 1).reshape(entries, outputs, inputs)
+    transformed = transformed.transpose(2, 3, 0, 1).reshape(entries, outputs, inputs)
+    weights = Weights(lowering, transformed, np.zeros((entries, outputs)))
     rows, across = -(-height // m), -(-width // m)  # strips, and patches of one
     strip = across * lanes  # floats of a strip
     patches = -(-strip // LANES)  # vectors of a strip
-    piece_bytes = int(np.clip(4 * weights.size, LEAST_BYTES, MOST_BYTES))
+    piece_bytes = int(np.clip(4 * transformed.size, LEAST_BYTES, MOST_BYTES))
     room = max(piece_bytes // (entries * inputs * LANES * 4), 1)
     pieces = -(-patches // room)
     length = -(-patches // pieces)
@@ -160,7 +161,6 @@ def emit_winograd(
             behind,
             0,
             weights,
-            np.zeros((entries, outputs)),
             np.arange(inputs) * channel,
             count,
             steps,
