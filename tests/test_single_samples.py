@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import backlit as bl
 from backlit.importers.builder import GraphBuilder
 from backlit.lowering import convolution
-from backlit.probes import FEATURE_LANES, InputGradient
+from backlit.probes import FEATURE_LANES, InputGradient, Logits
 from tests.helpers import assert_close, ending, grid
 from tests.reference import network
 
@@ -19,9 +19,9 @@ few = settings(
 seeds = st.integers(0, 2**32 - 1)
 
 
-def kernels_of(model, lanes=1):
-    """The names of the kernels that a gradient takes."""
-    tape = InputGradient(0, False).lower(model._programs.graph, lanes).tape
+def kernels_of(model, lanes=1, probe=None):
+    """The names of the kernels that a gradient takes, or another probe."""
+    tape = (probe or InputGradient(0, False)).lower(model._programs.graph, lanes).tape
     return [i.kernel.name for part in tape.instructions.values() for i in part]
 
 
@@ -165,7 +165,7 @@ def test_winograd_between_other_layers(rng, size):
 def test_patches_err_little_more_than_direct_sums(rng, monkeypatch):
     """On the way back, of many channels; the customary points of interpolation fail this."""
     weights = rng.normal(size=(128, 96, 3, 3)) / 30
-    model = with_scores(rng, [bl.Conv2D(weights, padding=1)], (96, 16, 16))
+    model = with_scores(rng, [bl.Conv2D(weights, padding=1)], (96, 16, 16))  # 2x2 going forward
     X = normal(rng, 96, 16, 16)
     exact = network.input_gradient(model, X, np.zeros(len(X), int))
 
@@ -179,6 +179,27 @@ def test_patches_err_little_more_than_direct_sums(rng, monkeypatch):
     monkeypatch.setattr(convolution, "backward_patches", lambda *_: 0)
     by_sums, taken = error()
     assert not taken
+    assert by_patches < 3 * by_sums
+
+
+def test_patches_err_little_more_going_forward(rng, monkeypatch):
+    """The larger ones, of layers with biases; F(2x2) where a bias is missing."""
+    weights, bias = rng.normal(size=(128, 96, 3, 3)) / 30, rng.normal(size=128)
+    X = normal(rng, 96, 16, 16)
+
+    def error(bias):
+        model = bl.Model([bl.Conv2D(weights, bias, padding=1), bl.Flatten()], (96, 16, 16))
+        found, names = model.logits(X), kernels_of(model, probe=Logits())
+        exact = np.stack([network.step(model.layers[0], x[None].astype(float))[0] for x in X[:2]])
+        return np.abs(found[:2] - exact.reshape(2, -1)).max(), names
+
+    by_patches, names = error(bias)
+    assert any("input_4" in name for name in names)
+    _, names = error(np.where(np.arange(128) == 5, 0, bias))
+    assert any("input_2" in name for name in names)
+    monkeypatch.setattr(convolution, "forward_patches", lambda *_: 0)
+    by_sums, names = error(bias)
+    assert not any("input" in name for name in names)
     assert by_patches < 3 * by_sums
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.lowering import convolution
+from backlit.lowering import convolution, winograd
 from tests.reference.network import input_gradient
 
 
@@ -44,7 +44,9 @@ def test_gradients_are_those_of_direct_sums(rng, monkeypatch, size, pool, relu):
     def gradient(changes):
         with monkeypatch.context() as patch:
             for name, value in changes.items():
-                patch.setattr(convolution, name, value)
+                for module in (convolution, winograd):
+                    if hasattr(module, name):
+                        patch.setattr(module, name, value)
             return bl.gradient(bl.Model(model.layers, model.input_shape), X, 1)
 
     np.testing.assert_array_equal(settled, gradient({"pooling_to_settle": lambda *_: None}))
@@ -64,3 +66,41 @@ def test_flat_images_keep_their_ties(rng):
     X = np.full((2, 1, 12, 12), 0.4, np.float32)
     expected = input_gradient(model, X, np.full(2, 1))
     np.testing.assert_allclose(bl.gradient(model, X, 1), expected, rtol=1e-4, atol=1e-5)
+
+
+def large_network(rng, size):
+    """Three poolings, Winograd's method before the last two."""
+    layers, channels = [], 1
+    for outputs in (16, 16, 20):
+        weights = rng.normal(size=(outputs, channels, 3, 3)) * (0.6 / np.sqrt(channels))
+        bias = rng.normal(size=outputs) * 0.1
+        layers += [bl.Conv2D(weights, bias, padding=1), bl.ReLU(), bl.MaxPool2D(2)]
+        channels = outputs
+    layers.append(bl.Flatten())
+    features = bl.Model(layers, (1, size, size)).classes
+    return bl.Model([*layers, bl.Dense(rng.normal(size=(features, 3)))], (1, size, size))
+
+
+def test_large_flat_and_straight_pictures_keep_their_ties(rng, monkeypatch):
+    """Flat pictures, and edges along an axis: the differences that would round vanish exactly."""
+    size = 64
+    X = np.full((5, 1, size, size), 0.4, np.float32)
+    X[1, :, :, 21:] = 0.9
+    X[2, :, 34:] = 0.1
+    X[3, :, 11:40] = X[4, :, :, 9:] = 0.7
+    model = large_network(rng, size)
+    assert patches(model) == [0, 2, 2]
+    found = bl.gradient(model, X, 1)
+    monkeypatch.setattr(convolution, "forward_patches", lambda *_: 0)
+    expected = bl.gradient(bl.Model(model.layers, model.input_shape), X, 1)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_small_pictures_with_poolings_to_come_are_summed_directly(rng):
+    assert patches(large_network(rng, 32)) == [0, 0, 2]  # before the last
+
+
+def patches(model):
+    graph = model._programs.graph
+    nodes = [node for node in graph.nodes if isinstance(node.layer, bl.Conv2D)]
+    return [winograd.forward_patches(graph, node) for node in nodes]

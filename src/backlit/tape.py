@@ -121,7 +121,7 @@ class Tape:
     def constant(self, values: Any) -> int:
         """Keep float32 constants, equal ones once; returns where they lie."""
         array = np.ascontiguousarray(values, dtype=np.float32).reshape(-1)
-        key = blake2b(array.tobytes(), digest_size=16).digest()
+        key = blake2b(array.data, digest_size=16).digest()
         if key in self._constant_places:
             return self._constant_places[key]
         self._constant_places[key] = self._constant_size

@@ -18,7 +18,7 @@ from backlit.lowering.phases import (
     phase_taps,
 )
 from backlit.lowering.planning import NEEDS, Needs
-from backlit.lowering.ties import emit_settle_ties, picks_matter, pooling_to_settle
+from backlit.lowering.ties import emit_settle_ties, pooling_to_settle
 from backlit.lowering.winograd import (
     backward_patches,
     forward_patches,
@@ -36,12 +36,10 @@ def conv_forward(lowering: Lowering, node: Node) -> None:
     out = lowering.new_buffer(y)
     after = lowering.after_forward(fused)
     x = node.inputs[0]
-    m = forward_patches(layer, lowering.layouts[y].image)
-    pooling = pooling_to_settle(lowering.graph, node) if m else None
-    if m and (pooling is not None or not picks_matter(lowering.graph, y)):
+    if m := forward_patches(lowering.graph, node):
         winograd_forward(lowering, node, m, out, after)
         lowering.clear_border(y, out)
-        if pooling is not None:
+        if pooling := pooling_to_settle(lowering.graph, node):
             emit_settle_ties(lowering, node, pooling, out, fused)
     else:
         convolve(lowering, layer, x, lowering.activations[x], y, out, layer.bias, after)
@@ -165,17 +163,18 @@ def convolve_back(
 
 def conv_needs(graph: Graph, node: Node) -> Needs:
     assert isinstance(node.layer, Conv2D)
-    return window_needs(node.layer, graph.shapes[node.inputs[0]], graph.shapes[node.output])
+    shapes = graph.shapes[node.inputs[0]], graph.shapes[node.output]
+    return window_needs(node.layer, *shapes, forward_patches(graph, node))
 
 
 def transposed_needs(graph: Graph, node: Node) -> Needs:
     assert isinstance(node.layer, ConvTranspose2D)
     shapes = graph.shapes[node.output], graph.shapes[node.inputs[0]]
-    needs = window_needs(node.layer.convolution, *shapes)
+    needs = window_needs(node.layer.convolution, *shapes, 0)
     return replace(needs, borders=needs.borders[::-1], pitches=needs.pitches[::-1])
 
 
-def window_needs(layer: Conv2D, shape: Shape, out_shape: Shape) -> Needs:
+def window_needs(layer: Conv2D, shape: Shape, out_shape: Shape, patches: int) -> Needs:
     """Of the input, what the padding reads; of the output, what its gradient's users read."""
     reads = list(layer.padding)
     before, after = [0, 0], [0, 0]
@@ -193,8 +192,8 @@ def window_needs(layer: Conv2D, shape: Shape, out_shape: Shape) -> Needs:
                 before[axis] = max(before[axis], -int(starts.min()))
                 after[axis] = max(after[axis], int(starts.max()) + steps - out)
         # patches of Winograd's method may hang over
-        if m := forward_patches(layer, out_shape):
-            reach = patches_reach(m, layer.padding[axis], out, size)
+        if patches:
+            reach = patches_reach(patches, layer.padding[axis], out, size)
             reads[2 + axis] = max(reads[2 + axis], reach)
         if m := backward_patches(layer, shape):
             reach = patches_reach(m, 2 - layer.padding[axis], size, out)

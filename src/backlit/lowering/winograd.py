@@ -1,10 +1,11 @@
 """Wide 3x3 convolutions by Winograd's method: see `backlit_kernels.winograd`.
 
-Going forward, F(2x2, 3x3), which keeps exact zeros of whole numbers, and only where no maximum over
-pixels follows: there, equal patches of an image must give equal bits wherever they lie, or else a
-max-pooling breaks their ties by rounding (of 1,000 MNIST digits 39 got another gradient that way,
-and none by direct convolution). Before the last pooling, values too close to tell are done again:
-see `backlit.lowering.ties`. Going back, where no kink follows, the larger F(4x4, 3x3) as well.
+Going back, where no kink follows, F(4x4, 3x3) or F(2x2, 3x3). Going forward, the larger patches
+only in layers whose biases are all there: F(2x2, 3x3) gives exact zeros for windows of zeros.
+Before a maximum over pixels, F(2x2, 3x3) at most: there, equal patches of an image must give equal
+bits wherever they lie, or else a max-pooling breaks their ties by rounding (of 1,000 MNIST digits
+39 got another gradient that way, and none by direct convolution). Before the last pooling, and in
+large pictures, values too close to tell are done again: see `backlit.lowering.ties`.
 """
 
 from itertools import product
@@ -14,11 +15,12 @@ import numpy as np
 from backlit_kernels.vector import LANES
 from backlit_kernels.winograd import MATRICES, transform_input, transform_output
 
-from backlit.graph import Node
+from backlit.graph import Graph, Node
 from backlit.layers import Conv2D
 from backlit.layout import CACHE_LINE
 from backlit.lowering.context import Lowering
 from backlit.lowering.products import Weights, emit_product
+from backlit.lowering.ties import PICKS_PIXELS, picks_matter, pooling_to_settle
 from backlit.tape import Buffer
 
 # Transforms cost more than they save below so many channels, in and out.
@@ -33,12 +35,19 @@ FAR_WEIGHTS, LEAST_PATCHES = 16 * 1024 * 1024, 12
 MOST_PRODUCTS = 0.7
 
 
-def forward_patches(layer: Conv2D, size: tuple[int, ...]) -> int:
+def forward_patches(graph: Graph, node: Node) -> int:
     """How many outputs on a side the patches of a layer's output have; 0 for direct sums.
 
     It must not depend on the number of lanes: results are the same bits for any batch.
     """
-    return _patches(layer, size, [2])
+    layer, y = node.layer, node.output
+    assert isinstance(layer, Conv2D)
+    if not graph.reaches(y, PICKS_PIXELS):
+        # without a bias, zeros give zeros, where a ReLU has its kink: they must be exact
+        return _patches(layer, graph.shapes[y], [4, 2] if layer.bias.all() else [2])
+    if pooling_to_settle(graph, node) is not None or not picks_matter(graph, y):
+        return _patches(layer, graph.shapes[y], [2])
+    return 0
 
 
 def backward_patches(layer: Conv2D, size: tuple[int, ...]) -> int:
