@@ -15,6 +15,7 @@ from captum.attr._utils.lrp_rules import EpsilonRule
 from torch import Tensor, nn
 
 import backlit as bl
+from tests.torchvision_stand_in import stand_in_for_torchvision
 
 Explain = Callable[[Tensor, Tensor, int], Tensor]
 
@@ -86,6 +87,7 @@ def lrp(module: nn.Module) -> Explain:
 
 
 def zennit_lrp(module: nn.Module) -> Explain:
+    stand_in_for_torchvision()
     from zennit.attribution import Gradient
     from zennit.composites import LayerMapComposite
     from zennit.rules import Epsilon, Pass

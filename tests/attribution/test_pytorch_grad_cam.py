@@ -1,0 +1,60 @@
+"""Class activation maps against pytorch-grad-cam, before it scales them to the range 0 to 1.
+
+It asks for torchvision but needs it for no more than names: ``pip install --no-deps grad-cam ttach
+opencv-python-headless``. (Its Score-CAM and FullGrad are other methods than the papers'.)
+"""
+
+from types import MethodType
+
+import numpy as np
+import pytest
+
+import backlit as bl
+from tests.helpers import assert_close
+from tests.test_peers import twin
+from tests.torchvision_stand_in import stand_in_for_torchvision
+
+torch = pytest.importorskip("torch")
+stand_in_for_torchvision()
+peer = pytest.importorskip("pytorch_grad_cam")
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # noqa: E402
+
+METHODS = {
+    "grad_cam": peer.GradCAM,
+    "grad_cam_plus_plus": peer.GradCAMPlusPlus,
+    "hires_cam": peer.HiResCAM,
+    "layer_cam": peer.LayerCAM,
+    "xgrad_cam": peer.XGradCAM,
+    "ablation_cam": peer.AblationCAM,
+    "eigen_cam": peer.EigenCAM,
+}
+
+
+def native_maps(cam):
+    """Let a peer return its maps as they are, of the layer's size."""
+
+    def per_layer(self, x, targets, eigen_smooth):
+        kept = self.activations_and_grads
+        arrays = [a[0].detach().numpy() if a else None for a in (kept.activations, kept.gradients)]
+        maps = self.get_cam_image(x, self.target_layers[0], targets, *arrays, eigen_smooth)
+        return [np.maximum(maps, 0)]
+
+    cam.compute_cam_per_layer = MethodType(per_layer, cam)
+    cam.aggregate_multi_layers = lambda maps: maps[0]
+    return cam
+
+
+@pytest.mark.parametrize("layer", [4, 5])
+@pytest.mark.parametrize("name", METHODS)
+def test_maps(name, layer, models, mnist):
+    model, X = models["mnist_cnn"], mnist[0][:8]
+    target, network = model.predict(X), twin(models["mnist_cnn"])
+    cam = native_maps(METHODS[name](model=network, target_layers=[network[layer]]))
+    targets = [ClassifierOutputTarget(int(t)) for t in target]
+    expected = cam(input_tensor=torch.tensor(X), targets=targets)
+    found = getattr(bl, name)(model, X, target, layer=layer, upsample=False).reshape(expected.shape)
+    if name == "eigen_cam":  # a principal component has no sign of its own
+        alike = [np.abs(f - e).max() < 1e-4 * e.max() for f, e in zip(found, expected, strict=True)]
+        assert sum(alike) >= len(X) // 2
+        return
+    assert_close(found, expected, 1e-5)
