@@ -150,6 +150,6 @@ NETWORKS = [
         {},
         (0.8, 1.2),
     ),
-    Network("VGG-11", vgg11, (1, 8), {"pytorch": (1.2, 2.5), "captum": (1.8, 3.5)}, {}),
+    Network("VGG-11", vgg11, (1, 8, 32), {"pytorch": (1.2, 2.5), "captum": (1.8, 3.5)}, {}),
     Network("ResNet-20", resnet20, (1, 64, 256), {"pytorch": (2.5, 5), "captum": (4, 8)}, {}),
 ]
