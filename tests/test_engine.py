@@ -1,0 +1,97 @@
+"""Threads and arenas that stay: between calls, within bounds, and after a fork."""
+
+import os
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import backlit as bl
+from backlit import arenas
+from tests.helpers import run_python
+
+FORK = """
+import os
+import numpy as np
+import backlit as bl
+X, y = bl.datasets.mnist()
+model = bl.models.mnist_cnn()
+expected = bl.saliency(model, X[:2000], threads=2)
+child = os.fork()
+if child == 0:
+    found = bl.saliency(model, X[:2000], threads=2)
+    os._exit(0 if np.array_equal(found, expected) else 1)
+print(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork") or sys.platform == "darwin", reason="forks")
+def test_a_forked_process_has_threads_of_its_own():
+    assert run_python(FORK).stdout.strip() == "0"
+
+
+@pytest.fixture
+def spare(monkeypatch):
+    kept = []
+    monkeypatch.setattr(arenas, "_spare", kept)
+    monkeypatch.setattr(arenas, "KEPT_BYTES", 4000)
+    return kept
+
+
+def test_arenas_are_lent_again(spare):
+    with arenas.borrowed(100) as first:
+        assert first.size >= 100
+        assert arenas.address(first) % 64 == 0
+        with arenas.borrowed(50) as second:
+            assert not np.shares_memory(first, second)
+    assert [arena.size for arena in spare] == [50, 100]
+    with arenas.borrowed(60) as again:
+        assert again is first  # the smallest that is large enough
+        with arenas.borrowed(60) as new:
+            assert new is not second
+    assert sum(arena.nbytes for arena in spare) <= 4000
+
+
+def test_few_and_no_large_arenas_are_kept(spare):
+    with arenas.borrowed(1001):
+        pass
+    assert spare == []
+    for size in (400, 500, 600):
+        with arenas.borrowed(size):
+            pass
+    assert sum(arena.nbytes for arena in spare) <= 4000
+    assert spare
+
+
+def test_an_arena_is_given_back_after_an_error(spare):
+    with pytest.raises(KeyError), arenas.borrowed(10):
+        raise KeyError
+    assert len(spare) == 1
+
+
+def test_calls_from_many_threads_at_once(models, mnist):
+    """More of them than cores, each with helpers of the same crew."""
+    model, X = models["mnist_cnn"], mnist[0][:1500]
+    expected = bl.saliency(model, X, threads=1)
+    found = [None] * 8
+
+    def call(i):
+        found[i] = bl.saliency(model, X, threads=3)
+
+    threads = [threading.Thread(target=call, args=(i,), daemon=True) for i in range(len(found))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    for maps in found:
+        np.testing.assert_array_equal(maps, expected)
+
+
+def test_a_bad_sample_in_a_helpers_part_reaches_the_caller(models, mnist):
+    model, X = models["mnist_cnn"], mnist[0][:1500].copy()
+    X[-1, 0, 3, 3] = np.nan
+    for _ in range(3):
+        with pytest.raises(ValueError, match="sample 1499 holds NaN"):
+            bl.saliency(model, X, threads=2)
