@@ -37,11 +37,9 @@ FEATURE_LANES = 32
 # Larger samples run one at a time. (Measured on 19 architectures, at 32, 128 and 224 pixels.)
 TILE_BYTES, SHARED_TILE_BYTES, LARGE_TILE_BYTES = (n * 1024 * 1024 for n in (32, 192, 1024))
 MUCH_WORK, FEW_THREADS = 100, 4
-# Up to this share of a tile runs one by one rather than with idle lanes; large samples, whose rows
-# fill vectors by themselves, up to another.
-FEW, FEW_LARGE = 0.25, 0.7
-# A sample alone takes about this share of a tile's time.
-ALONE = 0.15
+# A sample alone takes about this share of a tile's time, and a large one, whose rows fill vectors
+# by themselves, this share.
+ALONE, ALONE_LARGE = 0.2, 0.085
 MOST_REMEMBERED = 1 << 20  # bytes of arrays whose consequences are kept
 # A tile's prologue and epilogue take about so many steps' time.
 AROUND_STEPS = 2
@@ -199,7 +197,8 @@ class ProgramStore:
             job = Job(program, ports, portion.repeats)
             serial = progress is None and (threads == 1 or shared)
             pieces = 1 if serial else threads * PIECES_PER_THREAD
-            parts += share_steps(split(job, portion.first, portion.stop, pieces), threads)
+            some = split(job, portion.first, portion.stop, pieces)
+            parts += some if shared else share_steps(some, threads)
         together = shared or len(parts) < threads
         if threads > 1 and together and self.work >= TEAM_WORK:
             valid = True
@@ -220,20 +219,27 @@ class ProgramStore:
         self, probe: Probe, samples: int, repeats: int, threads: int, tile: int
     ) -> list[Portion]:
         """Whole tiles first; then what is left, in whichever way takes the least time."""
-        rest = samples % tile
-        if rest > (FEW_LARGE if self.large else FEW) * tile:
-            rest = 0
-        first = samples - rest  # of those that run one by one
+        alone = ALONE_LARGE if self.large else ALONE
+        together = self.large or self.work >= TEAM_WORK  # threads share a tile
+        workers = 1 if together else threads
+
+        def best(samples: int) -> tuple[float, int]:
+            """How long samples take, in tiles' times, and how many of them run one by one."""
+            tiles, rest = divmod(samples, tile)
+            singly = max((tiles + rest * alone) / workers, -(-tiles // workers))
+            idle = -(-(tiles + 1) // workers)  # with lanes that are idle
+            return (singly, rest) if singly <= idle else (idle, 0)
+
+        first = samples - best(samples)[1]
         portions = [
             Portion(probe, tile, 0, first, repeats),
             Portion(probe, 1, first, samples, repeats),
         ]
         if isinstance(probe, SumOfSteps) and probe.adds_up and tile > 1 and not self.large:
             left = samples % (tile * threads)
-            steps, dealt = repeats + AROUND_STEPS, -(-repeats // LANES)
-            tiles = -(-(left - rest) // tile)
-            usual = -(-tiles // threads) * tile / LANES + -(-rest // threads) * ALONE
-            if -(-left // threads) * (dealt + AROUND_STEPS) < usual * steps:
+            usual = best(left)[0] * tile / LANES * (repeats + AROUND_STEPS)
+            dealt = -(-repeats // LANES)
+            if -(-left // workers) * (dealt + AROUND_STEPS) < usual:
                 first = samples - left
                 portions = [
                     Portion(probe, tile, 0, first, repeats),
