@@ -14,7 +14,6 @@ from backlit_kernels.machine import run_machine
 from interleave import time_of
 
 import backlit as bl
-from backlit.arenas import aligned
 from backlit.engine import Job, Part, Worker
 from backlit.probes import InputGradient
 from backlit.tape import SECTIONS
@@ -69,7 +68,7 @@ def time_tile(model: bl.Model, lanes: int = 16) -> float:
 def _worker(model: bl.Model, program) -> Worker:
     x = np.random.default_rng(0).random((program.samples, *model.input_shape), np.float32)
     targets = np.zeros(program.samples, np.int64)
-    return Worker(Job(program, [x, np.empty_like(x), targets]), aligned(program.arena_size))
+    return Worker(Job(program, [x, np.empty_like(x), targets]))
 
 
 def _bounds(program) -> Iterator[tuple[int, int]]:

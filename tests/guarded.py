@@ -14,7 +14,7 @@ import numpy as np
 from backlit_kernels.vector import LANES
 
 import backlit as bl
-from backlit import arenas, probes, tape
+from backlit import engine, probes, tape
 from backlit.layout import CACHE_LINE
 from tests.every_layer import NETWORKS
 from tests.test_teams import images
@@ -126,7 +126,7 @@ def run(name, model, methods):
 def main(side):
     faulthandler.enable()
     tape.Tape._plan_arena = spread_arena(side)
-    arenas.aligned, arenas.KEPT_BYTES = guarded, 0
+    engine.aligned = guarded
     probes.TEAM_WORK = 0
     for name, model in models():
         every = name.startswith("images")

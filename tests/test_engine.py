@@ -1,4 +1,4 @@
-"""Threads and arenas that stay: between calls, within bounds, and after a fork."""
+"""Threads that stay: from call to call, for many callers, and after a fork."""
 
 import os
 import sys
@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit import arenas
 from tests.helpers import run_python
 
 FORK = """
@@ -29,45 +28,6 @@ print(os.waitpid(child, 0)[1])
 @pytest.mark.skipif(not hasattr(os, "fork") or sys.platform == "darwin", reason="forks")
 def test_a_forked_process_has_threads_of_its_own():
     assert run_python(FORK).stdout.strip() == "0"
-
-
-@pytest.fixture
-def spare(monkeypatch):
-    kept = []
-    monkeypatch.setattr(arenas, "_spare", kept)
-    monkeypatch.setattr(arenas, "KEPT_BYTES", 4000)
-    return kept
-
-
-def test_arenas_are_lent_again(spare):
-    with arenas.borrowed(100) as first:
-        assert first.size >= 100
-        assert arenas.address(first) % 64 == 0
-        with arenas.borrowed(50) as second:
-            assert not np.shares_memory(first, second)
-    assert [arena.size for arena in spare] == [50, 100]
-    with arenas.borrowed(60) as again:
-        assert again is first  # the smallest that is large enough
-        with arenas.borrowed(60) as new:
-            assert new is not second
-    assert sum(arena.nbytes for arena in spare) <= 4000
-
-
-def test_few_and_no_large_arenas_are_kept(spare):
-    with arenas.borrowed(1001):
-        pass
-    assert spare == []
-    for size in (400, 500, 600):
-        with arenas.borrowed(size):
-            pass
-    assert sum(arena.nbytes for arena in spare) <= 4000
-    assert spare
-
-
-def test_an_arena_is_given_back_after_an_error(spare):
-    with pytest.raises(KeyError), arenas.borrowed(10):
-        raise KeyError
-    assert len(spare) == 1
 
 
 def test_calls_from_many_threads_at_once(models, mnist):

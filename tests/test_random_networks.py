@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 import backlit as bl
-from backlit import arenas
+from backlit import engine
 from tests.helpers import assert_close
 from tests.reference import network
 from tests.strategies import cases
@@ -57,13 +57,12 @@ def test_alone_or_in_company(case):
         alone = bl.gradient(case.model, case.X[one], case.target[one], score=case.score)
         np.testing.assert_array_equal(alone, maps[one])
     for filling in (np.nan, 1e30):
-        filled = filled_with(filling)
-        with mock.patch.multiple(arenas, aligned=filled, _spare=[], KEPT_BYTES=0):
+        with mock.patch.object(engine, "aligned", filled_with(filling)):
             np.testing.assert_array_equal(case.model.logits(case.X), logits)
             np.testing.assert_array_equal(gradient(case), maps)
 
 
-def filled_with(value, aligned=arenas.aligned):
+def filled_with(value, aligned=engine.aligned):
     def fill(size):
         memory = aligned(size)
         memory.fill(value)

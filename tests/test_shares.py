@@ -14,7 +14,7 @@ from backlit_kernels.machine import run_machine
 from backlit_kernels.vector import LANES
 
 import backlit as bl
-from backlit.arenas import address, aligned
+from backlit.engine import address, aligned
 from backlit.probes import InputGradient
 from backlit.tape import SECTIONS
 from tests.every_layer import NETWORKS

@@ -5,7 +5,6 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait
-from contextlib import ExitStack
 from copy import copy
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -14,7 +13,6 @@ import numpy as np
 from backlit_kernels import frame
 from backlit_kernels.machine import run_machine
 
-from backlit.arenas import address, borrowed
 from backlit.crew import crew
 from backlit.layout import CACHE_LINE
 from backlit.tape import Program
@@ -31,6 +29,19 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def address(array: np.ndarray) -> int:
+    """Where an array's data lies (quicker than through ctypes)."""
+    where: int = array.__array_interface__["data"][0]
+    return where
+
+
+def aligned(size: int) -> np.ndarray:
+    """Uninitialised float32 memory that begins at a cache line."""
+    memory = np.empty(size + CACHE_LINE, np.float32)
+    start = (-address(memory) % 64) // 4
+    return memory[start : start + size]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +66,9 @@ class Part:
 class Worker:
     """What one thread needs to run a job: an arena and a frame."""
 
-    def __init__(self, job: Job, arena: np.ndarray) -> None:
+    def __init__(self, job: Job) -> None:
         self.job = job
-        self.arena = arena
+        self.arena = aligned(job.program.arena_size)
         self.frame = np.zeros(frame.SIZE, np.int64)
         self.frame[frame.PARTS] = 1
         self.meeting = np.zeros(2 * CACHE_LINE, np.int64)
@@ -97,17 +108,16 @@ def run_team(part: Part, threads: int) -> bool:
 
     Returns False if a sample is not finite; the rest is then not run.
     """
-    with borrowed(part.job.program.arena_size) as arena:
-        workers = Worker(part.job, arena).team(threads)
-        # of its own, as a crew that others keep busy would leave the rest of a team waiting
-        helpers = [
-            threading.Thread(target=worker.run, args=(part,), daemon=True) for worker in workers[1:]
-        ]
-        for thread in helpers:
-            thread.start()
-        valid = workers[0].run(part)
-        for thread in helpers:
-            thread.join()
+    workers = Worker(part.job).team(threads)
+    # threads of their own: of a busy crew, some might come while the rest wait for them
+    helpers = [
+        threading.Thread(target=worker.run, args=(part,), daemon=True) for worker in workers[1:]
+    ]
+    for thread in helpers:
+        thread.start()
+    valid = workers[0].run(part)
+    for thread in helpers:
+        thread.join()
     return valid
 
 
@@ -125,38 +135,34 @@ def run_parts(
     for part in parts:
         todo.put(part)
     stopped = threading.Event()
-    invalid = threading.Event()
 
-    def work() -> None:
+    def work() -> bool:
         workers: dict[int, Worker] = {}
-        with ExitStack() as arenas:
+        valid = True
+        try:
             while not stopped.is_set():
-                try:
-                    part = todo.get_nowait()
-                except queue.Empty:
-                    return
+                part = todo.get_nowait()
                 worker = workers.get(id(part.job))
                 if worker is None:
-                    arena = arenas.enter_context(borrowed(part.job.program.arena_size))
-                    worker = workers[id(part.job)] = Worker(part.job, arena)
-                try:
-                    if not worker.run(part):
-                        invalid.set()
-                        stopped.set()
-                    if progress is not None and part.steps[1] == part.job.repeats:
-                        progress(part.stop - part.first)
-                except BaseException:
+                    worker = workers[id(part.job)] = Worker(part.job)
+                valid = worker.run(part)
+                if not valid:
                     stopped.set()
-                    raise
+                if progress is not None and part.steps[1] == part.job.repeats:
+                    progress(part.stop - part.first)
+        except queue.Empty:
+            return valid
+        except BaseException:
+            stopped.set()
+            raise
+        return valid
 
     helpers = [crew().submit(work) for _ in range(threads - 1)]
     try:
-        work()
+        valid = work()
     finally:
         wait(helpers)
-    for helper in helpers:
-        helper.result()  # raises what went wrong there
-    return not invalid.is_set()
+    return all([valid, *(helper.result() for helper in helpers)])  # or raises what went wrong
 
 
 def split(job: Job, first: int, stop: int, pieces: int) -> list[Part]:
