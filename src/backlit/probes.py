@@ -84,7 +84,7 @@ class InputGradient:
 
 
 @dataclass(frozen=True)
-class SumOfSteps:
+class SumOfSteps(Probe):
     """A probe whose steps add up: those of one sample can be dealt out to a tile's lanes."""
 
     dealt: bool = field(default=False, kw_only=True)
@@ -100,10 +100,6 @@ class SumOfSteps:
         if self.adds_up:
             lowering.tape.steps = Steps.DEALT if self.dealt else Steps.ADDED
         return lowering
-
-    def lower(self, graph: Graph, lanes: int) -> Lowering:
-        """Write the tape for tiles of `lanes` samples, or of one sample's steps."""
-        raise NotImplementedError
 
 
 def tile_bytes(graph: Graph) -> int:

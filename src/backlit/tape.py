@@ -26,7 +26,7 @@ class Steps(Enum):
 
     FOLLOW = "each goes on from the one before"
     APART = "each writes results of its own: threads may share them"
-    ADDED = "they add up, every LANES-th one first: see Lowering.add_step"
+    ADDED = "they add up, every LANES-th one first: see backlit_kernels.fold"
     DEALT = "the same sums, a lane taking every LANES-th step of a single sample"
 
 
@@ -86,7 +86,7 @@ class Program:
     constants: np.ndarray  # float32
     arena_size: int  # floats
     samples: int  # at a time
-    steps: "Steps"
+    steps: Steps
 
     @property
     def stride(self) -> int:

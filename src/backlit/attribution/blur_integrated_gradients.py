@@ -20,6 +20,7 @@ from backlit.graph import Graph
 from backlit.layers.base import number, whole
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
+from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
 from backlit.segments import Shape3, image_shape
 from backlit.tape import Buffer
@@ -42,7 +43,7 @@ class BlurPath:
         x = end.load()
         end.forward()
         targets = end.choose_targets()  # what is predicted for the input itself, if not given
-        total = end.sum_of_steps(0)
+        total = sum_of_steps(end, 0)
         half = end.load_lane_values(HALF, per_step=0)
         before = self.blur(end, x, 0, 0)
 

@@ -26,6 +26,7 @@ from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT, Emitter
 from backlit.lowering.rescale import rescale_rule, seed_multipliers
 from backlit.lowering.reveal_cancel import RevealCancel
+from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
 from backlit.probes import SumOfSteps
 
@@ -66,7 +67,7 @@ class DifferenceRule(SumOfSteps):
         point.load()
         point.forward()
         targets = point.choose_targets()
-        total = point.sum_of_steps(self.tensor)
+        total = sum_of_steps(point, self.tensor)
 
         tape.section = "body"
         seed_multipliers(point, reference, self.score, targets)

@@ -22,6 +22,7 @@ from backlit.graph import Graph, affine_prefix
 from backlit.layers.base import whole
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
+from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
 from backlit.probes import SumOfSteps
 from backlit.streams import check_seed, stream_keys
@@ -60,14 +61,12 @@ class BackgroundPaths(SumOfSteps):
         end.forward()
         targets = end.choose_targets()  # what is predicted for the input itself, if not given
         keys = [end.load_lane_values(port, per_sample=1, per_step=0) for port in (KEY, OTHER)]
-        total = end.sum_of_steps(0)
+        total = sum_of_steps(end, 0)
 
         tape.section = "body"
         begin = end.another_pass()
         x0 = begin.load(BASELINES, per_sample=0, per_step=1)
         begin.forward(until=start)
-        gradients = begin.zeros(start)
-        weight, one = end.load_lane_values(WEIGHTS), end.fill_lane_values(1)
         for draw in range(self.draws):
             position = tape.buffer(lanes)
             bounds = [
@@ -91,10 +90,9 @@ class BackgroundPaths(SumOfSteps):
             point.forward()
             point.seed(self.score, targets)
             point.backward(until=start)
-            point.accumulate(start, point.gradients[start], one, gradients)
-        begin.gradients = {start: gradients}
+            begin.share(start, point.gradients[start])
         begin.backward()
-        total.add_contribution(x, x0, begin.gradients[0], weight)
+        total.add_contribution(x, x0, begin.gradients[0], end.load_lane_values(WEIGHTS))
 
         tape.section = "epilogue"
         end.store(total.result(), 0)

@@ -23,6 +23,7 @@ from backlit.graph import Graph, affine_prefix
 from backlit.layers.base import number, whole
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
+from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
 from backlit.probes import SumOfSteps
 
@@ -57,7 +58,7 @@ class PathIntegral(SumOfSteps):
         for place, ends in enumerate((begin, end)):
             values = ends.score_values(self.score, targets)
             ends.store_lane_values(values, SCORES + place)
-        total = end.sum_of_steps(start)
+        total = sum_of_steps(end, start)
 
         end.tape.section = "body"
         path = begin.activations[start], end.activations[start]

@@ -101,18 +101,18 @@ def swap_scores(call: Call, segments: Segments, masks: np.ndarray, choice: np.nd
         others = np.ascontiguousarray(choice[:, index])
         return probe, [call.samples, masks, own.maps, others]
 
-    return _scores(call, batch, masks, dealt=False)
+    return _scores(call, batch, masks, singly=False)
 
 
 Batch = Callable[[Call, slice], tuple[MaskedScores, list[np.ndarray]]]
 
 
-def _scores(call: Call, batch: Batch, masks: np.ndarray, dealt: bool = True) -> Scores:
+def _scores(call: Call, batch: Batch, masks: np.ndarray, singly: bool = True) -> Scores:
     """Run batches of samples, or one sample after another if there are few of a dense model."""
     lanes = call.model._programs.tile_lanes
     steps, samples = len(masks), len(call.samples)
     few = samples < lanes and steps >= lanes * FEWEST_STEPS
-    single = dealt and few and not call.model._programs.images
+    single = singly and few and not call.model._programs.images
     unit = 1 if single else max(lanes, SCORE_BYTES // (4 * steps) // lanes * lanes)
     with progress_bar(samples, "masked samples", call.progress) as bar:
         for first in range(0, samples, unit):

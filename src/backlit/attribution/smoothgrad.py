@@ -26,6 +26,7 @@ from backlit.layers.base import number, whole
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.lowering.noise import noisy_input
+from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
 from backlit.probes import SumOfSteps
 from backlit.streams import check_seed, stream_keys
@@ -60,8 +61,7 @@ class NoisyGradients(SumOfSteps):
         targets = clean.choose_targets()  # what is predicted without noise, if not given
         keys = [clean.load_lane_values(port, per_sample=1, per_step=0) for port in (KEY, OTHER)]
         scale = clean.load_lane_values(SCALE, per_sample=1, per_step=0)
-        mean = clean.zeros(start)
-        total = clean.sum_of_steps(start)
+        total = sum_of_steps(clean, start)
 
         clean.tape.section = "body"
         noisy = clean.another_pass()
@@ -71,6 +71,8 @@ class NoisyGradients(SumOfSteps):
         noisy.backward(until=start)
         gradient = noisy.gradients[start]
         if self.statistic == "variance":
+            with clean.tape.in_section("prologue"):
+                mean = clean.zeros(start)
             size = noisy.layouts[start].size
             state = {"mean": mean, "variance": total.total}
             noisy.tape.emit(running_variance, x=gradient, size=size, **state)

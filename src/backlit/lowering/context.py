@@ -279,10 +279,6 @@ class Lowering:
             fold.accumulate, x=x, weight=weight, total=total, size=size, lanes=self.lanes
         )
 
-    def sum_of_steps(self, tensor: int) -> "StepSum":
-        """A sum over the steps, of a tensor's layout, to be begun in the prologue."""
-        return StepSum(self, tensor, self.zeros(tensor), self.zeros(tensor))
-
     def subtract(self, tensor: int, a: Buffer, b: Buffer) -> Buffer:
         return self._pairwise(fold.subtract, tensor, a, b)
 
@@ -371,41 +367,6 @@ class Lowering:
     def _ceiling(self, activation: Node | None) -> int:
         layer = None if activation is None else activation.layer
         return self.tape.constant([layer.high if isinstance(layer, Clip) else np.inf])
-
-
-@dataclass(frozen=True)
-class StepSum:
-    """A sum over the steps, made of partial sums: see `backlit_kernels.fold`."""
-
-    lowering: Lowering
-    tensor: int
-    partial: Buffer
-    total: Buffer
-
-    def add(self, x: Buffer, weight: Buffer) -> None:
-        """Add this step's ``weight * x``, the weight being lane values."""
-        self._emit(fold.accumulate_step, x=x, weight=weight)
-
-    def add_contribution(self, x: Buffer, x0: Buffer, g: Buffer, weight: Buffer) -> None:
-        """Add this step's ``weight * (x - x0) * g``."""
-        self._emit(fold.accumulate_contribution, x=x, x0=x0, g=g, weight=weight)
-
-    def _emit(self, kernel: Kernel, **operands: Buffer) -> None:
-        self.lowering.tape.emit(
-            kernel,
-            partial=self.partial,
-            total=self.total,
-            size=self.lowering.layouts[self.tensor].size,
-            lanes=self.lowering.lanes,
-            **operands,
-        )
-
-    def result(self) -> Buffer:
-        """The whole sum, in the epilogue."""
-        if self.lowering.dealt:
-            size = self.lowering.layouts[self.tensor].size
-            self.lowering.tape.emit(fold.add_lanes, x=self.total, size=size)
-        return self.total
 
 
 def rectifies(layer: Layer) -> bool:

@@ -8,7 +8,7 @@ pooling is.
 """
 
 import numpy as np
-from backlit_kernels import fold, rescale
+from backlit_kernels import rescale
 
 from backlit.graph import Node
 from backlit.lowering.context import BACKWARD, Emitter, Lowering
@@ -33,12 +33,8 @@ def operator_rule(reference: Lowering, node: Node) -> Emitter | None:
 
 def mean(lowering: Lowering, reference: Lowering, tensor: int) -> Buffer:
     """A tensor halfway between the reference's and the input's."""
-    half = lowering.tape.buffer(lowering.lanes)
-    lowering.tape.emit(
-        fold.fill_lane_values, value=lowering.tape.constant([0.5]), out=half, lanes=lowering.lanes
-    )
     ends = reference.activations[tensor], lowering.activations[tensor]
-    return lowering.interpolate(tensor, *ends, half)
+    return lowering.interpolate(tensor, *ends, lowering.fill_lane_values(0.5))
 
 
 def product(lowering: Lowering, reference: Lowering, node: Node) -> None:
