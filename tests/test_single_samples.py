@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import backlit as bl
 from backlit.importers.builder import GraphBuilder
-from backlit.lowering import convolution
+from backlit.lowering import convolution, products
 from backlit.probes import FEATURE_LANES, InputGradient, Logits
 from tests.helpers import assert_close, ending, grid
 from tests.reference import network
@@ -162,7 +162,7 @@ def test_winograd_between_other_layers(rng, size):
     check(with_scores(rng, layers, (3, *size)), normal(rng, 3, *size), 2e-5)
 
 
-def test_patches_err_little_more_than_direct_sums(rng, monkeypatch):
+def test_patches_err_little_more_than_sums_in_order(rng, monkeypatch):
     """On the way back, of many channels; the customary points of interpolation fail this."""
     weights = rng.normal(size=(128, 96, 3, 3)) / 30
     model = with_scores(rng, [bl.Conv2D(weights, padding=1)], (96, 16, 16))  # 2x2 going forward
@@ -177,9 +177,10 @@ def test_patches_err_little_more_than_direct_sums(rng, monkeypatch):
     by_patches, taken = error()
     assert taken
     monkeypatch.setattr(convolution, "backward_patches", lambda *_: 0)
+    monkeypatch.setattr(products, "PIECE", 10**9)
     by_sums, taken = error()
     assert not taken
-    assert by_patches < 3 * by_sums
+    assert by_patches < 1.5 * by_sums
 
 
 def test_patches_err_little_more_going_forward(rng, monkeypatch):
@@ -198,9 +199,10 @@ def test_patches_err_little_more_going_forward(rng, monkeypatch):
     _, names = error(np.where(np.arange(128) == 5, 0, bias))
     assert any("input_2" in name for name in names)
     monkeypatch.setattr(convolution, "forward_patches", lambda *_: 0)
+    monkeypatch.setattr(products, "PIECE", 10**9)
     by_sums, names = error(bias)
     assert not any("input" in name for name in names)
-    assert by_patches < 3 * by_sums
+    assert by_patches < 1.5 * by_sums
 
 
 def texture(rng, channels, height, width):

@@ -3,13 +3,17 @@
     out[m, p] = bias[m] + sum over k of weights[k, m] * x[p, offsets[k]]
 
 `x` is addressed through a table of patch offsets, which is im2col without its matrix: input
-buffers have zero borders wide enough for every offset. The sum over k runs in order, one fused
-multiply-add a term, whatever the shape of the tile: results are the same bits on every tiling.
+buffers have zero borders wide enough for every offset.
 
-Long sums are cut in pieces, each added to all tiles of a run before the next: the weights of a
-piece and its patches stay in the first-level cache, and it reads few rows of the input at a time.
-(A 3x3 convolution of 512 channels: 49 GFLOP/s a core uncut and 82 cut; the gradient of 3 input
-channels from 64, which reads 192 rows: 13 and 69.)
+Long sums are cut in pieces of as many terms each. A piece is added up in order, one fused
+multiply-add a term, and the pieces one after the other: rounding errors grow as those of sums of
+one piece's length and of as many terms as there are pieces, not as those of the whole. Where the
+cuts are depends on the layer alone: results are the same bits on every tiling.
+
+Where a run has many tiles, a piece is added to all of them before the next: its weights and its
+patches stay in the first-level cache, and it reads few rows of the input at a time. (A 3x3
+convolution of 512 channels: 49 GFLOP/s a core one tile after the other and 82 in turn; the gradient
+of 3 input channels from 64, which reads 192 rows: 13 and 69.)
 
 # m = output channels, p = positions (a vector of LANES floats each), k = patch entries
 """
@@ -22,24 +26,24 @@ from backlit_kernels.kernel import Kernel
 from backlit_kernels.target import target
 from backlit_kernels.team import share
 from backlit_kernels.tile import (
+    add_rows,
     add_tile,
-    broadcast_rows,
-    load_tile,
     mask_tile,
     rank_one_update,
     rectify_tile,
     store_tile,
+    zero_tile,
 )
 from backlit_kernels.vector import LANES, load_one
 
 
 @cache
-def product(rows: int, columns: int, adjacent: bool, cut: bool) -> Kernel:
+def product(rows: int, columns: int, adjacent: bool, in_turn: bool) -> Kernel:
     """The product with a register tile of `rows` channels by `columns` positions.
 
     `adjacent` says that neighbouring positions are neighbours in memory, input and output:
     addresses are then constants in the code. Otherwise they are `x_step` and `out_step` apart.
-    `cut` says that there are several pieces.
+    `in_turn` says that each piece of the sums is added to all tiles of a run before the next.
     """
 
     def product(
@@ -84,8 +88,8 @@ def product(rows: int, columns: int, adjacent: bool, cut: bool) -> Kernel:
         offsets
             Where the `depth` patch offsets lie in the table.
         pieces, partial
-            In how many pieces to add the terms up (1 where there are several groups), and where
-            the sums so far of a run's tiles lie.
+            In how many pieces to add the terms up, and (`in_turn`, of one group) where the sums so
+            far of a run's tiles lie; a tile's own lie where its results will.
         runs, length, last
             Number of runs of positions, positions in each and in the last one; no run is
             shorter than `columns`, and a run's last tile overlaps the one before.
@@ -102,12 +106,11 @@ def product(rows: int, columns: int, adjacent: bool, cut: bool) -> Kernel:
         """
         if adjacent:
             x_step = out_step = LANES
-        if not cut:
-            pieces = 1
         high = load_one(constants, ceiling)
-        row = columns * LANES
         piece = -(-depth // pieces)
-        room = -(-length // columns) * rows * row  # of a block's sums; threads may be at other runs
+        width = columns * LANES
+        room = rows * width
+        block_room = -(-length // columns) * room  # threads may be at other runs
         first_group, last_group, first_block, last_block = 0, groups, 0, blocks
         if groups >= team[PARTS]:
             first_group, last_group = share(team, groups)
@@ -119,30 +122,34 @@ def product(rows: int, columns: int, adjacent: bool, cut: bool) -> Kernel:
                 tiles = -(-count // columns)
                 source = group * x_group + run * x_run + x
                 target = group * out_group + run * out_run + out
-                for p in range(pieces):
-                    begin, end = p * piece, min(p * piece + piece, depth)
+                for turn in range(pieces if in_turn else 1):
+                    begin, end = (turn, turn + 1) if in_turn else (0, pieces)
                     for block in range(first_block, last_block):
                         number = group * blocks + block
                         w = weights + number * depth * rows
                         for n in range(tiles):
                             position = min(n * columns, count - columns)
-                            so_far = partial + block * room + n * rows * row
-                            if p == 0:
-                                tile = broadcast_rows(
-                                    constants, bias + number * rows, rows, columns
-                                )
-                            else:
-                                tile = load_tile(arena, so_far, row, LANES, rows, columns)
-                            at = source + position * x_step
-                            for k in range(begin, end):
-                                term = at + table[offsets + k]
-                                tile = rank_one_update(
-                                    tile, constants, w + k * rows, arena, term, x_step
-                                )
+                            start = source + position * x_step
                             at = target + block * rows * out_channel + position * out_step
-                            if p < pieces - 1:
-                                store_tile(tile, arena, so_far, row, LANES)
+                            if in_turn:
+                                so_far = partial + block * block_room + n * room
+                                row, step = width, LANES
                             else:
+                                so_far, row, step = at, out_channel, out_step
+                            for p in range(begin, end):
+                                tile = zero_tile(rows, columns)
+                                for k in range(p * piece, min(p * piece + piece, depth)):
+                                    term = start + table[offsets + k]
+                                    tile = rank_one_update(
+                                        tile, constants, w + k * rows, arena, term, x_step
+                                    )
+                                if p > 0:
+                                    tile = add_tile(tile, arena, so_far, row, step)
+                                if p < pieces - 1:
+                                    store_tile(tile, arena, so_far, row, step)
+                                    continue
+                                first = bias + number * rows
+                                tile = add_rows(tile, constants, first)
                                 if initial != 0:
                                     place = at + initial
                                     tile = add_tile(tile, arena, place, out_channel, out_step)
@@ -155,7 +162,11 @@ def product(rows: int, columns: int, adjacent: bool, cut: bool) -> Kernel:
                                     )
                                 store_tile(tile, arena, at, out_channel, out_step)
 
-    name = f"product_{rows}x{columns}" + ("" if adjacent else "_apart") + ("_cut" if cut else "")
+    name = (
+        f"product_{rows}x{columns}"
+        + ("" if adjacent else "_apart")
+        + ("_in_turn" if in_turn else "")
+    )
     return Kernel(product, name)
 
 
@@ -172,6 +183,8 @@ def matrix_vector(columns: int) -> Kernel:
         weights: int,
         bias: int,
         depth: int,
+        pieces: int,
+        partial: int,
         outputs: int,
         rectify: int,
         mask: int,
@@ -179,21 +192,31 @@ def matrix_vector(columns: int) -> Kernel:
     ) -> None:
         """out[m] = bias[m] + sum over k of x[k] * weights[k, m]; `outputs` is a multiple of LANES.
 
-        Weights and samples swap the roles they have in `product`; sums run in the same order.
+        Weights and samples swap the roles they have in `product`; sums run in the same order. Those
+        so far of a tile lie where `partial` is (in the output, tiles of two threads may overlap).
         """
         high = load_one(constants, ceiling)
-        begin, end = share(team, -(-outputs // (columns * LANES)))
-        for number in range(begin, end):
-            m = min(number * columns * LANES, outputs - columns * LANES)
-            tile = load_tile(constants, bias + m, 0, LANES, 1, columns)
-            for k in range(depth):
-                row = weights + k * outputs + m
-                tile = rank_one_update(tile, arena, x + k, constants, row, LANES)
-            if rectify != 0:
-                tile = rectify_tile(tile, high)
-            if mask != 0:
-                tile = mask_tile(tile, arena, out + m + mask, 0, LANES, high)
-            store_tile(tile, arena, out + m, 0, LANES)
+        piece = -(-depth // pieces)
+        width = columns * LANES
+        for number in range(*share(team, -(-outputs // width))):
+            m = min(number * width, outputs - width)
+            so_far = partial + number * width
+            for p in range(pieces):
+                tile = zero_tile(1, columns)
+                for k in range(p * piece, min(p * piece + piece, depth)):
+                    row = weights + k * outputs + m
+                    tile = rank_one_update(tile, arena, x + k, constants, row, LANES)
+                if p > 0:
+                    tile = add_tile(tile, arena, so_far, 0, LANES)
+                if p < pieces - 1:
+                    store_tile(tile, arena, so_far, 0, LANES)
+                    continue
+                tile = add_tile(tile, constants, bias + m, 0, LANES)
+                if rectify != 0:
+                    tile = rectify_tile(tile, high)
+                if mask != 0:
+                    tile = mask_tile(tile, arena, out + m + mask, 0, LANES, high)
+                store_tile(tile, arena, out + m, 0, LANES)
 
     return Kernel(matrix_vector, f"matrix_vector_{columns}")
 

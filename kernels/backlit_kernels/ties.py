@@ -61,15 +61,20 @@ def settle_ties(load: Any, store: Any, width: int, rows: int, columns: int) -> A
     @helper
     def direct(
         arena: Any, constants: Any, table: Any,
-        x: int, weights: int, bias: int, offsets: int, depth: int,
+        x: int, weights: int, bias: int, offsets: int, depth: int, pieces: int,
     ) -> Any:  # fmt: skip
-        """The sums that `product` makes of two neighbouring positions, their terms in order."""
-        left = right = load_one(constants, bias)
-        for k in range(depth):
-            weight, at = load_one(constants, weights + k), x + table[offsets + k]
-            left = fma(weight, load(arena, at), left)
-            right = fma(weight, load(arena, at + width), right)
-        return left, right
+        """The sums that `product` makes of two neighbouring positions, piece by piece."""
+        piece = -(-depth // pieces)
+        left = right = splat(0.0)
+        for p in range(pieces):
+            a = b = splat(0.0)
+            for k in range(p * piece, min(p * piece + piece, depth)):
+                weight, at = load_one(constants, weights + k), x + table[offsets + k]
+                a = fma(weight, load(arena, at), a)
+                b = fma(weight, load(arena, at + width), b)
+            left, right = a + left, b + right
+        shift = load_one(constants, bias)
+        return left + shift, right + shift
 
     @helper
     def replace(arena: Any, at: int, unsure: Any, value: Any, rectify: int, high: Any) -> None:
@@ -90,6 +95,7 @@ def settle_ties(load: Any, store: Any, width: int, rows: int, columns: int) -> A
         tolerance: int,
         offsets: int,
         depth: int,
+        pieces: int,
         channels: int,
         out_height: int,
         out_width: int,
@@ -106,9 +112,9 @@ def settle_ties(load: Any, store: Any, width: int, rows: int, columns: int) -> A
 
         Parameters
         ----------
-        x, x_row, weights, bias, offsets, depth
+        x, x_row, weights, bias, offsets, depth, pieces
             The convolution's input and the distance of its rows; weights ``(channels, depth)``;
-            patch offsets as in `product`.
+            patch offsets and pieces of the sums as in `product`.
         largest, tolerance
             Values are close that differ, but by less than the tolerance of a channel times
             `largest`, a lane value.
@@ -142,7 +148,7 @@ def settle_ties(load: Any, store: Any, width: int, rows: int, columns: int) -> A
                                 left, right = direct(
                                     arena, constants, table,
                                     x + (row + i) * x_row + column + j * width,
-                                    weights + c * depth, bias + c, offsets, depth,
+                                    weights + c * depth, bias + c, offsets, depth, pieces,
                                 )  # fmt: skip
                                 place = at + i * pitch + j * width
                                 replace(arena, place, unsure, left, rectify, high)

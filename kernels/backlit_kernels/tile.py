@@ -1,6 +1,6 @@
 """The register tile: a block of accumulators, `rows` output channels by `columns` positions.
 
-One type and six operations, all unrolled: the loops below run while LLVM code is being written,
+One type and seven operations, all unrolled: the loops below run while LLVM code is being written,
 so that every accumulator is a value of its own and stays in a register. In Python a tile is an
 array of shape (rows, columns, LANES).
 """
@@ -35,16 +35,8 @@ class _TileModel(models.PrimitiveModel):
         super().__init__(dmm, fe_type, ir.ArrayType(_VECTOR, fe_type.rows * fe_type.columns))
 
 
-def broadcast_rows(memory: Any, index: int, rows: int, columns: int) -> Any:
-    """A tile whose row r holds ``memory[index + r]`` everywhere."""
-    column = memory[index : index + rows].reshape(rows, 1, 1)
-    return np.broadcast_to(column, (rows, columns, LANES)).astype(np.float32)
-
-
-def load_tile(memory: Any, index: int, row: int, step: int, rows: int, columns: int) -> Any:
-    """What lies in memory, rows `row` and columns `step` floats apart."""
-    place = [[index + r * row + c * step for c in range(columns)] for r in range(rows)]
-    return np.stack([[memory[at : at + LANES] for at in line] for line in place])
+def zero_tile(rows: int, columns: int) -> Any:
+    return np.zeros((rows, columns, LANES), np.float32)
 
 
 def rank_one_update(tile: Any, weights: Any, w: int, memory: Any, x: int, step: int) -> Any:
@@ -53,6 +45,11 @@ def rank_one_update(tile: Any, weights: Any, w: int, memory: Any, x: int, step: 
     vectors = np.stack([memory[x + c * step : x + c * step + LANES] for c in range(columns)])
     products = weights[w : w + rows].astype(np.float64).reshape(rows, 1, 1) * vectors
     return (tile + products).astype(np.float32)
+
+
+def add_rows(tile: Any, memory: Any, index: int) -> Any:
+    """Add ``memory[index + r]`` to row r."""
+    return tile + memory[index : index + len(tile)].reshape(-1, 1, 1)
 
 
 def add_tile(tile: Any, memory: Any, index: int, row: int, step: int) -> Any:
@@ -93,54 +90,19 @@ def _combine(tile: Any, memory: Any, index: int, row: int, step: int, function: 
 # --- how they compile -----------------------------------------------------------------------
 
 
-@type_callable(broadcast_rows)
-def _type_broadcast_rows(context: Any) -> Any:
-    def typer(memory: Any, index: Any, rows: Any, columns: Any) -> Any:
-        return _shape(rows, columns)
+@type_callable(zero_tile)
+def _type_zero_tile(context: Any) -> Any:
+    def typer(rows: Any, columns: Any) -> TileType | None:
+        if isinstance(rows, types.IntegerLiteral) and isinstance(columns, types.IntegerLiteral):
+            return TileType(rows.literal_value, columns.literal_value)
+        return None
 
     return typer
 
 
-def _shape(rows: Any, columns: Any) -> TileType | None:
-    if isinstance(rows, types.IntegerLiteral) and isinstance(columns, types.IntegerLiteral):
-        return TileType(rows.literal_value, columns.literal_value)
-    return None
-
-
-@lower_builtin(broadcast_rows, types.CPointer, types.Integer, types.Integer, types.Integer)
-def _lower_broadcast_rows(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    tile = sig.return_type
-    pointer = builder.gep(args[0], [args[1]])
-    result = ir.Constant(context.get_value_type(tile), ir.Undefined)
-    for r in range(tile.rows):
-        value = broadcast(builder, builder.load(builder.gep(pointer, [_I64(r)])))
-        for c in range(tile.columns):
-            result = builder.insert_value(result, value, r * tile.columns + c)
-    return result
-
-
-@type_callable(load_tile)
-def _type_load_tile(context: Any) -> Any:
-    def typer(memory: Any, index: Any, row: Any, step: Any, rows: Any, columns: Any) -> Any:
-        return _shape(rows, columns)
-
-    return typer
-
-
-@lower_builtin(load_tile, types.CPointer, *[types.Integer] * 5)
-def _lower_load_tile(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    tile = sig.return_type
-    memory, index, row, step = args[:4]
-    places = [
-        place
-        for start in _spaced(builder, index, row, tile.rows)
-        for place in _spaced(builder, start, step, tile.columns)
-    ]
-    result = ir.Constant(context.get_value_type(tile), ir.Undefined)
-    for n, place in enumerate(places):
-        value = builder.load(address(builder, memory, place), align=4)
-        result = builder.insert_value(result, value, n)
-    return result
+@lower_builtin(zero_tile, types.Integer, types.Integer)
+def _lower_zero_tile(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return ir.Constant(context.get_value_type(sig.return_type), None)
 
 
 @type_callable(rank_one_update)
@@ -196,6 +158,22 @@ def _lower_rank_one_update(context: Any, builder: Any, sig: Any, args: Any) -> A
 
 def _spaced(builder: Any, start: Any, step: Any, count: int) -> list[Any]:
     return [builder.add(start, builder.mul(step, _I64(i))) for i in range(count)]
+
+
+@type_callable(add_rows)
+def _type_add_rows(context: Any) -> Any:
+    return lambda tile, memory, index: tile
+
+
+@lower_builtin(add_rows, TileType, types.CPointer, types.Integer)
+def _lower_add_rows(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    (tile, memory, index), kind = args, sig.args[0]
+    for r, place in enumerate(_spaced(builder, index, _I64(1), kind.rows)):
+        value = broadcast(builder, builder.load(builder.gep(memory, [place])))
+        for n in range(r * kind.columns, (r + 1) * kind.columns):
+            total = builder.fadd(builder.extract_value(tile, n), value)
+            tile = builder.insert_value(tile, total, n)
+    return tile
 
 
 @type_callable(rectify_tile)

@@ -19,7 +19,6 @@ torch = pytest.importorskip("torch")
 from tests.importers.architectures import ARCHITECTURES, TRANSFORMERS, build  # noqa: E402
 
 SAMPLES = 8  # one tile; a sample alone takes other kernels
-SOME = 0.2  # of the samples agree (of ResNet-50's, PyTorch in float32 has a fifth at kinks)
 STIRS = 4
 
 
@@ -88,7 +87,7 @@ def test_logits_and_gradients_are_pytorchs(name):
     assert_close(found, logits, 1e-4)
     found = bl.gradient(model, X, targets)
     off = errors(found, expected)
-    assert np.quantile(off, SOME) < 1e-4, off
+    assert np.median(off) < 1e-4, off
     for i in np.flatnonzero(off > 1e-4):
         one = slice(i, i + 1)
         assert near_kink(exact, X[one], targets[one], expected[one]) > 1e-4, (i, off[i])

@@ -10,7 +10,7 @@ from backlit.graph import Node
 from backlit.layers import Dense
 from backlit.layout import round_up
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
-from backlit.lowering.products import Weights, emit_product
+from backlit.lowering.products import Weights, count_pieces, emit_product
 from backlit.tape import Buffer
 
 
@@ -71,13 +71,17 @@ def emit_matrix(
     padded = round_up(outputs, LANES)
     weights = np.zeros((depth, padded), np.float32)
     weights[:, :outputs] = matrix
+    columns = matrix_vector_columns(padded // LANES)
+    pieces = count_pieces(depth)
     lowering.tape.emit(
-        matrix_vector(matrix_vector_columns(padded // LANES)),
+        matrix_vector(columns),
         out=out,
         x=x,
         weights=lowering.tape.constant(weights),
         bias=lowering.tape.constant(np.pad(bias, (0, padded - outputs))),
         depth=depth,
+        pieces=pieces,
+        partial=lowering.tape.buffer(round_up(padded, columns * LANES) if pieces > 1 else 0),
         outputs=padded,
         **after,
     )

@@ -10,12 +10,11 @@ from backlit_kernels.vector import LANES
 from backlit.lowering.context import Lowering
 from backlit.tape import Buffer
 
-# Terms of a sum added at a time, so that weights and patches stay in the first-level cache.
-PIECE = 64
-# Of few channels, each term is read few times; when it comes from far away, a processor fetches it
-# ahead only if it reads few rows at a time.
-THIN_PIECE, FEW_CHANNELS, FAR = 24, 24, 64 * 1024  # far: floats from pixel to last term
-# Fewer positions, or one at a time, use each weight so seldom that pieces do not pay.
+# Terms of a sum added at a time. Pieces of twice the length round off more, and where few channels
+# are written from many read far apart, a processor no longer fetches so many rows ahead.
+PIECE = 48
+# Fewer positions, or one at a time, use each weight so seldom that taking pieces in turn does not
+# pay.
 LEAST_POSITIONS = 12
 
 
@@ -82,16 +81,17 @@ def emit_product(
     whole vectors.
     """
     groups, _, depth = weights.weights.shape
+    pieces = count_pieces(depth)
     adjacent = steps["x_step"] == steps["out_step"] == LANES
     positions = (steps["runs"] - 1) * steps["length"] + steps["last"]
     first = 0
     for part in weights.packed(shortest, aligned=aligned):
-        cut = groups == 1 and part.columns > 1 and positions >= LEAST_POSITIONS
-        pieces = count_pieces(offsets, part.channels) if cut else 1
+        some = part.columns > 1 and positions >= LEAST_POSITIONS
+        in_turn = pieces > 1 and groups == 1 and some
         tiles = -(-steps["length"] // part.columns)  # no run is longer
-        partial = part.channels * tiles * part.columns * LANES if pieces > 1 else 0
+        partial = part.channels * tiles * part.columns * LANES if in_turn else 0
         lowering.tape.emit(
-            product(part.rows, part.columns, adjacent, pieces > 1),
+            product(part.rows, part.columns, adjacent, in_turn),
             out=out.at(out_offset + first * steps["out_channel"]),
             x=x,
             weights=part.weights,
@@ -109,8 +109,6 @@ def emit_product(
         first += part.channels
 
 
-def count_pieces(offsets: np.ndarray, channels: int) -> int:
-    """In how many pieces to add up the terms at these offsets, for so many channels."""
-    far = offsets.max(initial=0) >= FAR
-    thin = far and channels <= FEW_CHANNELS
-    return max(1, round(len(offsets) / (THIN_PIECE if thin else PIECE)))
+def count_pieces(depth: int) -> int:
+    """In how many pieces to add up so many terms, whatever the number of lanes."""
+    return max(1, round(depth / PIECE))

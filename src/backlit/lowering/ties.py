@@ -16,6 +16,7 @@ from backlit.graph import Graph, Node
 from backlit.layers import Conv2D, MaxPool2D
 from backlit.lowering.context import Lowering, rectifies
 from backlit.lowering.flat_convolution import tap_offsets
+from backlit.lowering.products import count_pieces
 from backlit.operators import Reduce
 from backlit.tape import Buffer
 
@@ -93,6 +94,7 @@ def emit_settle_ties(
         tolerance=tape.constant(CLOSE * np.abs(weights).sum(axis=1)),
         offsets=tap_offsets(source, channels, rows, columns),
         depth=weights.shape[1],
+        pieces=count_pieces(weights.shape[1]),
         channels=len(weights),
         out_height=lowering.layouts[pooling.output].image[1],
         out_width=lowering.layouts[pooling.output].image[2],
