@@ -206,9 +206,11 @@ def relu_rule(gradient: Any, y: Any, masked: int, rectified: int) -> Any:
 
 
 @helper
-def finish(value: Any, arena: Any, at: int, rectify: int, mask: int, high: Any) -> Any:
-    """What the product does to a result as it is stored: see `rectify`, `mask`, `ceiling` there."""
-    zero = splat(0.0)
+def finish(value: Any, arena: Any, at: int, after: tuple[int, int, int, Any]) -> Any:
+    """What the product does to a result as it is stored: see `initial` and what follows there."""
+    (initial, rectify, mask, high), zero = after, splat(0.0)
+    if initial != 0:
+        value = value + load(arena, at + initial)
     if rectify != 0:
         value = minimum(high, maximum(zero, value))
     if mask != 0:

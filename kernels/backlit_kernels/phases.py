@@ -72,15 +72,16 @@ def join_phases(
     phase_plane: int,
     phase_row: int,
     phase_size: int,
+    initial: int,
     rectify: int,
     mask: int,
     ceiling: int,
 ) -> None:
     """An image from its phases, `phase_size` floats apart.
 
-    `rectify`, `mask` and `ceiling` as in `product`. Writes whole vectors, as `take_phase`.
+    `initial` and what follows as in `product`. Writes whole vectors, as `take_phase`.
     """
-    high = load_one(constants, ceiling)
+    after = initial, rectify, mask, load_one(constants, ceiling)
     for c in range(*share(team, channels)):
         for y in range(height):
             t = out + c * plane + y * row
@@ -89,16 +90,16 @@ def join_phases(
             if stride_x == 1:
                 for i in range(0, width, LANES):
                     value = load(arena, s + i)
-                    store(arena, t + i, finish(value, arena, t + i, rectify, mask, high))
+                    store(arena, t + i, finish(value, arena, t + i, after))
             elif stride_x == 2:
                 for i in range(0, width, 2 * LANES):
                     even = load(arena, s + i // 2)
                     odd = load(arena, s + phase_size + i // 2)
                     first, second = interleave_low(even, odd), interleave_high(even, odd)
-                    store(arena, t + i, finish(first, arena, t + i, rectify, mask, high))
+                    store(arena, t + i, finish(first, arena, t + i, after))
                     at = t + i + LANES
-                    store(arena, at, finish(second, arena, at, rectify, mask, high))
+                    store(arena, at, finish(second, arena, at, after))
             else:
                 for i in range(width):
                     value = load_one(arena, s + i % stride_x * phase_size + i // stride_x)
-                    store_one(arena, t + i, finish(value, arena, t + i, rectify, mask, high))
+                    store_one(arena, t + i, finish(value, arena, t + i, after))

@@ -186,6 +186,7 @@ def matrix_vector(columns: int) -> Kernel:
         pieces: int,
         partial: int,
         outputs: int,
+        initial: int,
         rectify: int,
         mask: int,
         ceiling: int,
@@ -212,6 +213,8 @@ def matrix_vector(columns: int) -> Kernel:
                     store_tile(tile, arena, so_far, 0, LANES)
                     continue
                 tile = add_tile(tile, constants, bias + m, 0, LANES)
+                if initial != 0:
+                    tile = add_tile(tile, arena, out + m + initial, 0, LANES)
                 if rectify != 0:
                     tile = rectify_tile(tile, high)
                 if mask != 0:

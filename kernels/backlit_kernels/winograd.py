@@ -90,13 +90,13 @@ def transform_output(load: Any, store: Any, width: int, m: int) -> Any:
 
     @helper
     def put(
-        arena: Any, at: int, left: int, spare: int, value: Any, rectify: int, mask: int, high: Any
+        arena: Any, at: int, left: int, spare: int, value: Any, after: tuple[int, int, int, Any]
     ) -> None:
         """Write a vector of pixels, of which `left` are in the row."""
         if left >= unit:
-            store_vector(arena, at, finish(value, arena, at, rectify, mask, high))
+            store_vector(arena, at, finish(value, arena, at, after))
         elif left > 0:
-            store_vector(arena, spare, finish(value, arena, at, rectify, mask, high))
+            store_vector(arena, spare, finish(value, arena, at, after))
             for p in range(left):
                 store_one(arena, at + p, load_one(arena, spare + p))
 
@@ -120,6 +120,7 @@ def transform_output(load: Any, store: Any, width: int, m: int) -> Any:
         x_strip: int,
         x_channel: int,
         x_entry: int,
+        initial: int,
         rectify: int,
         mask: int,
         ceiling: int,
@@ -128,7 +129,7 @@ def transform_output(load: Any, store: Any, width: int, m: int) -> Any:
 
         `spare` is room for a vector for each channel; the last operands are as in `product`.
         """
-        high = load_one(constants, ceiling)
+        after = initial, rectify, mask, load_one(constants, ceiling)
         step = unit * pixel
         for c in range(*share(team, channels)):
             start = x + c * x_channel
@@ -148,13 +149,13 @@ def transform_output(load: Any, store: Any, width: int, m: int) -> Any:
                             row = side_by_side(row)
                         at = out + c * plane + (m * strip + i) * pitch + t * m * step
                         left = width - t * m * unit
-                        put(arena, at, left, room, row[0] + shift, rectify, mask, high)
+                        put(arena, at, left, room, row[0] + shift, after)
                         at, left = at + step, left - unit
-                        put(arena, at, left, room, row[1] + shift, rectify, mask, high)
+                        put(arena, at, left, room, row[1] + shift, after)
                         if m == 4:
                             at, left = at + step, left - unit
-                            put(arena, at, left, room, row[2] + shift, rectify, mask, high)
+                            put(arena, at, left, room, row[2] + shift, after)
                             at, left = at + step, left - unit
-                            put(arena, at, left, room, row[3] + shift, rectify, mask, high)
+                            put(arena, at, left, room, row[3] + shift, after)
 
     return transform_output

@@ -16,6 +16,7 @@ from backlit.graph import Graph, Node
 from backlit.layers import Clip, Layer, ReLU
 from backlit.layout import NO_BORDER
 from backlit.lowering.planning import plan_layouts
+from backlit.operators import Add
 from backlit.tape import Buffer, Distance, Steps, Tape
 
 # Array addresses that a job gives its kernels, by port number
@@ -109,14 +110,17 @@ class Lowering:
         Tensors that have activations already are taken as they are; what leads to them alone is
         not computed again.
         """
-        wanted = {self.graph.output if until is None else until}
+        end = self.graph.output if until is None else until
+        wanted = {end}
         needed = []
         for node in reversed(self.graph.nodes):
             if node.output in wanted and node.output not in self.activations:
                 needed.append(node)
                 wanted.update(node.inputs)
         for node in reversed(needed):
-            if node.output not in self.activations:
+            users = self.graph.consumers(node.output)
+            fused = users and all(user.output in self.activations for user in users)
+            if node.output not in self.activations and (node.output == end or not fused):
                 FORWARD[type(node.layer)](self, node)
 
     @property
@@ -324,31 +328,65 @@ class Lowering:
         self.tape.emit(add, a=self.gradients[tensor], b=buffer, out=total, size=size)
         self.gradients[tensor] = total
 
-    def fused_activation(self, tensor: int) -> Node | None:
-        """The ReLU (or clip from 0) that is the only user of a tensor, to be computed with it."""
+    def only_user(self, tensor: int) -> Node | None:
+        """The one node that a tensor is for, if its values are not wanted otherwise."""
         users = self.graph.consumers(tensor)
         wanted = self.kept | {self.graph.output}
-        if len(users) == 1 and rectifies(users[0].layer) and tensor not in wanted:
-            return users[0]
-        return None
+        return users[0] if len(users) == 1 and tensor not in wanted else None
 
-    def after_forward(self, fused: Node | None) -> dict[str, Any]:
-        """Operands that apply a fused activation to a result as it is stored."""
-        return {"mask": 0, "rectify": int(fused is not None), "ceiling": self._ceiling(fused)}
+    def fuse_forward(self, node: Node, out: Buffer) -> tuple[int, dict[str, Any]]:
+        """What is computed with a layer whose result goes to `out`, as it is stored.
+
+        That is an addition of a tensor that is known by now, and then a ReLU (or clip from 0).
+        Returns the tensor that comes out, and operands.
+        """
+        tensor, after = node.output, self.after_forward()
+        user = self.only_user(tensor)
+        if user is not None and isinstance(user.layer, Add):
+            others = [t for t in user.inputs if t != tensor and t in self.activations]
+            if others:
+                after["initial"] = Distance(out, self.activations[others[0]])
+                tensor = user.output
+                user = self.only_user(tensor)
+        if user is not None and rectifies(user.layer):
+            after |= {"rectify": 1, "ceiling": self._ceiling(user)}
+            tensor = user.output
+        return tensor, after
+
+    def after_forward(self) -> dict[str, Any]:
+        """Operands that store a result as it is."""
+        return {"initial": 0, "mask": 0, "rectify": 0, "ceiling": self._ceiling(None)}
+
+    def send_back(self, node: Node, write: Callable[[Buffer, dict[str, Any]], None]) -> None:
+        """Let `write(out, after)` write the gradient of a node's input.
+
+        The operands `after` add what is known of it from other uses; if these are all, they apply
+        the rule of the activation before as well.
+        """
+        x = node.inputs[0]
+        target, through = self.through_activation(node)
+        known = self.gradients.pop(x, None)
+
+        def emit(out: Buffer) -> None:
+            initial = 0 if known is None else Distance(out, known)
+            write(out, {"initial": initial, **self.after_backward(x, out, through)})
+
+        self.contribute(target, emit)
 
     def through_activation(
-        self, tensor: int, kinds: tuple[type[Layer], ...] = (ReLU, Clip)
+        self, node: Node, kinds: tuple[type[Layer], ...] = (ReLU, Clip)
     ) -> tuple[int, Node | None]:
-        """Where the only user of an activation's output may send its gradient: to its input.
+        """Where the last node to send back to an activation's output may do so: to its input.
 
-        Returns that tensor and the activation, to be applied on the way; or the tensor given.
+        Returns that tensor and the activation, to be applied on the way; or the node's own input.
         """
+        tensor = node.inputs[0]
         source = self.graph.producer(tensor)
         if (
             source is not None
             and rectifies(source.layer)
             and isinstance(source.layer, kinds)
-            and len(self.graph.consumers(tensor)) == 1
+            and self.graph.consumers(tensor)[0] is node
             and tensor not in self.kept
         ):
             return source.inputs[0], source

@@ -32,27 +32,24 @@ from backlit.tape import Buffer
 def conv_forward(lowering: Lowering, node: Node) -> None:
     layer, y = node.layer, node.output
     assert isinstance(layer, Conv2D)
-    fused = lowering.fused_activation(y)
     out = lowering.new_buffer(y)
-    after = lowering.after_forward(fused)
+    result, after = lowering.fuse_forward(node, out)
     x = node.inputs[0]
     if m := forward_patches(lowering.graph, node):
         winograd_forward(lowering, node, m, out, after)
         lowering.clear_border(y, out)
         if pooling := pooling_to_settle(lowering.graph, node):
-            emit_settle_ties(lowering, node, pooling, out, fused)
+            emit_settle_ties(lowering, node, pooling, out, after)
     else:
         convolve(lowering, layer, x, lowering.activations[x], y, out, layer.bias, after)
-    lowering.activations[y if fused is None else fused.output] = out
+    lowering.activations[result] = out
 
 
 def conv_backward(lowering: Lowering, node: Node) -> None:
     layer, x = node.layer, node.inputs[0]
     assert isinstance(layer, Conv2D)
-    destination, through = lowering.through_activation(x)
 
-    def write(out: Buffer) -> None:
-        after = lowering.after_backward(x, out, through)
+    def write(out: Buffer, after: dict[str, Any]) -> None:
         if m := backward_patches(layer, lowering.layouts[x].image):
             winograd_backward(lowering, node, m, out, after)
             lowering.clear_border(x, out)
@@ -61,33 +58,30 @@ def conv_backward(lowering: Lowering, node: Node) -> None:
         g = lowering.gradients[node.output]
         convolve_back(lowering, layer, node.output, g, x, out, zeros, after)
 
-    lowering.contribute(destination, write)
+    lowering.send_back(node, write)
 
 
 def transposed_forward(lowering: Lowering, node: Node) -> None:
     """The way back through the convolution that goes from the output to the input."""
     layer, y = node.layer, node.output
     assert isinstance(layer, ConvTranspose2D)
-    fused = lowering.fused_activation(y)
     out = lowering.new_buffer(y)
-    after = lowering.after_forward(fused)
+    result, after = lowering.fuse_forward(node, out)
     x = node.inputs[0]
     conv = layer.convolution
     convolve_back(lowering, conv, x, lowering.activations[x], y, out, layer.bias, after)
-    lowering.activations[y if fused is None else fused.output] = out
+    lowering.activations[result] = out
 
 
 def transposed_backward(lowering: Lowering, node: Node) -> None:
     layer, x = node.layer, node.inputs[0]
     assert isinstance(layer, ConvTranspose2D)
-    destination, through = lowering.through_activation(x)
 
-    def write(out: Buffer) -> None:
-        after = lowering.after_backward(x, out, through)
+    def write(out: Buffer, after: dict[str, Any]) -> None:
         conv, y = layer.convolution, node.output
         convolve(lowering, conv, y, lowering.gradients[y], x, out, conv.bias, after)
 
-    lowering.contribute(destination, write)
+    lowering.send_back(node, write)
 
 
 def convolve(

@@ -18,26 +18,22 @@ def dense_forward(lowering: Lowering, node: Node) -> None:
     layer = node.layer
     assert isinstance(layer, Dense)
     out = lowering.new_buffer(node.output)
-    fused = lowering.fused_activation(node.output)
-    after = lowering.after_forward(fused)
+    result, after = lowering.fuse_forward(node, out)
     x = lowering.activations[node.inputs[0]]
     emit_matrix(lowering, x, out, layer.weights, layer.bias, after)
-    lowering.activations[node.output if fused is None else fused.output] = out
+    lowering.activations[result] = out
 
 
 def dense_backward(lowering: Lowering, node: Node) -> None:
     layer = node.layer
     assert isinstance(layer, Dense)
-    x = node.inputs[0]
-    target, through = lowering.through_activation(x)
 
-    def emit(out: Buffer) -> None:
-        after = lowering.after_backward(x, out, through)
+    def write(out: Buffer, after: dict[str, Any]) -> None:
         zeros = np.zeros(layer.weights.shape[0])
         g = lowering.gradients[node.output]
         emit_matrix(lowering, g, out, layer.weights.T, zeros, after)
 
-    lowering.contribute(target, emit)
+    lowering.send_back(node, write)
 
 
 def emit_matrix(

@@ -166,7 +166,7 @@ def convolve_phases_back(
             x_stride=(1, 1),
             out_stride=(1, 1),
             out_offset=layout.size * (row * layer.stride[1] + column),
-            after=lowering.after_forward(None),
+            after=lowering.after_forward(),
         )
     lowering.tape.emit(
         join_phases,

@@ -90,7 +90,9 @@ def max_backward(lowering: Lowering, node: Node) -> None:
     x = node.inputs[0]
     source, target = lowering.layouts[x], lowering.layouts[node.output]
     tiles = covers(lowering, node)
-    destination, through = lowering.through_activation(x, (ReLU,))
+    destination, through = x, None
+    if x not in lowering.gradients:  # of other uses
+        destination, through = lowering.through_activation(node, (ReLU,))
     applies = through is not None
 
     def write(out: Buffer) -> None:

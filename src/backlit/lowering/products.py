@@ -102,7 +102,6 @@ def emit_product(
             partial=lowering.tape.buffer(partial),
             blocks=part.blocks,
             groups=groups,
-            initial=0,
             **{"x_group": 0, "out_group": 0, **steps},
             **after,
         )

@@ -7,6 +7,7 @@ straight edges, where its differences vanish exactly, and other equal patches ar
 """
 
 from math import prod
+from typing import Any
 
 import numpy as np
 from backlit_kernels.ties import largest_magnitude, settle_ties
@@ -57,7 +58,7 @@ def rectified(graph: Graph, node: Node) -> int:
 
 
 def emit_settle_ties(
-    lowering: Lowering, node: Node, pooling: Node, out: Buffer, fused: Node | None
+    lowering: Lowering, node: Node, pooling: Node, out: Buffer, after: dict[str, Any]
 ) -> None:
     """Put direct sums into the convolution's output where the pooling's choice hangs on them."""
     layer, pool = node.layer, pooling.layer
@@ -83,7 +84,6 @@ def emit_settle_ties(
         pitch=source.pitch,
         lanes=lowering.lanes,
     )
-    after = lowering.after_forward(fused)
     tape.emit(
         settle_ties(lowering.lanes, *pool.size),
         x=x.at(source.origin),

@@ -173,7 +173,7 @@ def emit_winograd(
             np.arange(inputs) * channel,
             count,
             steps,
-            lowering.after_forward(None),
+            lowering.after_forward(),
             aligned=True,
         )
         tape.emit(
