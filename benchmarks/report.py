@@ -210,7 +210,7 @@ def _peaks(rows: list[dict]) -> list[str]:
 def _kernels(rows: list[dict]) -> list[str]:
     least, aim = FMA_SHARE
     title = (
-        "## Products on one core, a tile of 16 samples: share of the measured peak "
+        "## Products on one core, as many samples as a tile holds: share of the measured peak "
         f"(at least {least:.0%}, aim {aim:.0%})\n"
     )
     return [title, _rates(rows)]
@@ -218,7 +218,7 @@ def _kernels(rows: list[dict]) -> list[str]:
 
 def _features(rows: list[dict]) -> list[str]:
     title = (
-        "## Other kernels on one core, 8 channels of 14x14, a tile of 16 samples: "
+        "## Other kernels on one core, 8 channels of 14x14, a tile of samples: "
         "memory touched, against a copy within the L2 cache\n"
     )
     return [title, _rates(rows)]

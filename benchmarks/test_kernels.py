@@ -10,7 +10,6 @@ from instructions import time_instructions
 import backlit as bl
 
 RNG = np.random.default_rng(0)
-LANES = 16
 IN_CACHE, IN_MEMORY = 2**17, 2**27  # bytes: a copy within the L2 cache, and one far beyond any
 
 
@@ -56,10 +55,15 @@ FEATURES = {
 }
 
 
+def tile_lanes(model: bl.Model) -> int:
+    """How many samples lie side by side when there are many."""
+    return model._programs.tile_lanes
+
+
 @cache
 def timings(layer: str):
     model = PRODUCTS[layer]() if layer in PRODUCTS else images(*IMAGES, FEATURES[layer])
-    return time_instructions(model, LANES)
+    return time_instructions(model, tile_lanes(model))
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +95,7 @@ def test_product(layer, backward, peak, benchmark, replay, record):
     seconds = [sum(turn) for turn in zip(*(t.seconds for t in parts), strict=True)]
     benchmark.group = "kernels: products"
     replay(benchmark, seconds)
-    operations = 2 * LANES * multiply_adds(model)
+    operations = 2 * tile_lanes(model) * multiply_adds(model)
     median = float(np.median(seconds))
     record(
         "kernels",

@@ -1,6 +1,6 @@
 """The register tile: a block of accumulators, `rows` output channels by `columns` positions.
 
-One type and seven operations, all unrolled: the loops below run while LLVM code is being written,
+One type and nine operations, all unrolled: the loops below run while LLVM code is being written,
 so that every accumulator is a value of its own and stays in a register. In Python a tile is an
 array of shape (rows, columns, LANES).
 """
@@ -45,6 +45,25 @@ def rank_one_update(tile: Any, weights: Any, w: int, memory: Any, x: int, step: 
     vectors = np.stack([memory[x + c * step : x + c * step + LANES] for c in range(columns)])
     products = weights[w : w + rows].astype(np.float64).reshape(rows, 1, 1) * vectors
     return (tile + products).astype(np.float32)
+
+
+def window_update(tile: Any, weights: Any, w: int, memory: Any, x: int, row: int, step: int) -> Any:
+    """The same of a 2x2 window: columns lie at ``x``, ``x + step``, ``x + row``, ..."""
+    places = [x, x + step, x + row, x + row + step]
+    vectors = np.stack([memory[at : at + LANES] for at in places])
+    products = weights[w : w + len(tile)].astype(np.float64).reshape(-1, 1, 1) * vectors
+    return (tile + products).astype(np.float32)
+
+
+def store_largest(tile: Any, memory: Any, index: int, choice: int, row: int, floor: Any) -> None:
+    """Write each row's largest column, and `choice` floats on its number, rows `row` apart.
+
+    What is below the `floor` (a vector) counts as equal to it; the first of equal ones is chosen.
+    """
+    for r, columns in enumerate(np.maximum(tile, floor)):
+        at = index + r * row
+        memory[at : at + LANES] = columns.max(axis=0)
+        memory[at + choice : at + choice + LANES] = columns.argmax(axis=0)
 
 
 def add_rows(tile: Any, memory: Any, index: int) -> Any:
@@ -120,10 +139,38 @@ def _type_rank_one_update(context: Any) -> Any:
     types.Integer,
 )
 def _lower_rank_one_update(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    kind = sig.args[0]
     tile, weights, w, memory, x, step = args
-    weights = builder.gep(weights, [w])
-    places = _spaced(builder, x, step, kind.columns)
+    places = _spaced(builder, x, step, sig.args[0].columns)
+    return _update(builder, sig.args[0], tile, builder.gep(weights, [w]), memory, places)
+
+
+@type_callable(window_update)
+def _type_window_update(context: Any) -> Any:
+    return lambda tile, weights, w, memory, x, row, step: tile
+
+
+@lower_builtin(
+    window_update,
+    TileType,
+    types.CPointer,
+    types.Integer,
+    types.CPointer,
+    types.Integer,
+    types.Integer,
+    types.Integer,
+)
+def _lower_window_update(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    tile, weights, w, memory, x, row, step = args
+    places = [
+        at for start in _spaced(builder, x, row, 2) for at in _spaced(builder, start, step, 2)
+    ]
+    return _update(builder, sig.args[0], tile, builder.gep(weights, [w]), memory, places)
+
+
+def _update(
+    builder: Any, kind: TileType, tile: Any, weights: Any, memory: Any, places: list[Any]
+) -> Any:
+    """``tile[r, c] += weights[r] * memory[places[c] ...]``"""
 
     def weight(r: int) -> Any:
         return broadcast(builder, builder.load(builder.gep(weights, [_I64(r)])))
@@ -158,6 +205,29 @@ def _lower_rank_one_update(context: Any, builder: Any, sig: Any, args: Any) -> A
 
 def _spaced(builder: Any, start: Any, step: Any, count: int) -> list[Any]:
     return [builder.add(start, builder.mul(step, _I64(i))) for i in range(count)]
+
+
+@type_callable(store_largest)
+def _type_store_largest(context: Any) -> Any:
+    return lambda tile, memory, index, choice, row, floor: types.none
+
+
+@lower_builtin(store_largest, TileType, types.CPointer, *[types.Integer] * 3, types.Type)
+def _lower_store_largest(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    (tile, memory, index, choice, row, floor), kind = args, sig.args[0]
+    for r, at in enumerate(_spaced(builder, index, row, kind.rows)):
+        best = builder.extract_value(tile, r * kind.columns)
+        number = zero = ir.Constant(_VECTOR, [0.0] * LANES)
+        for c in range(1, kind.columns):
+            value = builder.extract_value(tile, r * kind.columns + c)
+            later = builder.fcmp_unordered(">", value, best)  # or one of them is a NaN
+            best = builder.select(later, value, best)
+            number = builder.select(later, ir.Constant(_VECTOR, [float(c)] * LANES), number)
+        low = builder.fcmp_ordered("<=", best, floor)
+        best, number = builder.select(low, floor, best), builder.select(low, zero, number)
+        builder.store(best, address(builder, memory, at), align=4)
+        builder.store(number, address(builder, memory, builder.add(at, choice)), align=4)
+    return context.get_dummy_value()
 
 
 @type_callable(add_rows)

@@ -22,6 +22,7 @@ from backlit.graph import Graph, affine_prefix
 from backlit.layers.base import whole
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
+from backlit.lowering.pooled import place
 from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
 from backlit.probes import SumOfSteps
@@ -86,7 +87,7 @@ class BackgroundPaths(SumOfSteps):
                 lanes=lanes,
             )
             point = end.another_pass()
-            point.place(start, begin.activations[start], end.activations[start], position)
+            place(point, start, begin.activations[start], end.activations[start], position)
             point.forward()
             point.seed(self.score, targets)
             point.backward(until=start)

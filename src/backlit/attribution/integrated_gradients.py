@@ -23,6 +23,7 @@ from backlit.graph import Graph, affine_prefix
 from backlit.layers.base import number, whole
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
+from backlit.lowering.pooled import place
 from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
 from backlit.probes import SumOfSteps
@@ -55,14 +56,14 @@ class PathIntegral(SumOfSteps):
         end.forward()
         begin.forward()
         targets = end.choose_targets()  # what is predicted for the input itself, if not given
-        for place, ends in enumerate((begin, end)):
+        for which, ends in enumerate((begin, end)):
             values = ends.score_values(self.score, targets)
-            ends.store_lane_values(values, SCORES + place)
+            ends.store_lane_values(values, SCORES + which)
         total = sum_of_steps(end, start)
 
         end.tape.section = "body"
         path = begin.activations[start], end.activations[start]
-        point.place(start, *path, point.load_lane_values(POSITIONS))
+        place(point, start, *path, point.load_lane_values(POSITIONS))
         point.forward()
         point.seed(self.score, targets)
         point.backward(until=start)

@@ -50,12 +50,13 @@ class Lowering:
         self.layouts = plan_layouts(graph, lanes)
         self.activations: dict[int, Buffer] = {}
         self.gradients: dict[int, Buffer] = {}
+        self.choices: dict[int, Buffer] = {}  # of max-poolings that keep them, by their output
         self.kept: set[int] = set()  # tensors whose values are wanted as they are: not fused away
 
     def another_pass(self) -> "Lowering":
         """A second pass of the same model on the same tape, with activations of its own."""
         twin = copy(self)
-        twin.activations, twin.gradients = {}, {}
+        twin.activations, twin.gradients, twin.choices = {}, {}, {}
         return twin
 
     # --- buffers ----------------------------------------------------------------------------
@@ -259,16 +260,6 @@ class Lowering:
             fold.interpolate, size=size, rectify=int(rectify), lanes=self.lanes, **operands
         )
         return out
-
-    def place(self, tensor: int, a: Buffer, b: Buffer, position: Buffer) -> None:
-        """Let this pass go on from ``a + position * (b - a)`` in place of a tensor.
-
-        If a ReLU alone uses the tensor, its output is made at once.
-        """
-        users = self.graph.consumers(tensor)
-        rectify = len(users) == 1 and isinstance(users[0].layer, ReLU)
-        at = users[0].output if rectify else tensor
-        self.activations[at] = self.interpolate(at, a, b, position, rectify=rectify)
 
     def zeros(self, tensor: int) -> Buffer:
         """A new tensor of zeros."""

@@ -18,6 +18,7 @@ from backlit.lowering.phases import (
     phase_taps,
 )
 from backlit.lowering.planning import NEEDS, Needs
+from backlit.lowering.pooled import pooled_forward, pooling_to_fuse
 from backlit.lowering.ties import emit_settle_ties, pooling_to_settle
 from backlit.lowering.winograd import (
     backward_patches,
@@ -32,11 +33,15 @@ from backlit.tape import Buffer
 def conv_forward(lowering: Lowering, node: Node) -> None:
     layer, y = node.layer, node.output
     assert isinstance(layer, Conv2D)
+    patches = forward_patches(lowering.graph, node)
+    if not patches and (pooling := pooling_to_fuse(lowering, node)):
+        pooled_forward(lowering, node, pooling)
+        return
     out = lowering.new_buffer(y)
     result, after = lowering.fuse_forward(node, out)
     x = node.inputs[0]
-    if m := forward_patches(lowering.graph, node):
-        winograd_forward(lowering, node, m, out, after)
+    if patches:
+        winograd_forward(lowering, node, patches, out, after)
         lowering.clear_border(y, out)
         if pooling := pooling_to_settle(lowering.graph, node):
             emit_settle_ties(lowering, node, pooling, out, after)

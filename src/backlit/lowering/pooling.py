@@ -10,6 +10,7 @@ from backlit_kernels.pooling_rows import COLUMNS, STRIDES, max_pool_rows, max_po
 from backlit.graph import Node
 from backlit.layers import AvgPool2D, GlobalAvgPool2D, MaxPool2D, ReLU
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
+from backlit.lowering.pooled import choices_backward
 from backlit.tape import Buffer
 
 
@@ -96,13 +97,19 @@ def max_backward(lowering: Lowering, node: Node) -> None:
     applies = through is not None
 
     def write(out: Buffer) -> None:
+        rule = {
+            "masked": int(applies and lowering.relu_rule.masked),
+            "rectified": int(applies and lowering.relu_rule.rectified),
+        }
+        if node.output in lowering.choices:
+            choices_backward(lowering, node, out, rule, tiles=tiles)
+            return
         operands: dict[str, Any] = image_operands(lowering, node) | {
             "x": lowering.activations[x].at(source.origin),
             "y": lowering.activations[node.output].at(target.origin),
             "g": lowering.gradients[node.output].at(target.origin),
             "out": out.at(source.origin),
-            "masked": int(applies and lowering.relu_rule.masked),
-            "rectified": int(applies and lowering.relu_rule.rectified),
+            **rule,
         }
         if tiles and takes_pairs(lowering, layer):
             pairs = max_pool_pairs_backward
@@ -121,7 +128,8 @@ def max_backward(lowering: Lowering, node: Node) -> None:
         lowering.tape.emit(kernel, **only(kernel, operands))
 
     # overlapping windows add up before the ReLU's rule may rectify their sum
-    if applies and lowering.relu_rule.rectified and not tiles:
+    overlap = not tiles and node.output not in lowering.choices
+    if applies and lowering.relu_rule.rectified and overlap:
         destination, applies = x, False
     lowering.contribute(destination, write)
 

@@ -42,23 +42,19 @@ class Weights:
         self.bias = bias.reshape(weights.shape[:2])
         self._packed: dict[tuple[tuple[int, int, int], ...], list[Packed]] = {}
 
-    def packed(self, positions: int, *, aligned: bool) -> list[Packed]:
-        """Pieces for each tile shape that covers the channels, over so many positions at least.
-
-        `aligned` says whether positions begin at whole vectors.
-        """
-        groups, channels, depth = self.weights.shape
-        shapes = tiling(channels, positions, aligned)
+    def packed(self, shapes: tuple[tuple[int, int, int], ...]) -> list[Packed]:
+        """Parts for tile shapes (rows, columns, blocks) that cover the channels together."""
+        groups, _, depth = self.weights.shape
         if shapes not in self._packed:
-            pieces, first = [], 0
+            parts, first = [], 0
             for rows, columns, blocks in shapes:
                 part = slice(first, first + rows * blocks)
                 tiles = self.weights[:, part].reshape(groups, blocks, rows, depth)
                 tiles = tiles.transpose(0, 1, 3, 2)
                 places = self.tape.constant(tiles), self.tape.constant(self.bias[:, part])
-                pieces.append(Packed(rows, columns, blocks, *places))
+                parts.append(Packed(rows, columns, blocks, *places))
                 first += rows * blocks
-            self._packed[shapes] = pieces
+            self._packed[shapes] = parts
         return self._packed[shapes]
 
 
@@ -80,12 +76,12 @@ def emit_product(
     `shortest` is the number of positions that a tile may rely on, `aligned` whether they begin at
     whole vectors.
     """
-    groups, _, depth = weights.weights.shape
+    groups, channels, depth = weights.weights.shape
     pieces = count_pieces(depth)
     adjacent = steps["x_step"] == steps["out_step"] == LANES
     positions = (steps["runs"] - 1) * steps["length"] + steps["last"]
     first = 0
-    for part in weights.packed(shortest, aligned=aligned):
+    for part in weights.packed(tiling(channels, shortest, aligned)):
         some = part.columns > 1 and positions >= LEAST_POSITIONS
         in_turn = pieces > 1 and groups == 1 and some
         tiles = -(-steps["length"] // part.columns)  # no run is longer

@@ -1,0 +1,181 @@
+"""The maximum of each 2x2 window of a picture that is never stored: made by a convolution, or
+interpolated.
+
+Max-pooling keeps a quarter of a picture, and its way back needs to know only which entry of each
+window that was: its *choice*, 0 to 3 in row-major order. To write the picture and read it again
+takes as long as the arithmetic of a convolution of few channels.
+"""
+
+from functools import cache
+from typing import Any
+
+from backlit_kernels.functions import relu_rule
+from backlit_kernels.kernel import Kernel, kernel
+from backlit_kernels.target import target
+from backlit_kernels.team import share
+from backlit_kernels.tile import (
+    add_rows,
+    add_tile,
+    store_largest,
+    store_tile,
+    window_update,
+    zero_tile,
+)
+from backlit_kernels.vector import LANES, fma, load, load_one, select, splat, store
+
+WINDOW = 4  # entries
+
+
+@cache
+def pooled_product(rows: int) -> Kernel:
+    """The product with a register tile of `rows` channels by the entries of a window."""
+
+    def pooled_product(
+        arena: Any,
+        constants: Any,
+        table: Any,
+        team: Any,
+        out: int,
+        choice: int,
+        x: int,
+        weights: int,
+        bias: int,
+        offsets: int,
+        depth: int,
+        pieces: int,
+        partial: int,
+        blocks: int,
+        height: int,
+        width: int,
+        x_row: int,
+        x_step: int,
+        out_row: int,
+        out_plane: int,
+        floor: int,
+    ) -> None:
+        """The largest of each window's sums, to `height` rows of `width` vectors.
+
+        Parameters
+        ----------
+        choice
+            Distance from `out` to a buffer of its layout for the windows' choices.
+        x, x_row, x_step
+            The convolution's input, and how far its rows and positions are apart.
+        weights, bias, offsets, depth, pieces, blocks
+            As in `backlit_kernels.product`.
+        partial
+            Where the sums so far of a tile lie, for each block.
+        out_plane, out_row
+            How far the output's channels and rows are apart.
+        floor
+            Where what sums are at least lies in the constants: 0 for a ReLU before the pooling.
+        """
+        least = load_one(constants, floor)
+        piece = -(-depth // pieces)
+        row = WINDOW * LANES
+        for y in range(height):
+            for block in range(*share(team, blocks)):
+                w = weights + block * depth * rows
+                so_far = partial + block * rows * row
+                for column in range(width):
+                    start = x + 2 * (y * x_row + column * x_step)
+                    for p in range(pieces):
+                        tile = zero_tile(rows, WINDOW)
+                        for k in range(p * piece, min(p * piece + piece, depth)):
+                            term = start + table[offsets + k]
+                            tile = window_update(
+                                tile, constants, w + k * rows, arena, term, x_row, x_step
+                            )
+                        if p > 0:
+                            tile = add_tile(tile, arena, so_far, row, LANES)
+                        if p < pieces - 1:
+                            store_tile(tile, arena, so_far, row, LANES)
+                            continue
+                        tile = add_rows(tile, constants, bias + block * rows)
+                        at = out + block * rows * out_plane + y * out_row + column * LANES
+                        store_largest(tile, arena, at, choice, out_plane, least)
+
+    return Kernel(pooled_product, f"pooled_product_{rows}")
+
+
+@cache
+def channel_blocks(channels: int) -> tuple[tuple[int, int], ...]:
+    """How to cover channels: (rows of a tile, blocks), as even as can be."""
+    blocks = -(-channels // max(target().accumulators // WINDOW, 1))
+    rows, more = divmod(channels, blocks)
+    return tuple((r, n) for r, n in ((rows + 1, more), (rows, blocks - more)) if n)
+
+
+@kernel
+def interpolate_windows(
+    arena: Any,
+    constants: Any,
+    a: int,
+    b: int,
+    position: int,
+    out: int,
+    choice: int,
+    channels: int,
+    height: int,
+    width: int,
+    plane: int,
+    row: int,
+    out_plane: int,
+    out_row: int,
+    floor: int,
+) -> None:
+    """The largest of each window of ``a + position * (b - a)``; see `pooled_product`.
+
+    `plane` and `row` are how far channels and rows of `a` and `b` are apart.
+    """
+    t, least, zero = load(arena, position), load_one(constants, floor), splat(0.0)
+    for c in range(channels):
+        for y in range(height):
+            for column in range(width):
+                at = c * plane + 2 * (y * row + column * LANES)
+                best, chosen = least, zero
+                for number in range(WINDOW):
+                    place = at + number // 2 * row + number % 2 * LANES
+                    start = load(arena, a + place)
+                    value = fma(t, load(arena, b + place) - start, start)
+                    later = ~(value <= best)
+                    best = select(later, value, best)
+                    chosen = select(later, splat(float(number)), chosen)
+                to = out + c * out_plane + y * out_row + column * LANES
+                store(arena, to, best)
+                store(arena, to + choice, chosen)
+
+
+@kernel
+def spread_choices(
+    arena: Any,
+    y: int,
+    g: int,
+    choice: int,
+    out: int,
+    channels: int,
+    height: int,
+    width: int,
+    y_plane: int,
+    y_row: int,
+    out_plane: int,
+    out_row: int,
+    masked: int,
+    rectified: int,
+) -> None:
+    """The way back: each window's gradient to its chosen entry, zero to the others.
+
+    `y` is the pooled output, `choice` the distance from there to the choices, and `g` its gradient;
+    `masked` and `rectified` are the rule of a ReLU before the pooling (see `relu_rule`).
+    """
+    zero = splat(0.0)
+    for c in range(channels):
+        for i in range(height):
+            for j in range(width):
+                at = c * y_plane + i * y_row + j * LANES
+                gradient = relu_rule(load(arena, g + at), load(arena, y + at), masked, rectified)
+                chosen = load(arena, y + choice + at)
+                to = out + c * out_plane + 2 * (i * out_row + j * LANES)
+                for number in range(WINDOW):
+                    share_of = select(chosen == splat(float(number)), gradient, zero)
+                    store(arena, to + number // 2 * out_row + number % 2 * LANES, share_of)

@@ -1,0 +1,150 @@
+"""A 2x2 max-pooling in one with what makes its input: see `backlit_kernels.windows`."""
+
+from typing import Any
+
+import numpy as np
+from backlit_kernels.vector import LANES
+from backlit_kernels.windows import (
+    WINDOW,
+    channel_blocks,
+    interpolate_windows,
+    pooled_product,
+    spread_choices,
+)
+
+from backlit.graph import Node
+from backlit.layers import Conv2D, MaxPool2D, ReLU
+from backlit.lowering.context import Lowering
+from backlit.lowering.flat_convolution import tap_offsets
+from backlit.lowering.products import Weights, count_pieces
+from backlit.tape import Buffer, Distance
+
+
+def pooling_of(lowering: Lowering, users: list[Node]) -> Node | None:
+    """The 2x2 pooling that these users of a tensor are, or a ReLU before it, if it can be fused."""
+    if len(users) == 1 and isinstance(users[0].layer, ReLU):
+        user = lowering.only_user(users[0].output)
+        users = [] if user is None else [user]
+    if len(users) != 1 or not isinstance(users[0].layer, MaxPool2D):
+        return None
+    pooling, pool = users[0], users[0].layer
+    plain = pool.size == pool.stride == (2, 2) and not any(pool.padding)
+    images = (lowering.graph.shapes[t][1:] for t in (pooling.inputs[0], pooling.output))
+    inside = all(2 * out <= size for size, out in zip(*images, strict=True))
+    return pooling if lowering.lanes == LANES and plain and inside else None
+
+
+def pooling_to_fuse(lowering: Lowering, node: Node) -> Node | None:
+    """The pooling to be computed with a convolution."""
+    assert isinstance(node.layer, Conv2D)
+    user = lowering.only_user(node.output)
+    return None if user is None or node.layer.groups > 1 else pooling_of(lowering, [user])
+
+
+def place(lowering: Lowering, tensor: int, a: Buffer, b: Buffer, position: Buffer) -> None:
+    """Let a pass go on from ``a + position * (b - a)`` in place of a tensor.
+
+    If a ReLU alone uses the tensor, or a pooling, its output is made at once.
+    """
+    users = lowering.graph.consumers(tensor)
+    if pooling := pooling_of(lowering, users):
+        source = lowering.layouts[tensor]
+        origins = {"a": a.at(source.origin), "b": b.at(source.origin)}
+        lowering.tape.emit(
+            interpolate_windows,
+            **origins,
+            position=position,
+            plane=source.plane,
+            row=source.pitch,
+            **pooled_operands(lowering, pooling, rectify=pooling.inputs[0] != tensor),
+        )
+        lowering.clear_border(pooling.output, lowering.activations[pooling.output])
+        return
+    rectify = len(users) == 1 and isinstance(users[0].layer, ReLU)
+    at = users[0].output if rectify else tensor
+    lowering.activations[at] = lowering.interpolate(at, a, b, position, rectify=rectify)
+
+
+def pooled_operands(lowering: Lowering, pooling: Node, *, rectify: bool) -> dict[str, Any]:
+    """Makes buffers for a pooling's output and choices; returns the operands that write them."""
+    y = pooling.output
+    layout = lowering.layouts[y]
+    channels, height, width = layout.image
+    out = lowering.activations[y] = lowering.new_buffer(y)
+    choices = lowering.choices[y] = lowering.new_buffer(y)
+    return {
+        "out": out.at(layout.origin),
+        "choice": Distance(out, choices),
+        "channels": channels,
+        "height": height,
+        "width": width,
+        "out_plane": layout.plane,
+        "out_row": layout.pitch,
+        "floor": lowering.tape.constant([0 if rectify else -np.inf]),
+    }
+
+
+def pooled_forward(lowering: Lowering, node: Node, pooling: Node) -> None:
+    layer, x, y = node.layer, node.inputs[0], pooling.output
+    assert isinstance(layer, Conv2D)
+    source, tape = lowering.layouts[x], lowering.tape
+    operands = pooled_operands(lowering, pooling, rectify=pooling.inputs[0] != node.output)
+    out, plane = lowering.activations[y], operands["out_plane"]
+    rows, columns = (
+        np.arange(size) * spread - before
+        for size, spread, before in zip(
+            layer.weights.shape[2:], layer.dilation, layer.padding[:2], strict=True
+        )
+    )
+    weights = layer.weights.reshape(1, len(layer.weights), -1)
+    depth = weights.shape[2]
+    pieces = count_pieces(depth)
+    first = 0
+    shapes = tuple((r, WINDOW, blocks) for r, blocks in channel_blocks(len(layer.weights)))
+    for part in Weights(lowering, weights, layer.bias).packed(shapes):
+        partial = part.channels * WINDOW * LANES if pieces > 1 else 0
+        operands["out"] = out.at(lowering.layouts[y].origin + first * plane)
+        tape.emit(
+            pooled_product(part.rows),
+            x=lowering.activations[x].at(source.origin),
+            weights=part.weights,
+            bias=part.bias,
+            offsets=tap_offsets(source, layer.weights.shape[1], rows, columns),
+            depth=depth,
+            pieces=pieces,
+            partial=tape.buffer(partial),
+            blocks=part.blocks,
+            x_row=layer.stride[0] * source.pitch,
+            x_step=layer.stride[1] * LANES,
+            **{name: value for name, value in operands.items() if name != "channels"},
+        )
+        first += part.channels
+    lowering.clear_border(y, out)
+
+
+def choices_backward(
+    lowering: Lowering, node: Node, out: Buffer, rule: dict[str, Any], *, tiles: bool
+) -> None:
+    """The gradient of the pooling's input; `tiles` says whether windows cover all of it."""
+    y = node.output
+    source, target = lowering.layouts[node.inputs[0]], lowering.layouts[y]
+    if not tiles:
+        lowering.fill_zero(out, source.size)
+    activations = lowering.activations[y]
+    lowering.tape.emit(
+        spread_choices,
+        y=activations.at(target.origin),
+        g=lowering.gradients[y].at(target.origin),
+        choice=Distance(activations, lowering.choices[y]),
+        out=out.at(source.origin),
+        channels=target.image[0],
+        height=target.image[1],
+        width=target.image[2],
+        y_plane=target.plane,
+        y_row=target.pitch,
+        out_plane=source.plane,
+        out_row=source.pitch,
+        **rule,
+    )
+    if tiles:
+        lowering.clear_border(node.inputs[0], out)

@@ -1,0 +1,106 @@
+"""2x2 max-pooling in one with the convolution, or the interpolation, that makes its input."""
+
+import numpy as np
+import pytest
+from backlit_kernels.vector import LANES
+
+import backlit as bl
+from backlit.attribution.integrated_gradients import PathIntegral
+from backlit.probes import InputGradient
+from tests.helpers import assert_close, ending, grid
+from tests.reference.network import input_gradient, logits
+
+
+def kernels(model, probe=None, lanes=LANES):
+    probe = probe or InputGradient(score=0, magnitude=False)
+    tape = probe.lower(model._programs.graph, lanes).tape
+    return [i.kernel.name for section in tape.instructions.values() for i in section]
+
+
+def network(rng, channels=4, size=(9, 12), kernel=3, inputs=2, pool=None, **conv):
+    weights = grid(rng, channels, inputs, kernel, kernel)
+    layers = [bl.Conv2D(weights, grid(rng, channels), padding=kernel // 2, **conv), bl.ReLU()]
+    return ending(rng, [*layers, pool or bl.MaxPool2D(2)], (inputs, *size))
+
+
+def check(model, X, target):
+    """Whole numbers, many of them equal: all is exact, and so must be."""
+    maps = bl.gradient(model, X, target)
+    np.testing.assert_array_equal(model.logits(X), logits(model, X))
+    np.testing.assert_array_equal(maps, input_gradient(model, X, target))
+    for n in range(len(X)):
+        alone = bl.gradient(model, X[n : n + 1], target[n : n + 1])
+        np.testing.assert_array_equal(alone[0], maps[n])
+    return maps
+
+
+@pytest.mark.parametrize("channels", [1, 3, 6, 7, 13])
+@pytest.mark.parametrize("size", [(2, 2), (5, 4), (9, 12), (8, 17)])
+def test_windows_with_ties(rng, channels, size):
+    model = network(rng, channels, size)
+    assert any("pooled_product" in name for name in kernels(model))
+    X = grid(rng, 17, *model.input_shape, most=1)
+    check(model, X, rng.integers(0, 3, 17))
+
+
+@pytest.mark.parametrize(
+    "conv", [{"stride": 2}, {"stride": (1, 2)}, {"dilation": (2, 1)}, {"stride": 2, "dilation": 2}]
+)
+def test_any_convolution(rng, conv):
+    model = network(rng, **conv, size=(13, 18))
+    assert any("pooled_product" in name for name in kernels(model))
+    check(model, grid(rng, 17, *model.input_shape, most=1), rng.integers(0, 3, 17))
+
+
+def test_long_sums(rng):
+    model = network(rng, channels=9, inputs=11, kernel=5)
+    check(model, grid(rng, 17, *model.input_shape, most=1), rng.integers(0, 3, 17))
+
+
+@pytest.mark.parametrize("pool", [bl.MaxPool2D(2, ceil_mode=True), bl.MaxPool2D(2, padding=1)])
+def test_windows_beyond_the_edge_are_left_alone(rng, pool):
+    model = network(rng, pool=pool)
+    assert not any("pooled_product" in name for name in kernels(model))
+    check(model, grid(rng, 17, *model.input_shape, most=1), rng.integers(0, 3, 17))
+
+
+def test_pooling_without_a_relu(rng):
+    weights = grid(rng, 5, 2, 3, 3)
+    model = ending(rng, [bl.Conv2D(weights, -grid(rng, 5)), bl.MaxPool2D(2)], (2, 8, 9))
+    assert any("pooled_product" in name for name in kernels(model))
+    X = grid(rng, 17, 2, 8, 9, most=1) - 5  # mostly negative sums
+    check(model, X, rng.integers(0, 3, 17))
+
+
+@pytest.mark.parametrize("method", [bl.guided_backprop, bl.deconvnet])
+def test_other_rules_of_the_relu(rng, method):
+    """Where nothing in a window is positive, the first of its zeros is the maximum."""
+    model = network(rng)
+    X = grid(rng, 17, *model.input_shape, most=1)
+    tiles = method(model, X, 1)
+    alone = [method(model, X[n : n + 1], 1) for n in range(17)]  # kernels that compare
+    np.testing.assert_array_equal(tiles, np.concatenate(alone))
+
+
+def test_values_that_are_wanted_are_stored(rng):
+    model = network(rng)
+    X = grid(rng, 17, *model.input_shape)
+    for layer in range(3):
+        alone = [bl.layer_activation(model, X[n : n + 1], layer=layer) for n in range(17)]
+        found = bl.layer_activation(model, X, layer=layer)
+        np.testing.assert_array_equal(found, np.concatenate(alone))
+        assert found.min() < 0 or layer > 0
+
+
+@pytest.mark.parametrize("channels", [2, 5])
+def test_paths(rng, channels):
+    """Interpolated and pooled at once: the sums of all points' gradients."""
+    model = network(rng, channels, size=(7, 10))
+    assert any("interpolate_windows" in k for k in kernels(model, PathIntegral(0, 0)))
+    X = rng.normal(size=(16, *model.input_shape)).astype(np.float32)
+    found = bl.integrated_gradients(model, X, 1, steps=8, rule="riemann_middle")
+    points = (np.arange(8) + 0.5) / 8
+    slopes = [input_gradient(model, X * t, np.ones(16, int)) for t in points.astype(np.float32)]
+    assert_close(found, X * np.mean(slopes, axis=0), 1e-4)
+    alone = bl.integrated_gradients(model, X[:1], 1, steps=8, rule="riemann_middle")
+    np.testing.assert_array_equal(alone, found[:1])
