@@ -94,6 +94,18 @@ def cache_folder() -> Path | None:
     return None
 
 
+@cache
+def stocked_folders() -> list[Path]:
+    """Those before it, of read-only installs, that hold kernels which were compiled earlier."""
+    stocked = []
+    for folder in candidate_folders():
+        if folder == cache_folder():
+            break
+        with suppress(OSError):
+            stocked += [folder] if any(folder.iterdir()) else []
+    return stocked
+
+
 def _remove_old(parent: Path) -> None:
     """Remove folders of kernels that nobody has compiled into for a month."""
     for folder in parent.glob("kernels-*"):
@@ -103,12 +115,13 @@ def _remove_old(parent: Path) -> None:
 
 
 class _KernelLocator(_CacheLocator):
-    def __init__(self, folder: Path, function: Any) -> None:
-        self._folder = folder
+    folder: Path
+
+    def __init__(self, function: Any) -> None:
         self._line = function.__code__.co_firstlineno
 
     def get_cache_path(self) -> str:
-        return str(self._folder)
+        return str(self.folder)
 
     def get_source_stamp(self) -> str:
         return IMPORTED_DIGEST
@@ -117,50 +130,55 @@ class _KernelLocator(_CacheLocator):
         return str(self._line)
 
     @classmethod
-    def from_function(cls, py_func: Any, py_file: str) -> "_KernelLocator | None":
-        folder = cache_folder()
-        return None if folder is None else cls(folder, py_func)
+    def from_function(cls, py_func: Any, py_file: str) -> "_KernelLocator":
+        return cls(py_func)
 
 
-class _KernelCacheImpl(CompileResultCacheImpl):
-    _locator_classes = [_KernelLocator]  # noqa: RUF012 (Numba's way)
+@cache
+def _numba_cache(folder: Path) -> type[FunctionCache]:
+    """Numba's function cache, stamped by all kernel sources, in a folder."""
+    locator = type("Locator", (_KernelLocator,), {"folder": folder})
+    implementation = type("Impl", (CompileResultCacheImpl,), {"_locator_classes": [locator]})
+    return type("FolderCache", (FunctionCache,), {"_impl_class": implementation})
 
 
-class KernelCache(FunctionCache):
-    """Numba's function cache, stamped by all kernel sources; a damaged file is recompiled."""
+class KernelCache:
+    """What Numba asks of a cache: kernels are loaded from several folders, and saved to one.
 
-    _impl_class = _KernelCacheImpl
+    A damaged file is recompiled.
+    """
+
+    def __init__(self, function: Any) -> None:
+        own = cache_folder()
+        self._own = None if own is None else _numba_cache(own)(function)
+        self._all = [_numba_cache(folder)(function) for folder in stocked_folders()]
+        if self._own is not None:
+            self._all.append(self._own)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        try:
-            found = super().load_overload(sig, target_context)
-        except Exception:  # truncated or foreign file: compile again and overwrite it
-            found = None
-        if found is None:
-            _announce_compilation()
-        return found
+        for one in self._all:
+            with suppress(Exception):  # truncated or foreign file: compile again, overwrite it
+                found = one.load_overload(sig, target_context)
+                if found is not None:
+                    return found
+        _announce_compilation()
+        return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         if source_digest() != IMPORTED_DIGEST:
             return  # the sources were edited under us
-        try:
-            super().save_overload(sig, data)
-        except OSError:  # the disk is full or went read-only: run uncached
-            return
-
-
-def kernel_cache(function: Any) -> KernelCache | None:
-    """A disk cache for a function, or None where nothing can be written."""
-    if cache_folder() is None:
-        _announce_compilation()
-        return None
-    return KernelCache(function)
+        with suppress(OSError):  # the disk is full or went read-only: run uncached
+            if self._own is not None:
+                self._own.save_overload(sig, data)
 
 
 @cache
 def _announce_compilation() -> None:
+    kept = "kept for later, about ten seconds for all that a method needs"
+    if cache_folder() is None:
+        kept = "each time, as no folder to keep them in can be written: set NUMBA_CACHE_DIR"
     print(
-        "backlit: compiling kernels for this processor (once, about ten seconds) ...",
+        f"backlit: compiling kernels for this processor ({kept}) ...",
         file=sys.stderr,
         flush=True,
     )

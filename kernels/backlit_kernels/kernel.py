@@ -19,7 +19,7 @@ from numba.core import config, types
 from numba.core.ccallback import CFunc
 from numba.core.typing import signature
 
-from backlit_kernels.cache import kernel_cache
+from backlit_kernels.cache import KernelCache
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 INTERPRETED = bool(config.DISABLE_JIT)
@@ -41,9 +41,7 @@ def compiled(function: Callable[..., Any]) -> Any:
     """A function called from Python with arrays, cached on disk."""
     dispatcher = helper(function)
     if not INTERPRETED:
-        cache = kernel_cache(function)
-        if cache is not None:
-            dispatcher._cache = cache
+        dispatcher._cache = KernelCache(function)
     return dispatcher
 
 
@@ -87,9 +85,7 @@ class Kernel:
     def compiled(self) -> CFunc:
         """The machine code; loaded from disk where it was compiled before."""
         native = CFunc(self.entry, (_SIGNATURE.args, _SIGNATURE.return_type), {}, OPTIONS)
-        cache = kernel_cache(self.entry)
-        if cache is not None:
-            native._cache = cache
+        native._cache = KernelCache(self.entry)
         native.compile()
         return native
 

@@ -20,7 +20,7 @@ def methods() -> dict[str, str]:
 def find_method(name: str) -> Callable[..., Any]:
     """A method by its name or another name that people know it by.
 
-    Case, spaces, dashes and underscores do not matter.
+    Case, spaces, dashes and underscores do not matter; "++" is "plus plus".
 
     Raises
     ------
@@ -126,4 +126,4 @@ def _score(model: Model, logits: np.ndarray, targets: np.ndarray, score: str) ->
 
 
 def _plain(name: str) -> str:
-    return "".join(c for c in str(name).lower() if c.isalnum())
+    return "".join(c for c in str(name).lower().replace("+", "plus") if c.isalnum())

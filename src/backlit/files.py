@@ -1,11 +1,53 @@
-"""Files that are never seen half written."""
+"""Files that are never seen half written, and what reading a damaged one may raise."""
 
 from __future__ import annotations
 
 import os
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import numpy as np
+
+DAMAGE = (
+    OSError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def read_array(path: str | os.PathLike[str]) -> np.ndarray:
+    """The array of an ``.npy`` file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is damaged, or something else.
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+        if isinstance(array, np.ndarray):
+            return array
+        array.close()
+    except FileNotFoundError:
+        raise
+    except DAMAGE as error:
+        raise ValueError(f"cannot read an array from {str(path)!r}: {error}") from error
+    raise ValueError(f"{str(path)!r} holds several arrays: one is given as an .npy file")
 
 
 @contextmanager
@@ -19,6 +61,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield aside
         os.replace(aside, final)
-    except BaseException:
-        aside.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename == str(aside):
+            error.filename = str(final)
         raise

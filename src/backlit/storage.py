@@ -1,8 +1,6 @@
 """Models on disk: one ``.npz`` of a description in JSON and the weights, without pickle."""
 
 import json
-import zipfile
-import zlib
 from dataclasses import fields, is_dataclass
 from os import PathLike
 from typing import Any
@@ -11,7 +9,7 @@ import numpy as np
 
 from backlit import layers as layer_module
 from backlit import operators as operator_module
-from backlit.files import replacing
+from backlit.files import DAMAGE, replacing
 from backlit.graph import Graph
 from backlit.layers import Layer
 from backlit.layers.base import whole
@@ -24,16 +22,6 @@ KINDS: dict[str, Any] = {
     for name, kind in vars(module).items()
     if is_dataclass(kind)
 }
-DAMAGE = (
-    OSError,
-    EOFError,
-    LookupError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 def save(model: Model, path: str | PathLike[str], *, half: bool = False) -> None:
@@ -130,8 +118,13 @@ def load(path: Any, **options: Any) -> Model:
     if options:
         raise TypeError(f"{sorted(options)} are options for ONNX models only")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        file = np.load(path, allow_pickle=False)
+        if isinstance(file, np.ndarray):
+            raise ValueError("it is a single array")
+        with file:
             arrays = {name: file[name] for name in file.files}
+        if "description" not in arrays:
+            raise ValueError(f"it holds the arrays {list(arrays)}, but no description")
         description = json.loads(arrays.pop("description").tobytes())
         form, meaning = description["format"], description.get("outputs")
         if form == LAYERS:
@@ -142,9 +135,9 @@ def load(path: Any, **options: Any) -> Model:
             last = description["channels_last"]
             return Model.of_graph(graph, description["name"], outputs=meaning, channels_last=last)
         raise ValueError(f"unknown format {form!r}")
-    except FileNotFoundError:
-        raise
     except DAMAGE as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # it could not be read at all
         raise ValueError(
             f"path must be a model saved by backlit, but {str(path)!r} is not: {error}"
         ) from error

@@ -1,5 +1,7 @@
 """The command line: one file for each command, imported when it is called."""
 
+import signal
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -52,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     An error is one line on standard error.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what is half written is removed
     try:
         status = group.main(arguments, prog_name="backlit", standalone_mode=False)
     except click.exceptions.Abort:
@@ -59,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         click.echo(f"backlit: {' '.join(error.format_message().split())}", err=True)
         raise SystemExit(error.exit_code) from None
-    except (OSError, ValueError, TypeError, ImportError) as error:
+    except (OSError, ValueError, TypeError, ImportError, MemoryError) as error:
         click.echo(f"backlit: {' '.join(reason(error).split())}", err=True)
         raise SystemExit(1) from None
     raise SystemExit(status if isinstance(status, int) else 0)
@@ -69,4 +72,4 @@ def reason(error: Exception) -> str:
     """What went wrong, without the system's error number."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
-    return str(error)
+    return str(error) or type(error).__name__

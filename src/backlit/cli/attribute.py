@@ -8,7 +8,20 @@ import click
 import numpy as np
 
 from backlit.by_name import find_method
-from backlit.cli.inputs import check_ending, common_options, find_model, read_samples, write_maps
+from backlit.cli.inputs import (
+    as_taken,
+    check_place,
+    common_options,
+    find_model,
+    read_samples,
+    write_maps,
+)
+from backlit.files import read_array
+
+# what the command itself gives to a method
+GIVEN = ("model", "X", "target", "score", "threads", "progress", "out")
+WORDS = {"none": None} | dict.fromkeys(["true", "yes", "on"], True)
+WORDS |= dict.fromkeys(["false", "no", "off"], False)
 
 
 @click.command(
@@ -27,18 +40,24 @@ def command(
     --steps 100, --baseline 0.5, --rule epsilon; `backlit methods` lists the methods. Arrays
     (backgrounds, segments, baselines) are given as paths of .npy files.
     """
-    check_ending(out)
+    check_place(out, ".npy", ".npz")
     function = find_method(method)
     own = own_options(context.args, function)
     X, targets = read_samples(data, limit, target)
-    maps = function(find_model(model), X, targets, progress=True, **options, **own)
+    explained = find_model(model)
+    X = as_taken(explained, X)
+    maps = function(explained, X, targets, progress=True, **options, **own)
     write_maps(out, np.asarray(maps))
     click.echo(f"{len(maps)} maps of shape {np.shape(maps)[1:]} written to {out}")
 
 
 def own_options(words: list[str], function: Any) -> dict[str, Any]:
     """``--name value`` pairs for a method's own parameters; values as JSON, or else as text."""
-    known = inspect.signature(function).parameters
+    known = {
+        name: parameter
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name not in GIVEN and not name.startswith("return_")
+    }
     result: dict[str, Any] = {}
     remaining = list(words)
     while remaining:
@@ -46,22 +65,26 @@ def own_options(words: list[str], function: Any) -> dict[str, Any]:
         name, joined, value = word.partition("=")
         name = name.removeprefix("--").replace("-", "_")
         if not word.startswith("--") or name not in known:
-            names = ", ".join(n for n in known if n not in ("model", "X", "out", "progress"))
+            names = ", ".join(known)
             raise click.UsageError(f"{function.__name__} has no option {word!r}; it takes {names}")
         if not joined:
             if not remaining:
                 raise click.UsageError(f"option --{name} needs a value")
             value = remaining.pop(0)
         result[name] = parsed(value)
+    for name, parameter in known.items():
+        if parameter.default is parameter.empty and name not in result:
+            raise click.UsageError(f"{function.__name__} needs --{name}")
     return result
 
 
 def parsed(value: str) -> Any:
-    if value.endswith(".npy"):
-        return np.load(value, allow_pickle=False)
-    if value in ("None", "True", "False"):
-        return {"None": None, "True": True, "False": False}[value]
+    if value.endswith((".npy", ".npz")):
+        return read_array(value)
+    if value.lower() in WORDS:
+        return WORDS[value.lower()]
     try:
-        return json.loads(value)
+        found = json.loads(value)
     except json.JSONDecodeError:
         return value
+    return tuple(found) if isinstance(found, list) else found

@@ -2,7 +2,7 @@
 
 import click
 
-from backlit.cli.inputs import find_model
+from backlit.cli.inputs import check_place, find_model
 from backlit.storage import save
 
 
@@ -16,5 +16,6 @@ def command(model: str, out: str, half: bool) -> None:
     MODEL is a saved model (.npz), an ONNX model (.onnx) or the name of a carried one: mnist_fc,
     mnist_cnn, mnist_cnn_wide. OUT ends in .npz or .onnx.
     """
+    check_place(out, ".npz", ".onnx")
     save(find_model(model), out, half=half)
     click.echo(f"{model} written to {out}")

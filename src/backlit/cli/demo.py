@@ -11,6 +11,7 @@ import numpy as np
 import backlit as bl
 from backlit import metrics
 from backlit.cli.all_methods import explain_by_all, in_words
+from backlit.cli.inputs import check_place
 from backlit.files import replacing
 from backlit.findings import Summary, describe
 from backlit.plots.contact_sheet import contact_sheet
@@ -40,6 +41,7 @@ def command(out: str, threads: int | None, limit: int | None) -> None:
     console = Console(highlight=False)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
+    check_place(str(folder / "index.html"), ".html")
     X, y = (array[:limit] for array in bl.datasets.mnist())
     models = {name: bl.models.carried(name) for name in MODELS}
 

@@ -1,5 +1,7 @@
 """What several commands take and write."""
 
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
-from backlit.files import replacing
+from backlit.files import read_array, replacing
 from backlit.model import Model
 from backlit.models import NAMES, carried
 from backlit.sources import read
@@ -63,10 +65,10 @@ def read_samples(data: str, limit: int | None, target: str) -> tuple[np.ndarray,
         if source.y is None:
             raise ValueError(f"--target labels: {data!r} holds no labels")
         return X, source.y[:limit]
-    if target.lstrip("-").isdecimal():
+    if re.fullmatch("-?[0-9]{1,18}", target):
         return X, int(target)
-    if Path(target).exists():
-        targets = np.load(target, allow_pickle=False)
+    if Path(target).is_file():
+        targets = read_array(target)
     else:
         try:
             targets = np.array([int(word) for word in target.split(",")])
@@ -82,14 +84,24 @@ def read_samples(data: str, limit: int | None, target: str) -> tuple[np.ndarray,
     return X, targets[:limit]
 
 
-def check_ending(out: str) -> None:
+def as_taken(model: Model, X: np.ndarray) -> np.ndarray:
+    """Samples with their channels where the model has them."""
+    if model.channels_last and X.ndim == 4 and X.shape[1:] != model.input_shape:
+        return np.moveaxis(X, 1, -1)
+    return X
+
+
+def check_place(out: str, *endings: str) -> None:
     """Before any work is done: can the result be written there?"""
-    if not out.endswith((".npy", ".npz")):
-        raise click.UsageError(f"--out must end in .npy or .npz, got {out!r}")
+    if not out.endswith(endings):
+        raise click.UsageError(f"what is written must end in {' or '.join(endings)}, got {out!r}")
     if Path(out).is_dir():
-        raise IsADirectoryError(f"--out must be a file, but {out!r} is a folder")
-    if not Path(out).resolve().parent.is_dir():
-        raise FileNotFoundError(f"there is no folder for --out {out!r}")
+        raise IsADirectoryError(f"what is written must be a file, but {out!r} is a folder")
+    folder = Path(out).resolve().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder for {out!r}")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"nothing can be written to the folder of {out!r}")
 
 
 def write_maps(out: str, maps: np.ndarray) -> None:

@@ -17,4 +17,7 @@ def command() -> None:
     table.add_column("what it is")
     for name, entry in sorted(METHODS.items()):
         table.add_row(name, ", ".join(entry.aliases), entry.summary)
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = 1000  # one line each, for other programs
+    console.print(table, soft_wrap=not console.is_terminal)

@@ -5,7 +5,14 @@ from typing import Any
 import click
 
 import backlit as bl
-from backlit.cli.inputs import check_ending, common_options, find_model, read_samples, write_maps
+from backlit.cli.inputs import (
+    as_taken,
+    check_place,
+    common_options,
+    find_model,
+    read_samples,
+    write_maps,
+)
 
 
 @click.command("saliency")
@@ -26,9 +33,10 @@ def command(
     mnist_cnn, mnist_cnn_wide. DATA is an .npy or .npz, one of MNIST's idx files (.gz too), or
     "mnist", the carried test images.
     """
-    check_ending(out)
+    check_place(out, ".npy", ".npz")
     method = bl.gradient if signed else bl.saliency
     X, targets = read_samples(data, limit, target)
-    maps = method(find_model(model), X, targets, progress=True, **options)
+    explained = find_model(model)
+    maps = method(explained, as_taken(explained, X), targets, progress=True, **options)
     write_maps(out, maps)
     click.echo(f"{len(maps)} maps of shape {maps.shape[1:]} written to {out}")

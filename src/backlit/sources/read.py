@@ -1,12 +1,11 @@
 """Reading samples by name or path; the file's ending says how."""
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from backlit.files import DAMAGE
 from backlit.sources.idx import read_idx
 
 SAMPLE_KEYS = ("X", "images", "x", "data", "arr_0")
@@ -47,7 +46,7 @@ def read(name: str) -> Source:
     try:
         source = _read_file(path)
         return Source(as_samples(source.X), source.y)
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGE as error:
         raise ValueError(f"cannot read samples from {name!r}: {error}") from error
 
 
