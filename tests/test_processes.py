@@ -115,12 +115,34 @@ def test_read_only_install_uses_the_home_folder(copied):
     assert run_python(SMALL, **environment).stderr == ""
 
 
+READ_ONLY = """
+import pathlib
+touch = pathlib.Path.touch
+def refuse(path):
+    if "home" not in path.parts:
+        raise PermissionError(13, "read-only", str(path))
+    touch(path)
+pathlib.Path.touch = refuse
+"""
+
+
+def test_kernels_of_a_read_only_install_are_used(copied):
+    folder, environment = copied
+    run_python(SMALL, **environment)
+    assert run_python(READ_ONLY + SMALL, **environment).stderr == ""
+    more = READ_ONLY + SMALL + "print(bl.gradient(model, np.ones((1, 2)), 0))"
+    assert "compiling" in run_python(more, **environment).stderr
+    assert list((folder / "home" / "backlit").rglob("*.nbc"))  # those that were not there
+    assert run_python(more, **environment).stderr == ""
+
+
 def test_nowhere_to_write(copied):
     folder, environment = copied
     (folder / "backlit_kernels" / "__pycache__").write_text("")
     (folder / "home").write_text("")
     result = run_python(SMALL, **environment)
     assert float(result.stdout) == pytest.approx(1 / (1 + np.exp(-1)))
+    assert "set NUMBA_CACHE_DIR" in result.stderr
 
 
 def test_damaged_cache_is_compiled_again(copied):

@@ -25,18 +25,17 @@ def check_baseline(
     array = as_array(name, baseline)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite, but holds NaN or infinity")
+    array = as_floats(name, array)
     for shape in dict.fromkeys((samples.shape[1:], input_shape)):
         if array.ndim == 0:
             array = np.broadcast_to(array, (1, *shape))
         elif array.shape == shape:
             array = array[None]
         elif array.shape == (len(samples), *shape):
-            return Baseline(np.ascontiguousarray(array, dtype=np.float32), 1)
+            return Baseline(np.ascontiguousarray(array), 1)
         else:
             continue
-        return Baseline(np.ascontiguousarray(array, dtype=np.float32), 0)
+        return Baseline(np.ascontiguousarray(array), 0)
     raise ValueError(
         f"{name} must be a number, or an array of shape {samples.shape[1:]} or {samples.shape}, "
         f"got shape {array.shape}"
@@ -57,6 +56,13 @@ def check_background(
         )
     if not len(array):
         raise ValueError(f"{name} must not be empty")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite, but holds NaN or infinity")
-    return np.ascontiguousarray(array, dtype=np.float32)
+    return as_floats(name, array)
+
+
+def as_floats(name: str, array: np.ndarray) -> np.ndarray:
+    """An array as contiguous float32, all of them finite."""
+    with np.errstate(over="ignore"):
+        floats = array.astype(np.float32, order="C")
+    if not np.isfinite(floats).all():
+        raise ValueError(f"{name} must be finite, but holds NaN or infinity in float32")
+    return floats

@@ -10,7 +10,7 @@ import numpy as np
 
 from backlit.arguments import check_samples, check_threads
 from backlit.graph import HEADS, Graph, build_graph, simplify
-from backlit.layers import Conv2D, Layer, LogSoftmax, Sigmoid, Softmax
+from backlit.layers import Conv2D, ConvTranspose2D, Layer, LogSoftmax, Sigmoid, Softmax
 from backlit.layers.base import whole
 from backlit.layers.structure import layer_sequence
 from backlit.probes import Logits, ProgramStore
@@ -142,7 +142,9 @@ class Model:
     @cached_property
     def is_convolutional(self) -> bool:
         """Whether the model has a convolution, and so sees images rather than features."""
-        return any(isinstance(node.layer, Conv2D) for node in self._programs.graph.nodes)
+        return any(
+            isinstance(node.layer, Conv2D | ConvTranspose2D) for node in self._programs.graph.nodes
+        )
 
     @cached_property
     def _channels_first(self) -> "Model":

@@ -28,7 +28,7 @@ class Segments:
 
     @property
     def per_sample(self) -> int:
-        return int(len(self.maps) > 1)
+        return int(len(self.maps) != 1)
 
     def chosen(self, index: np.ndarray | slice) -> "Segments":
         """Those of some of the samples."""
@@ -52,10 +52,11 @@ class Segments:
 def check_segments(segments: Any, samples: np.ndarray) -> Segments:
     """Segments as users give them.
 
-    An int n is a grid of n x n (n runs for samples with one axis), a tuple (rows, columns) a grid,
-    "slic" or "quickshift" a segmentation of each image by scikit-image; an integer array has the
-    shape of a sample, of its last two axes, or of either of these with an entry for each sample.
-    Numbers in arrays may be any; segments are ordered by them.
+    An int n is a grid of n x n (n runs for samples with one axis), or of as many as an axis has
+    pixels; a tuple (rows, columns) is a grid, "slic" or "quickshift" a segmentation of each image
+    by scikit-image; an integer array has the shape of a sample, of its last two axes, or of either
+    of these with an entry for each sample. Numbers in arrays may be any; segments are ordered by
+    them.
     """
     shape = samples.shape[1:]
     if isinstance(segments, str):
@@ -65,11 +66,17 @@ def check_segments(segments: Any, samples: np.ndarray) -> Segments:
         return _number(_grid(segments, shape), 1, shape)
     if array.dtype.kind not in "iub":
         raise TypeError(f"segments must hold ints, not {array.dtype}")
-    plane = shape[-2:]
-    if array.shape in (shape, plane):
+    plane, count = shape[-2:], len(samples)
+    one, several = (shape, plane, (1, *shape)), ((count, *shape), (count, *plane))
+    if array.shape == shape == (count, *plane) and shape != plane and count > 1:
+        raise ValueError(
+            f"segments of shape {array.shape} may be those of one sample, or a plane for each of "
+            f"{count}: give the shape {(1, *shape)} or {(count, 1, *plane)}"
+        )
+    if array.shape in one:
         return _number(array, 1, shape)
-    if array.shape in ((len(samples), *shape), (len(samples), *plane)):
-        return _number(array, len(samples), shape)
+    if array.shape in (*several, (count, 1, *plane)):
+        return _number(array, count, shape)
     raise ValueError(
         f"segments must be an int, a tuple (rows, columns) or an array of shape {shape}, {plane}, "
         f"{samples.shape} or {(len(samples), *plane)}, got shape {array.shape}"
@@ -89,7 +96,9 @@ def _grid(segments: Any, shape: tuple[int, ...]) -> np.ndarray:
         raise ValueError(f"segments must give a number for each of {len(sizes)} axes: {segments}")
     numbers = np.zeros((), np.int64)
     for size, part in zip(sizes, parts, strict=True):
-        if whole("segments", part, 1) > size:
+        if whole("segments", part, 1) > size and not isinstance(segments, tuple):
+            part = size
+        if part > size:
             raise ValueError(f"segments must not exceed the {size} pixels of an axis, got {part}")
         numbers = numbers[..., None] * part + np.arange(size) * part // size
     return numbers
@@ -97,7 +106,7 @@ def _grid(segments: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 def _number(array: np.ndarray, entries: int, shape: tuple[int, ...]) -> Segments:
     """Number the segments of each entry from 0 on, in order."""
-    array = array.reshape(entries, -1)
+    array = array.reshape(entries, array.size // max(entries, 1))
     maps = np.empty((entries, *image_shape(shape)), np.int64)
     counts = np.empty(entries, np.int64)
     for n, entry in enumerate(array):

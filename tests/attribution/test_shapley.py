@@ -24,7 +24,7 @@ def test_exact_values_equal_the_textbook_sum(network):
     x = samples(model, 2)
     segments = np.arange(x[0].size).reshape(x[0].shape) % 5
     baseline = samples(model, 1, seed=3)[0]
-    options = {"segments": segments, "baseline": baseline, "per_segment": True}
+    options = {"segments": segments[None], "baseline": baseline, "per_segment": True}
     expected = [
         perturbation.shapley(perturbation.Game(model, one, 1, segments, baseline)) for one in x
     ]
@@ -212,7 +212,7 @@ def test_owen_values_of_the_default_grid_add_up():
         ("kernel_shap", {"samples": 20}, ValueError, "samples must be at least 98"),
         ("kernel_shap", {"samples": "all"}, TypeError, "samples must be an int"),
         ("kernel_shap", {"samples": "exact"}, ValueError, "segments must be at most 16"),
-        ("kernel_shap", {"segments": 10}, ValueError, "segments must not exceed the 9 pixels"),
+        ("kernel_shap", {"segments": (10, 2)}, ValueError, "segments must not exceed the 9 pixels"),
         ("kernel_shap", {"segments": (1, 2, 3)}, ValueError, "segments must give a number"),
         ("kernel_shap", {"segments": 1.5}, TypeError, "segments must be an int"),
         ("kernel_shap", {"segments": "superpixels"}, ValueError, "segments must be one of"),

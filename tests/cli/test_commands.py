@@ -139,10 +139,10 @@ def test_methods(capsys):
     [
         (["saliency", "mnist_cnn", "none.npy", "-o", "x.npy"], 1, "no data set and no file"),
         (["saliency", "none.npz", "mnist", "-o", "x.npy"], 1, "no file is named 'none.npz'"),
-        (["saliency", ".", "mnist", "-o", "x.npy"], 1, "model saved by backlit, but '.' is not"),
+        (["saliency", ".", "mnist", "-o", "x.npy"], 1, ".: Is a directory"),
         (["demo", "--out", __file__], 1, "test_commands.py: File exists"),
         (["demo", "--out", ".", "--threads", "0"], 1, "threads must be at least 1"),
-        (["saliency", "mnist_cnn", "mnist", "-o", "x.txt"], 2, "--out must end in .npy or .npz"),
+        (["saliency", "mnist_cnn", "mnist", "-o", "x.txt"], 2, "must end in .npy or .npz"),
         (["saliency", "mnist_cnn", "mnist"], 2, "Missing option '-o'"),
         (["saliency", "mnist_cnn", "mnist", "-o", "no/x.npy"], 1, "there is no folder"),
         (
@@ -161,19 +161,62 @@ def test_methods(capsys):
             1,
             "method must be",
         ),
-        (["convert", "mnist_fc", "m.txt"], 1, "path must end in .npz or .onnx, got 'm.txt'"),
+        (["convert", "mnist_fc", "m.txt"], 2, "must end in .npz or .onnx, got 'm.txt'"),
         (["convert", "none.onnx", "m.npz"], 1, "no file is named 'none.onnx'"),
+        (
+            ["saliency", "empty.npy", "mnist", "-o", "x.npy"],
+            1,
+            "model saved by backlit, but 'empty",
+        ),
+        (
+            ["saliency", "mnist_cnn", "mnist", "-o", "x.npy", "--target", "empty.npy"],
+            1,
+            "cannot read an array from 'empty.npy'",
+        ),
+        (
+            ["attribute", "mnist_cnn", "mnist", "-o", "x.npy", "--method", "expected_gradients"],
+            2,
+            "expected_gradients needs --background",
+        ),
+        (
+            ["attribute", "mnist_cnn", "mnist", "-o", "x.npy", "--return-delta", "True"],
+            2,
+            "no option '--return-delta'",
+        ),
         (["explain"], 2, "No such command 'explain'"),
     ],
 )
 def test_errors_are_one_line(tmp_path, monkeypatch, capsys, words, status, message):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.npy").touch()
     found, out, err = run(capsys, *words)
     assert found == status
     assert message in err
     assert len(err.splitlines()) == 1
     assert out == ""
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["empty.npy"]
+
+
+def test_lists_and_words_as_options(tmp_path, capsys):
+    X = bl.datasets.mnist()[0][:3]
+    out = tmp_path / "maps.npy"
+    words = ["attribute", "mnist_cnn", "mnist", "--limit", 3, "-o", out, "--method"]
+    assert run(capsys, *words, "occlusion", "--window", "[4, 2]")[0] == 0
+    expected = bl.occlusion(bl.models.mnist_cnn(), X, window=(4, 2))
+    np.testing.assert_array_equal(np.load(out), expected)
+    assert run(capsys, *words, "Grad-CAM++", "--relu", "no")[0] == 0
+    expected = bl.grad_cam_plus_plus(bl.models.mnist_cnn(), X, relu=False)
+    np.testing.assert_array_equal(np.load(out), expected)
+
+
+def test_data_with_channels_first_for_a_model_with_channels_last(tmp_path, capsys):
+    model = bl.models.mnist_cnn()
+    last = bl.Model.of_graph(model._source, channels_last=True)
+    bl.save(last, tmp_path / "last.npz")
+    words = ["saliency", tmp_path / "last.npz", "mnist", "--limit", 3, "-o", tmp_path / "x.npy"]
+    assert run(capsys, *words)[0] == 0
+    expected = bl.saliency(model, bl.datasets.mnist()[0][:3])
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), np.moveaxis(expected, 1, -1))
 
 
 def test_a_folder_is_no_place_for_maps(tmp_path, capsys):

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from backlit.arguments import check_out
+from backlit.arguments import as_array, check_out
+from backlit.layers.base import flag
 from backlit.model import Model
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -31,9 +32,13 @@ def any_channels(axis: int = 1) -> Callable[[Method], Method]:
 
     def decorate(method: Method) -> Method:
         parameters = signature(method)
+        defaults = {name: p.default for name, p in parameters.parameters.items()}
+        flags = {name for name, default in defaults.items() if isinstance(default, bool)}
 
         @wraps(method)
         def call(*given: Any, **named: Any) -> Any:
+            for name in flags & named.keys():
+                flag(name, named[name])
             model: Any = given[0] if given else named.get("model")
             if not getattr(model, "channels_last", False):
                 return method(*given, **named)
@@ -66,6 +71,8 @@ def _moved_in(name: str, value: Any, model: Model) -> Any:
         return model._samples(value)
     if name in SIZES and isinstance(value, tuple) and len(value) == len(shape):
         return value[-1:] + value[:-1]
+    if name == "segments" and np.shape(value)[1:] == shape[:2] and np.shape(value) != shape:
+        return np.asarray(value)[:, None]  # a plane for each sample
     if name in MAPS:
         return _of_a_sample(value, shape)
     if name in BOUNDS:
@@ -76,6 +83,8 @@ def _moved_in(name: str, value: Any, model: Model) -> Any:
                 f"{name} must broadcast to a sample's shape {shape}, got shape {np.shape(value)}"
             ) from None
     if name in REFERENCES and isinstance(value, list | tuple):
+        if any(as_array(name, entry).ndim not in (0, len(shape)) for entry in value):
+            return _moved_in(name, as_array(name, value), model)  # rows of one array
         return [_moved_in(name, entry, model) for entry in value]
     if name in REFERENCES and np.ndim(value):
         if np.shape(value)[-len(shape) :] != shape:

@@ -138,7 +138,7 @@ def deeplift(
         for: a power with an exponent that depends on the input.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
-    if rule not in RULES:
+    if not isinstance(rule, str) or rule not in RULES:
         raise ValueError(f"rule must be one of {', '.join(map(repr, RULES))}, got {rule!r}")
     base = check_baseline(baseline, call.samples, model.input_shape)
     result = call.result()

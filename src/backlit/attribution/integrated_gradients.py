@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.arguments import as_array
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.exact_path import check_piecewise_linear, integrate_exactly
@@ -141,7 +142,8 @@ def integrated_gradients(
         As for `backlit.saliency`. With `target` None the class is the one predicted for the
         input, all along the path.
     baseline : number, array of a sample's shape, array of the shape of `X`, or list of these
-        The reference input; the attributions of several are averaged.
+        The reference input; the attributions of several are averaged. (A list of numbers that has
+        a sample's shape is one reference.)
     steps : int or "exact"
         Points on the path. "exact", for piecewise-linear networks and the logit, finds the
         breakpoints along the path instead and integrates without discretisation error (see
@@ -179,7 +181,9 @@ def integrated_gradients(
     if tolerance is not None and number("tolerance", tolerance) <= 0:
         raise ValueError(f"tolerance must be positive, got {tolerance}")
     quadrature(rule, 2 if exact else count)
-    several = baseline if isinstance(baseline, list | tuple) else [baseline]
+    several = [baseline]
+    if isinstance(baseline, list | tuple) and not _is_sample(baseline, call):
+        several = list(baseline)
     if not several:
         raise ValueError("baseline must not be an empty list")
     baselines = [check_baseline(b, call.samples, model.input_shape) for b in several]
@@ -205,6 +209,14 @@ def integrated_gradients(
         delta[open_] = _integrate(call.chosen(open_), chosen, rule, count, part)
         result[open_] = part
     return (result, delta) if return_delta else result
+
+
+def _is_sample(values: Any, call: Call) -> bool:
+    """Whether nested lists are one array of a sample's shape."""
+    shapes = (call.samples.shape[1:], call.model.input_shape)
+    return all(np.ndim(v) == 0 or isinstance(v, list | tuple) for v in values) and (
+        as_array("baseline", values).shape in shapes
+    )
 
 
 def _integrate(

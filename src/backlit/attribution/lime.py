@@ -136,7 +136,7 @@ def sampled_plan(
 def proximity(kept: np.ndarray, kernel_width: float) -> np.ndarray:
     """The weights of coalitions, by their cosine distance to the full one."""
     distance = 1 - np.sqrt(kept.mean(axis=1))
-    return np.sqrt(np.exp(-(distance**2) / kernel_width**2))
+    return np.exp(-0.5 * (distance / kernel_width) ** 2)
 
 
 def ridge_fold(kept: np.ndarray, weights: np.ndarray, alpha: float, detailed: bool) -> Fold:
@@ -148,8 +148,11 @@ def ridge_fold(kept: np.ndarray, weights: np.ndarray, alpha: float, detailed: bo
     centred = kept - mean
     weighted = (centred * weights[:, None]).T
     gram = product(weighted, centred) + alpha * np.eye(kept.shape[1])
-    # without a penalty, too few coalitions leave the matrix singular
-    inverse = np.linalg.inv(gram) if alpha > 0 else np.linalg.pinv(gram, hermitian=True)
+    try:
+        # without a penalty, or a tiny one, too few coalitions leave the matrix singular
+        inverse = np.linalg.inv(gram) if alpha > 0 else np.linalg.pinv(gram, hermitian=True)
+    except np.linalg.LinAlgError:
+        inverse = np.linalg.pinv(gram, hermitian=True)
     solve = product(inverse, weighted)
 
     def fold(y: np.ndarray, full: float) -> dict[str, Any]:

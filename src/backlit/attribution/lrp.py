@@ -27,6 +27,7 @@ from backlit_kernels.scores import LOGIT
 from backlit.arguments import as_array
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.baselines import as_floats
 from backlit.graph import Graph, Node, pool_first
 from backlit.layers import Conv2D, ConvTranspose2D, Dense
 from backlit.layers.base import number
@@ -256,6 +257,4 @@ def _bound(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
         raise ValueError(
             f"{name} must broadcast to a sample's shape {shape}, got shape {array.shape}"
         ) from None
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite, but holds NaN or infinity")
-    return np.ascontiguousarray(array[None], dtype=np.float32)
+    return as_floats(name, array[None])

@@ -68,8 +68,8 @@ def vector_array(name: str, value: Any, length: int) -> np.ndarray:
 def number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         raise TypeError(f"{name} must be a number, not {type(value).__name__}")
-    if not np.isfinite(value):
-        raise ValueError(f"{name} must be finite, got {value}")
+    if not abs(float(value)) <= float(np.finfo(np.float32).max):
+        raise ValueError(f"{name} must be finite and within float32, got {value}")
     return float(value)
 
 

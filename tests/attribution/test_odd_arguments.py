@@ -1,0 +1,147 @@
+"""Arguments that could be taken for something else: one meaning, or an error that says so."""
+
+import numpy as np
+import pytest
+
+import backlit as bl
+from backlit.model import Model
+from tests.helpers import ending
+
+
+@pytest.fixture
+def model(rng):
+    return ending(rng, [bl.Conv2D(rng.normal(size=(5, 3, 3, 3)), padding=1), bl.ReLU()], (3, 6, 5))
+
+
+@pytest.fixture
+def X(rng):
+    return rng.normal(size=(3, 3, 6, 5)).astype(np.float32)
+
+
+def planes(count=3):
+    return np.stack([np.arange(30).reshape(6, 5) % k for k in range(2, 2 + count)])
+
+
+def test_planes_of_as_many_images_as_channels(model, X):
+    with pytest.raises(ValueError, match=r"give the shape \(1, 3, 6, 5\) or \(3, 1, 6, 5\)"):
+        bl.feature_ablation(model, X, 0, segments=planes())
+    found = bl.feature_ablation(model, X, 0, segments=planes()[:, None])
+    alone = [
+        bl.feature_ablation(model, X[i : i + 1], 0, segments=planes()[i : i + 1]) for i in range(3)
+    ]
+    np.testing.assert_array_equal(found, np.concatenate(alone))
+    one = bl.feature_ablation(model, X[:2], 0, segments=planes())
+    np.testing.assert_array_equal(
+        bl.feature_ablation(model, X, 0, segments=planes()[None])[:2], one
+    )
+
+
+def test_planes_of_images_with_channels_last(model, X):
+    last = Model.of_graph(model._source, channels_last=True)
+    given = np.ascontiguousarray(np.moveaxis(X, 1, -1))
+    found = bl.feature_ablation(last, given, 0, segments=planes())
+    expected = bl.feature_ablation(model, X, 0, segments=planes()[:, None])
+    np.testing.assert_array_equal(np.moveaxis(found, -1, 1), expected)
+
+
+@pytest.mark.parametrize("segments", ["slic", np.zeros((0, 6, 5), int)])
+@pytest.mark.parametrize("method", [bl.lime, bl.kernel_shap, bl.feature_ablation])
+def test_no_samples(model, X, method, segments):
+    if isinstance(segments, str):
+        pytest.importorskip("skimage")
+    assert method(model, X[:0], segments=segments).shape == (0, 3, 6, 5)
+
+
+def test_grids_of_small_inputs(rng):
+    model = bl.Model([bl.Dense(rng.normal(size=(4, 3)))], (4,))
+    X = rng.normal(size=(2, 4)).astype(np.float32)
+    for method in (bl.kernel_shap, bl.lime, bl.shapley_sampling, bl.partition_shap):
+        found = method(model, X, 0)
+        np.testing.assert_array_equal(found, method(model, X, 0, segments=4))
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        (bl.integrated_gradients, {"baseline": [0.0, 1.0]}),
+        (bl.integrated_gradients, {"steps": "exact"}),
+        (bl.integrated_gradients, {"tolerance": 1e-3}),
+        (bl.guided_integrated_gradients, {}),
+        (bl.gradient, {}),
+    ],
+)
+def test_results_over_the_samples(model, X, method, options):
+    expected = method(model, X, 0, **options)
+    given = X.copy()
+    method(model, given, 0, out=given, **options)
+    np.testing.assert_array_equal(given, expected)
+    room = np.zeros((4, *X.shape[1:]), np.float32)
+    room[:3] = X
+    method(model, room[:3], 0, out=room[1:], **options)
+    np.testing.assert_array_equal(room[1:], expected)
+
+
+def test_list_that_is_one_baseline(rng):
+    model = bl.Model([bl.Dense(rng.normal(size=(3, 5))), bl.Tanh(), bl.Dense(np.eye(5))], (3,))
+    X, base = rng.normal(size=(2, 3)), [0.5, -1.0, 2.0]
+    found = bl.integrated_gradients(model, X, 0, baseline=base)
+    np.testing.assert_array_equal(
+        found, bl.integrated_gradients(model, X, 0, baseline=np.array(base))
+    )
+    several = bl.integrated_gradients(model, X, 0, baseline=[0.0, 1.0])
+    each = [bl.integrated_gradients(model, X, 0, baseline=b) for b in (0.0, 1.0)]
+    np.testing.assert_allclose(several, np.mean(each, axis=0), rtol=1e-5, atol=1e-6)
+
+
+def test_nested_lists_with_channels_last(rng):
+    shape = (4, 4, 4)
+    model = ending(rng, [bl.Conv2D(rng.normal(size=(5, 4, 3, 3)), padding=1), bl.ReLU()], shape)
+    last = Model.of_graph(model._source, channels_last=True)
+    X = rng.normal(size=(2, *shape)).astype(np.float32)
+    base = rng.normal(size=shape).astype(np.float32)
+    for method, name, value in (
+        (bl.deeplift, "baseline", base),
+        (bl.integrated_gradients, "baseline", base),
+        (bl.occlusion, "fill", base),
+        (bl.deeplift_shap, "background", base[None]),
+    ):
+        expected = method(last, X, 0, **{name: value})
+        np.testing.assert_array_equal(method(last, X, 0, **{name: value.tolist()}), expected)
+
+
+def test_transposed_convolutions_see_images(rng):
+    model = ending(rng, [bl.ConvTranspose2D(rng.normal(size=(3, 2, 2, 2))), bl.ReLU()], (3, 4, 5))
+    with pytest.raises(ValueError, match="X must have shape"):
+        model.logits(rng.normal(size=(2, 4, 5, 3)))
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "error", "message"),
+    [
+        (bl.integrated_gradients, {"baseline": 1e39}, ValueError, "baseline must be finite"),
+        (bl.occlusion, {"fill": 1e39}, ValueError, "fill must be finite"),
+        (bl.deeplift_shap, {"background": np.full((1, 3, 6, 5), 1e39)}, ValueError, "background"),
+        (bl.smoothgrad, {"noise": 1e39}, ValueError, "noise must be finite"),
+        (bl.lrp, {"epsilon": 1e39}, ValueError, "epsilon must be finite"),
+        (bl.smoothgrad, {"relative": "no"}, TypeError, "relative must be True or False"),
+        (bl.lime, {"per_segment": "no"}, TypeError, "per_segment must be True or False"),
+        (bl.grad_cam, {"relu": 0}, TypeError, "relu must be True or False"),
+        (bl.deeplift, {"rule": ["rescale"]}, ValueError, "rule must be one of"),
+    ],
+)
+def test_refuses(model, X, method, options, error, message):
+    with pytest.raises(error, match=message):
+        method(model, X, 0, **options)
+
+
+def test_lime_of_any_kernel_width_and_penalty(model, X):
+    for width in (1e-163, 1e30):
+        assert np.isfinite(bl.lime(model, X, 0, segments=3, kernel_width=width)).all()
+    tiny = bl.lime(model, X, 0, segments=5, samples=5, alpha=1e-300)
+    assert np.isfinite(tiny).all()
+
+
+@pytest.mark.parametrize("name", ["Grad-CAM++", "GradCAM++", "grad_cam_plus_plus", "gradcampp"])
+def test_name_with_symbols(model, X, name):
+    found = bl.attribute(model, X, method=name)
+    np.testing.assert_array_equal(found, bl.grad_cam_plus_plus(model, X))
