@@ -12,6 +12,7 @@ from typing import Any
 from backlit_kernels.functions import relu_rule
 from backlit_kernels.kernel import helper
 from backlit_kernels.lanes import for_lanes
+from backlit_kernels.team import share
 from backlit_kernels.vector import maximum, select, splat
 
 
@@ -37,6 +38,7 @@ def max_pool(load: Any, store: Any, width: int, rows: int, columns: int) -> Any:
 
     def max_pool(
         arena: Any,
+        team: Any,
         x: int,
         out: int,
         channels: int,
@@ -55,7 +57,7 @@ def max_pool(load: Any, store: Any, width: int, rows: int, columns: int) -> Any:
     ) -> None:
         """The maximum of each window; padding never wins. A NaN survives."""
         whole, end = whole_windows(out_width, image_width, columns, stride_x, left)
-        for c in range(channels):
+        for c in range(*share(team, channels)):
             for oy in range(out_height):
                 y = max(oy * stride_y - top, 0)
                 h = min(oy * stride_y - top + rows, height) - y
@@ -95,14 +97,15 @@ def max_pool_backward(load: Any, store: Any, width: int, rows: int, columns: int
             for j in range(w):
                 at = start + i * pitch + j * width
                 here = load(arena, at) == best
-                share = select(here, gradient, zero)
+                own = select(here, gradient, zero)
                 gradient = select(here, zero, gradient)
                 if accumulate != 0:
-                    share = share + load(arena, at + distance)
-                store(arena, at + distance, share)
+                    own = own + load(arena, at + distance)
+                store(arena, at + distance, own)
 
     def max_pool_backward(
         arena: Any,
+        team: Any,
         x: int,
         y: int,
         g: int,
@@ -132,7 +135,7 @@ def max_pool_backward(load: Any, store: Any, width: int, rows: int, columns: int
         """
         distance = out - x
         whole, end = whole_windows(out_width, image_width, columns, stride_x, left)
-        for c in range(channels):
+        for c in range(*share(team, channels)):
             for oy in range(out_height):
                 top_y = max(oy * stride_y - top, 0)
                 h = min(oy * stride_y - top + rows, height) - top_y
@@ -173,6 +176,7 @@ def window_size(
 def average_pool(load: Any, store: Any, width: int) -> Any:
     def average_pool(
         arena: Any,
+        team: Any,
         x: int,
         out: int,
         channels: int,
@@ -195,7 +199,7 @@ def average_pool(load: Any, store: Any, width: int) -> Any:
         padded: int,
     ) -> None:
         """The mean of each window; `padded`: the padding counts as zeros."""
-        for c in range(channels):
+        for c in range(*share(team, channels)):
             for oy in range(out_height):
                 y = max(oy * stride_y - top, 0)
                 h = min(oy * stride_y - top + rows, height) - y
@@ -206,7 +210,7 @@ def average_pool(load: Any, store: Any, width: int) -> Any:
                     n_x = window_size(ox, stride_x, columns, left, right, image_width, padded)
                     first = x + c * plane + y * pitch + xx * width
                     target = out + c * out_plane + oy * out_pitch + ox * width
-                    share = splat(1.0 / (n_y * n_x))
+                    part = splat(1.0 / (n_y * n_x))
                     total = splat(0.0)
                     for j in range(h):
                         # a sum of rows: one long sum of a large image would lose digits
@@ -214,7 +218,7 @@ def average_pool(load: Any, store: Any, width: int) -> Any:
                         for k in range(w):
                             row = row + load(arena, first + j * pitch + k * width)
                         total = total + row
-                    store(arena, target, total * share)
+                    store(arena, target, total * part)
 
     return average_pool
 
@@ -223,6 +227,7 @@ def average_pool(load: Any, store: Any, width: int) -> Any:
 def average_pool_backward(load: Any, store: Any, width: int) -> Any:
     def average_pool_backward(
         arena: Any,
+        team: Any,
         g: int,
         out: int,
         channels: int,
@@ -245,7 +250,7 @@ def average_pool_backward(load: Any, store: Any, width: int) -> Any:
         padded: int,
     ) -> None:
         """Each window's gradient is shared evenly and added to `out`."""
-        for c in range(channels):
+        for c in range(*share(team, channels)):
             for oy in range(out_height):
                 y = max(oy * stride_y - top, 0)
                 h = min(oy * stride_y - top + rows, height) - y
@@ -256,8 +261,8 @@ def average_pool_backward(load: Any, store: Any, width: int) -> Any:
                     n_x = window_size(ox, stride_x, columns, left, right, image_width, padded)
                     first = out + c * plane + y * pitch + xx * width
                     source = g + c * out_plane + oy * out_pitch + ox * width
-                    share = splat(1.0 / (n_y * n_x))
-                    gradient = load(arena, source) * share
+                    part = splat(1.0 / (n_y * n_x))
+                    gradient = load(arena, source) * part
                     for j in range(h):
                         for k in range(w):
                             at = first + j * pitch + k * width

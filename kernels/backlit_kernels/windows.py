@@ -110,6 +110,7 @@ def channel_blocks(channels: int) -> tuple[tuple[int, int], ...]:
 def interpolate_windows(
     arena: Any,
     constants: Any,
+    team: Any,
     a: int,
     b: int,
     position: int,
@@ -129,7 +130,7 @@ def interpolate_windows(
     `plane` and `row` are how far channels and rows of `a` and `b` are apart.
     """
     t, least, zero = load(arena, position), load_one(constants, floor), splat(0.0)
-    for c in range(channels):
+    for c in range(*share(team, channels)):
         for y in range(height):
             for column in range(width):
                 at = c * plane + 2 * (y * row + column * LANES)
@@ -149,6 +150,7 @@ def interpolate_windows(
 @kernel
 def spread_choices(
     arena: Any,
+    team: Any,
     y: int,
     g: int,
     choice: int,
@@ -169,7 +171,7 @@ def spread_choices(
     `masked` and `rectified` are the rule of a ReLU before the pooling (see `relu_rule`).
     """
     zero = splat(0.0)
-    for c in range(channels):
+    for c in range(*share(team, channels)):
         for i in range(height):
             for j in range(width):
                 at = c * y_plane + i * y_row + j * LANES

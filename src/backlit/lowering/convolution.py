@@ -9,7 +9,7 @@ from backlit.graph import Graph, Node
 from backlit.layers import Conv2D, ConvTranspose2D
 from backlit.layers.base import Shape
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
-from backlit.lowering.flat_convolution import emit_convolution, tap_offsets
+from backlit.lowering.flat_convolution import emit_convolution, window_offsets
 from backlit.lowering.phases import (
     convolve_phases,
     convolve_phases_back,
@@ -104,9 +104,6 @@ def convolve(
         convolve_phases(lowering, layer, x, source_buffer, y, out, bias, after)
         return
     source, target = lowering.layouts[x], lowering.layouts[y]
-    top, left, _, _ = layer.padding
-    rows = np.arange(layer.weights.shape[2]) * layer.dilation[0] - top
-    columns = np.arange(layer.weights.shape[3]) * layer.dilation[1] - left
     channels = layer.weights.shape[0]
     emit_convolution(
         lowering,
@@ -116,7 +113,7 @@ def convolve(
         target=target,
         weights=layer.weights.reshape(layer.groups, channels // layer.groups, -1),
         bias=bias,
-        taps=tap_offsets(source, layer.weights.shape[1], rows, columns),
+        taps=window_offsets(source, layer),
         size=target.image[1:],
         x_stride=layer.stride,
         out_stride=(1, 1),

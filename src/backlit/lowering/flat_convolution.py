@@ -6,6 +6,7 @@ import numpy as np
 from backlit_kernels.product import tile_cost, tiling
 from backlit_kernels.vector import LANES
 
+from backlit.layers import Conv2D
 from backlit.layout import Layout
 from backlit.lowering.context import Lowering
 from backlit.lowering.products import Weights, emit_product
@@ -68,6 +69,17 @@ def tap_offsets(source: Layout, channels: int, rows: np.ndarray, columns: np.nda
     return (planes[:, None, None] + rows[:, None] * source.pitch + columns * source.lanes).reshape(
         -1
     )
+
+
+def window_offsets(source: Layout, layer: Conv2D) -> np.ndarray:
+    """That of a convolution's windows, from the pixel that an output lies at."""
+    rows, columns = (
+        np.arange(size) * spread - before
+        for size, spread, before in zip(
+            layer.weights.shape[2:], layer.dilation, layer.padding[:2], strict=True
+        )
+    )
+    return tap_offsets(source, layer.weights.shape[1], rows, columns)
 
 
 def channels_cost(channels: int, positions: int, aligned: bool = True) -> float:

@@ -15,7 +15,7 @@ from backlit_kernels.windows import (
 from backlit.graph import Node
 from backlit.layers import Conv2D, MaxPool2D, ReLU
 from backlit.lowering.context import Lowering
-from backlit.lowering.flat_convolution import tap_offsets
+from backlit.lowering.flat_convolution import window_offsets
 from backlit.lowering.products import Weights, count_pieces
 from backlit.tape import Buffer, Distance
 
@@ -90,14 +90,8 @@ def pooled_forward(lowering: Lowering, node: Node, pooling: Node) -> None:
     source, tape = lowering.layouts[x], lowering.tape
     operands = pooled_operands(lowering, pooling, rectify=pooling.inputs[0] != node.output)
     out, plane = lowering.activations[y], operands["out_plane"]
-    rows, columns = (
-        np.arange(size) * spread - before
-        for size, spread, before in zip(
-            layer.weights.shape[2:], layer.dilation, layer.padding[:2], strict=True
-        )
-    )
     weights = layer.weights.reshape(1, len(layer.weights), -1)
-    depth = weights.shape[2]
+    offsets, depth = window_offsets(source, layer), weights.shape[2]
     pieces = count_pieces(depth)
     first = 0
     shapes = tuple((r, WINDOW, blocks) for r, blocks in channel_blocks(len(layer.weights)))
@@ -109,7 +103,7 @@ def pooled_forward(lowering: Lowering, node: Node, pooling: Node) -> None:
             x=lowering.activations[x].at(source.origin),
             weights=part.weights,
             bias=part.bias,
-            offsets=tap_offsets(source, layer.weights.shape[1], rows, columns),
+            offsets=offsets,
             depth=depth,
             pieces=pieces,
             partial=tape.buffer(partial),

@@ -16,7 +16,7 @@ from backlit_kernels.vector import LANES
 from backlit.graph import Graph, Node
 from backlit.layers import Conv2D, MaxPool2D
 from backlit.lowering.context import Lowering, rectifies
-from backlit.lowering.flat_convolution import tap_offsets
+from backlit.lowering.flat_convolution import window_offsets
 from backlit.lowering.products import count_pieces
 from backlit.operators import Reduce
 from backlit.tape import Buffer
@@ -67,10 +67,6 @@ def emit_settle_ties(
     source, target = lowering.layouts[node.inputs[0]], lowering.layouts[node.output]
     x, tape = lowering.activations[node.inputs[0]], lowering.tape
     weights = layer.weights.reshape(len(layer.weights), -1)
-    rows, columns = (
-        np.arange(size) - before
-        for size, before in zip(layer.weights.shape[2:], layer.padding[:2], strict=True)
-    )
     largest = tape.buffer(max(lowering.lanes, LANES))
     channels, height, width = source.image
     tape.emit(
@@ -92,7 +88,7 @@ def emit_settle_ties(
         weights=tape.constant(weights),
         bias=tape.constant(layer.bias),
         tolerance=tape.constant(CLOSE * np.abs(weights).sum(axis=1)),
-        offsets=tap_offsets(source, channels, rows, columns),
+        offsets=window_offsets(source, layer),
         depth=weights.shape[1],
         pieces=count_pieces(weights.shape[1]),
         channels=len(weights),
