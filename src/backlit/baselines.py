@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backlit.arguments import as_array
+from backlit.arguments import as_float32, finite_numbers, real_numbers
 
 
 class Baseline(NamedTuple):
@@ -22,21 +22,17 @@ def check_baseline(
     baseline: Any, samples: np.ndarray, input_shape: tuple[int, ...], name: str = "baseline"
 ) -> Baseline:
     """A number, an array of one sample's shape, or an array with one entry for each sample."""
-    array = as_array(name, baseline)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite, but holds NaN or infinity")
+    array = as_float32(name, finite_numbers(name, baseline))
     for shape in dict.fromkeys((samples.shape[1:], input_shape)):
         if array.ndim == 0:
             array = np.broadcast_to(array, (1, *shape))
         elif array.shape == shape:
             array = array[None]
         elif array.shape == (len(samples), *shape):
-            return Baseline(np.ascontiguousarray(array, dtype=np.float32), 1)
+            return Baseline(array, 1)
         else:
             continue
-        return Baseline(np.ascontiguousarray(array, dtype=np.float32), 0)
+        return Baseline(np.ascontiguousarray(array), 0)
     raise ValueError(
         f"{name} must be a number, or an array of shape {samples.shape[1:]} or {samples.shape}, "
         f"got shape {array.shape}"
@@ -47,9 +43,7 @@ def check_background(
     background: Any, samples: np.ndarray, input_shape: tuple[int, ...], name: str = "background"
 ) -> np.ndarray:
     """An array of several references, (B, *shape of a sample): float32, contiguous."""
-    array = as_array(name, background)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
+    array = real_numbers(name, background)
     if len(array.shape) == 0 or array.shape[1:] not in (samples.shape[1:], input_shape):
         raise ValueError(
             f"{name} must be an array of shape (B, {', '.join(map(str, samples.shape[1:]))}), "
@@ -57,6 +51,4 @@ def check_background(
         )
     if not len(array):
         raise ValueError(f"{name} must not be empty")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite, but holds NaN or infinity")
-    return np.ascontiguousarray(array, dtype=np.float32)
+    return as_float32(name, finite_numbers(name, array))
