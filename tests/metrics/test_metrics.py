@@ -143,6 +143,12 @@ def test_findings_on_concentration():
     )
 
 
+def test_a_difference_is_that_of_the_numbers_shown():
+    one = summary("one", 5, 0.3, concentration=0.5284)
+    two = summary("two", 5, 0.3, concentration=0.5437)
+    assert "0.544 against 0.528 of one, 0.016 more" in described(one, two)
+
+
 def test_an_interval_needs_two_values():
     assert interval(np.array([3.0])) == (3, -np.inf, np.inf)
     assert not interval(np.array([3.0])).tells
