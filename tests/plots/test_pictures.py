@@ -156,6 +156,10 @@ def test_wrong(models, mnist):
     assert len(figure.axes) == 15
     assert f"is {y[first]}" in texts(figure)
     np.testing.assert_allclose(pictures(figure)[0][..., 0], X[first, 0])
+    total = len(mistakes)
+    words = f"the most confident of {total} among 2000 samples"
+    assert words in texts(bl.wrong(model, X, y, most=1))
+    assert "1 among 1 sample" in texts(bl.wrong(model, X[[first]], y[[first]]))
     right = bl.wrong(model, X[:5], predicted[:5])
     assert "none among 5 samples" in texts(right)
 

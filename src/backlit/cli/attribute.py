@@ -9,6 +9,7 @@ import numpy as np
 
 from backlit.by_name import find_method
 from backlit.cli.inputs import check_ending, common_options, find_model, read_samples, write_maps
+from backlit.words import counted
 
 
 @click.command(
@@ -33,7 +34,7 @@ def command(
     X, targets = read_samples(data, limit, target)
     maps = function(find_model(model), X, targets, progress=True, **options, **own)
     write_maps(out, np.asarray(maps))
-    click.echo(f"{len(maps)} maps of shape {np.shape(maps)[1:]} written to {out}")
+    click.echo(f"{counted(len(maps), 'map')} of shape {np.shape(maps)[1:]} written to {out}")
 
 
 def own_options(words: list[str], function: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import click
 
 import backlit as bl
 from backlit.cli.inputs import check_ending, common_options, find_model, read_samples, write_maps
+from backlit.words import counted
 
 
 @click.command("saliency")
@@ -31,4 +32,4 @@ def command(
     X, targets = read_samples(data, limit, target)
     maps = method(find_model(model), X, targets, progress=True, **options)
     write_maps(out, maps)
-    click.echo(f"{len(maps)} maps of shape {maps.shape[1:]} written to {out}")
+    click.echo(f"{counted(len(maps), 'map')} of shape {maps.shape[1:]} written to {out}")

@@ -27,6 +27,7 @@ from backlit.plots.style import (
     cell_size,
     text_width,
 )
+from backlit.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,7 +89,7 @@ def wrong(
     mistakes = np.flatnonzero(predicted != labels)
     total = len(mistakes)
     mistakes = mistakes[np.argsort(-confidence[mistakes], kind="stable")][:most]
-    among = f"{len(labels)} sample{'' if len(labels) == 1 else 's'}"
+    among = counted(len(labels), "sample")
     if total == 0:
         return Sheet(0, HEADER + MARGIN, title, f"none among {among}", show=show).done()
 
