@@ -35,6 +35,11 @@ CALLS = {
                  lambda: MODEL.predict(with_value(-np.inf))),
     "nan, one sample": (ValueError, "X must be finite, but sample 0",
                         lambda: MODEL.logits(with_value(np.nan)[37:38])),
+    "beyond float32": (ValueError, r"X holds values beyond float32", lambda: MODEL.logits(1e300 * X)),
+    "baseline beyond float32": (ValueError, "baseline holds values beyond float32",
+                                lambda: bl.integrated_gradients(MODEL, X, baseline=-1e300)),
+    "background beyond float32": (ValueError, "background holds values beyond float32",
+                                  lambda: bl.deeplift_shap(MODEL, X, background=1e300 * X)),
     "class too large": (ValueError, r"target must be in 0 \.\.\. 2, got 3",
                         lambda: bl.saliency(MODEL, X, 3)),
     "class negative": (ValueError, r"target must be in 0 \.\.\. 2, got -1",
@@ -117,11 +122,20 @@ CALLS = {
                             lambda: bl.integrated_gradients(MODEL, X, baseline=np.nan)),
     "method": (ValueError, "method must be one of .*, got 'magic'",
                lambda: bl.attribute(MODEL, X, method="magic")),
+    "parameters": (ValueError, "parameters must be .'alpha', 'scale', 'input_scale'. in a row, got 3",
+                   lambda: bl.Activation("elu", 3)),
+    "number of parameters": (ValueError, r"parameters must be .* in a row, got \(3,\)",
+                             lambda: bl.Activation("elu", (3,))),
+    "gap of a number": (ValueError, r"attributions must have 2 entries, one a sample, got shape \(\)",
+                        lambda: bl.completeness_gap(MODEL, X, 3)),
+    "gap of NaN": (ValueError, "attributions must be finite",
+                   lambda: bl.completeness_gap(MODEL, X, np.nan * X)),
     "carried model": (ValueError, "name must be one of mnist_fc, .*, got 'vgg'",
                       lambda: bl.models.carried("vgg")),
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", CALLS)
 def test_refused(name):
     kind, words, call = CALLS[name]

@@ -24,11 +24,40 @@ def as_array(name: str, value: Any) -> np.ndarray:
         raise ValueError(f"{name} must be an array, but its rows have different lengths") from error
 
 
+def real_numbers(name: str, value: Any) -> np.ndarray:
+    """What a user gave for an array of real numbers, as one."""
+    array = as_array(name, value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
+    return array
+
+
+def finite_numbers(name: str, value: Any) -> np.ndarray:
+    """The same, none of them NaN or infinite."""
+    array = real_numbers(name, value)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, but holds NaN or infinity")
+    return array
+
+
+def not_finite(samples: np.ndarray) -> ValueError:
+    """What to raise for samples that are not all finite; it names the first."""
+    finite = np.isfinite(samples).reshape(len(samples), -1).all(axis=1)
+    return ValueError(f"X must be finite, but sample {finite.argmin()} holds NaN or infinity")
+
+
+def as_float32(name: str, array: np.ndarray) -> np.ndarray:
+    """Numbers as contiguous float32; those beyond its range are refused."""
+    try:
+        with np.errstate(over="raise"):
+            return np.require(array, np.float32, "C")
+    except FloatingPointError:
+        raise ValueError(f"{name} holds values beyond float32, whose largest is 3.4e38") from None
+
+
 def check_samples(X: Any, input_shape: tuple[int, ...], flat: bool) -> np.ndarray:
     """Samples as contiguous float32, of shape (N, *input_shape) or, if `flat`, of that size."""
-    array = as_array("X", X)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"X must hold real numbers, not {array.dtype}")
+    array = real_numbers("X", X)
     wanted = f"(N, {', '.join(map(str, input_shape))})"
     if flat and len(input_shape) == 1:
         wanted += f" or (N, ...) with {input_shape[0]} values a sample"
@@ -37,7 +66,7 @@ def check_samples(X: Any, input_shape: tuple[int, ...], flat: bool) -> np.ndarra
     if not fits:
         hint = "; a single sample is X[None]" if array.shape == input_shape else ""
         raise ValueError(f"X must have shape {wanted}, got {array.shape}{hint}")
-    return np.ascontiguousarray(array, dtype=np.float32)
+    return as_float32("X", array)
 
 
 def check_targets(

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backlit.arguments import as_array
+from backlit.arguments import as_float32, finite_numbers, real_numbers
 
 
 class Baseline(NamedTuple):
@@ -22,17 +22,14 @@ def check_baseline(
     baseline: Any, samples: np.ndarray, input_shape: tuple[int, ...], name: str = "baseline"
 ) -> Baseline:
     """A number, an array of one sample's shape, or an array with one entry for each sample."""
-    array = as_array(name, baseline)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
-    array = as_floats(name, array)
+    array = as_float32(name, finite_numbers(name, baseline))
     for shape in dict.fromkeys((samples.shape[1:], input_shape)):
         if array.ndim == 0:
             array = np.broadcast_to(array, (1, *shape))
         elif array.shape == shape:
             array = array[None]
         elif array.shape == (len(samples), *shape):
-            return Baseline(np.ascontiguousarray(array), 1)
+            return Baseline(array, 1)
         else:
             continue
         return Baseline(np.ascontiguousarray(array), 0)
@@ -46,9 +43,7 @@ def check_background(
     background: Any, samples: np.ndarray, input_shape: tuple[int, ...], name: str = "background"
 ) -> np.ndarray:
     """An array of several references, (B, *shape of a sample): float32, contiguous."""
-    array = as_array(name, background)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
+    array = real_numbers(name, background)
     if len(array.shape) == 0 or array.shape[1:] not in (samples.shape[1:], input_shape):
         raise ValueError(
             f"{name} must be an array of shape (B, {', '.join(map(str, samples.shape[1:]))}), "
@@ -56,13 +51,4 @@ def check_background(
         )
     if not len(array):
         raise ValueError(f"{name} must not be empty")
-    return as_floats(name, array)
-
-
-def as_floats(name: str, array: np.ndarray) -> np.ndarray:
-    """An array as contiguous float32, all of them finite."""
-    with np.errstate(over="ignore"):
-        floats = array.astype(np.float32, order="C")
-    if not np.isfinite(floats).all():
-        raise ValueError(f"{name} must be finite, but holds NaN or infinity in float32")
-    return floats
+    return as_float32(name, finite_numbers(name, array))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.arguments import finite_numbers
 from backlit.attribution.axes import any_channels
 from backlit.attribution.registry import METHODS
 from backlit.baselines import check_baseline
@@ -60,6 +61,13 @@ def attribute(
     Returns
     -------
     What the method returns.
+
+    Raises
+    ------
+    ValueError
+        For a name that no method has, and whatever the method refuses.
+    TypeError
+        For arguments that the method does not take.
     """
     return find_method(method)(model, X, target, **options)
 
@@ -87,14 +95,20 @@ def completeness_gap(
     Returns
     -------
     float64 array of shape (N,)
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments of wrong shape, kind or range; for attributions that are not finite.
     """
     from backlit.attribution.call import Call
 
     call = Call(model, X, target, score, threads, False, None, None)
-    values = np.asarray(attributions, dtype=np.float64)
-    if len(values) != len(call.samples):
+    values = finite_numbers("attributions", attributions).astype(np.float64)
+    if values.shape[:1] != call.samples.shape[:1]:
         raise ValueError(
-            f"attributions must have {len(call.samples)} entries, one a sample, got {values.shape}"
+            f"attributions must have {len(call.samples)} entries, one a sample, "
+            f"got shape {values.shape}"
         )
     base = check_baseline(baseline, call.samples, model.input_shape).values
     logits = model.logits(call.samples, threads=threads)

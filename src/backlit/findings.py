@@ -92,18 +92,19 @@ def _difference(
 ) -> str:
     """Which model the claim holds for, or that the data do not tell."""
     gap = interval(y.astype(np.float64) - x)
-    scale, form, unit = (100, ".1f", " points") if percent else (1, ".3f", "")
-    means = {
-        s.name: f"{v.mean():.1%}" if percent else f"{v.mean():.3f}" for s, v in ((a, x), (b, y))
-    }
+    scale, digits, sign, unit = (100, 1, "%", " points") if percent else (1, 3, "", "")
+    form = f".{digits}f"
+    rounded = {s.name: round(scale * float(v.mean()), digits) for s, v in ((a, x), (b, y))}
+    means = {name: f"{mean:{form}}{sign}" for name, mean in rounded.items()}
     if not gap.tells:
         both = " or ".join(f"{name} ({mean})" for name, mean in means.items())
         return f"These images do not tell which {claim}: {both}."
     more, less = (b, a) if gap.mean > 0 else (a, b)
+    difference = abs(rounded[more.name] - rounded[less.name])  # of the numbers that are shown
     low, high = sorted(abs(scale * bound) for bound in (gap.low, gap.high))
     return (
         f"{more.name} {claim}: {means[more.name]} against {means[less.name]} of {less.name}, "
-        f"{abs(scale * gap.mean):{form}}{unit} more (95 % interval {low:{form}} to {high:{form}})."
+        f"{difference:{form}}{unit} more (95 % interval {low:{form}} to {high:{form}})."
     )
 
 

@@ -267,6 +267,12 @@ class Model:
         return check_samples(X, self.input_shape, flat=not self.is_convolutional)
 
 
+def check_model(model: Any, name: str = "model") -> None:
+    """Refuse what is no model."""
+    if not isinstance(model, Model):
+        raise TypeError(f"{name} must be a backlit Model, not {type(model).__name__}")
+
+
 def _meaning(graph: Graph, outputs: str | None) -> str:
     """What a graph's outputs mean: as asked for, or as its last layer says."""
     (count,) = graph.shapes[graph.output]

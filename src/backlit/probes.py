@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from backlit_kernels.vector import LANES
 
+from backlit.arguments import not_finite
 from backlit.engine import (
     PIECES_PER_THREAD,
     SERIAL_WORK,
@@ -205,11 +206,7 @@ class ProgramStore:
         else:
             valid = run_parts(parts, min(threads, len(parts)), progress)
         if not valid:
-            given = np.asarray(ports[0])
-            finite = np.isfinite(given).reshape(len(given), -1).all(axis=1)
-            raise ValueError(
-                f"X must be finite, but sample {finite.argmin()} holds NaN or infinity"
-            )
+            raise not_finite(np.asarray(ports[0]))
 
     def portions(
         self, probe: Probe, samples: int, repeats: int, threads: int, tile: int

@@ -66,6 +66,11 @@ def test_errors(digits, monkeypatch):
     model, x = digits
     with pytest.raises(ValueError, match="attributions must have the shape of X"):
         bl.xrai(model, x, attributions=np.zeros((4, 28, 28)))
+    with pytest.raises(ValueError, match="attributions must be finite"):
+        bl.xrai(model, x, attributions=np.nan * x)
+    for own in ({}, {"attributions": x}):
+        with pytest.raises(ValueError, match="X must be finite, but sample 0"):
+            bl.xrai(model, np.nan * x, **own)
     assert bl.xrai(model, x[:0], attributions=x[:0]).shape == (0, 1, 28, 28)
     monkeypatch.setitem(sys.modules, "skimage", None)
     with pytest.raises(ImportError, match="xrai needs scikit-image: pip install"):

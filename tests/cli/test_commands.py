@@ -9,7 +9,8 @@ import pytest
 import backlit as bl
 from backlit.by_name import METHODS
 from backlit.cli import main
-from backlit.cli.demo import MODELS
+from backlit.cli.all_methods import in_words
+from backlit.cli.demo import MODELS, every_method
 
 
 def run(capsys, *words):
@@ -28,6 +29,11 @@ def test_saliency(tmp_path, capsys, models, mnist):
     assert status == 0
     assert "7 maps of shape (1, 28, 28) written to" in out
     np.testing.assert_array_equal(np.load(tmp_path / "m.npy"), expected)
+
+
+def test_a_single_map(tmp_path, capsys):
+    words = "saliency", "mnist_cnn", "mnist", "-o", tmp_path / "m.npy", "--limit", 1
+    assert "1 map of shape (1, 28, 28) written to" in run(capsys, *words)[1]
 
 
 def test_own_model_and_data(tmp_path, capsys, rng):
@@ -242,6 +248,22 @@ def test_demo(tmp_path, capsys):
         assert picture in page
     with np.load(tmp_path / "d" / "mnist_cnn_saliency.npz") as file:
         assert file["attributions"].shape == (200, 1, 28, 28)
+
+
+def test_the_demo_says_what_it_shows(models, mnist, monkeypatch):
+    monkeypatch.setattr("backlit.cli.all_methods.METHODS", ["saliency", "xrai"])
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    title, caption, figure = every_method(models, mnist[0][:2], mnist[0][:10])
+    assert title == "Every method but xrai"
+    assert figure.texts[0].get_text() == "Every method but xrai, on two digits"
+    assert caption.startswith("Two digits; at the right the time for each, in a batch of two.")
+    assert "Left out: xrai needs scikit-image" in caption
+
+
+def test_times_in_two_digits():
+    assert [in_words(t) for t in (0.3712, 12.34, 0.0042, 3e-5)] == [
+        "370 ms", "12 s", "4.2 ms", "30 µs",
+    ]  # fmt: skip
 
 
 def test_help_and_version():

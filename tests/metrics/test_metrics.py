@@ -67,6 +67,30 @@ def test_agreement_is_spearmans(rng):
         map_agreement(a, b[:, :3])
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_maps_must_be_finite(bad):
+    X = np.ones((2, 1, 3, 3))
+    for call, name in (
+        (lambda: map_agreement(bad * X, X), "a"),
+        (lambda: map_agreement(X, bad * X), "b"),
+        (lambda: gini(bad * X), "maps"),
+        (lambda: focus(bad * X, X), "maps"),
+        (lambda: focus(X, bad * X), "X"),
+        (lambda: stroke_mask(bad * X), "X"),
+    ):
+        with pytest.raises(ValueError, match=f"{name} must be finite"):
+            call()
+
+
+def test_refused():
+    with pytest.raises(ValueError, match="maps must hold a map for each sample, got the number 3"):
+        gini(3)
+    with pytest.raises(TypeError, match="threshold must be a number, not str"):
+        stroke_mask(np.ones((1, 4)), "a")
+    with pytest.raises(TypeError, match=r"dilation must be an int, not float: 1\.5"):
+        stroke_mask(np.ones((1, 4)), dilation=1.5)
+
+
 def summary(name, wrong, share, expected=0.3, concentration=0.5):
     rng = np.random.default_rng(len(name) + wrong)
     shares = share + 0.01 * rng.normal(size=400)
@@ -117,6 +141,12 @@ def test_findings_on_concentration():
     assert "do not tell which has the more concentrated maps" in described(
         one, one._replace(name="two")
     )
+
+
+def test_a_difference_is_that_of_the_numbers_shown():
+    one = summary("one", 5, 0.3, concentration=0.5284)
+    two = summary("two", 5, 0.3, concentration=0.5437)
+    assert "0.544 against 0.528 of one, 0.016 more" in described(one, two)
 
 
 def test_an_interval_needs_two_values():

@@ -69,6 +69,34 @@ def test_refused(models, mnist):
         bl.show_saliency(model, X[:2], y[:3])
 
 
+def test_arguments_are_named(models, mnist):
+    model, X, y = models["mnist_cnn"], mnist[0][:5], mnist[1][:5]
+    for call in (bl.show_saliency, bl.wrong):
+        with pytest.raises(TypeError, match="model must be a backlit Model, not str"):
+            call("x", X, y)
+    with pytest.raises(TypeError, match="model must be a backlit Model, not str"):
+        bl.show_filters("x")
+    for bad, words in (
+        (["x"], r"models\[0\] must be a backlit Model, not str"),
+        ({"one": 3}, r"models\['one'\] must be a backlit Model, not int"),
+        ("x", "models must be backlit Models, not str"),
+        (3, "models must be backlit Models, not int"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            bl.compare(bad, X, y)
+    with pytest.raises(ValueError, match=r"^y must be in 0 \.\.\. 9, got 99"):
+        bl.wrong(model, X, [99] * 5)
+    for most in (2.5, "a"):
+        with pytest.raises(TypeError, match="most must be an int"):
+            bl.wrong(model, X, y, most=most)
+    for draw in (bl.show_saliency, bl.wrong, bl.compare):
+        with pytest.raises(TypeError, match="percentile must be a number, not str"):
+            draw(model, X, y, percentile="a")
+    features = bl.Model([bl.Dense(np.ones((13, 3)))], (13,))
+    with pytest.raises(ValueError, match=r"model must take pictures .* takes 13 values"):
+        bl.show_filters(features)
+
+
 def test_shown_only_if_asked(models, mnist, monkeypatch):
     shown = []
     monkeypatch.setattr(plt, "show", lambda: shown.append(1))
@@ -95,6 +123,16 @@ def test_filters(models, rng):
         bl.show_filters(bl.Model([bl.ReLU()], (4,)))
 
 
+def test_filters_of_many_channels(rng):
+    weights = rng.normal(size=(5, 12, 3, 3)).astype(np.float32)
+    layers = [bl.Conv2D(weights), bl.Flatten(), bl.Dense(np.ones((5, 2)))]
+    figure = bl.show_filters(bl.Model(layers, (12, 3, 3)), most=4)
+    shown = pictures(figure)
+    assert [p.shape for p in shown] == [(15, 15)] * 4  # four by four, and gaps
+    np.testing.assert_array_equal(shown[3][4:7, 8:11], weights[3, 6])
+    assert any(text.startswith("the first 4 of 5 filters, each of 3×3") for text in texts(figure))
+
+
 def test_compare(models, mnist):
     X, y = mnist[0][:4], mnist[1][:4]
     chosen = {"dense": models["mnist_fc"], "convolutional": models["mnist_cnn"]}
@@ -118,6 +156,10 @@ def test_wrong(models, mnist):
     assert len(figure.axes) == 15
     assert f"is {y[first]}" in texts(figure)
     np.testing.assert_allclose(pictures(figure)[0][..., 0], X[first, 0])
+    total = len(mistakes)
+    words = f"the most confident of {total} among 2000 samples"
+    assert words in texts(bl.wrong(model, X, y, most=1))
+    assert "1 among 1 sample" in texts(bl.wrong(model, X[[first]], y[[first]]))
     right = bl.wrong(model, X[:5], predicted[:5])
     assert "none among 5 samples" in texts(right)
 

@@ -48,6 +48,11 @@ def feature_ablation(
     Returns
     -------
     float32 array of the shape of `X`, or (N, S), signed
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments of wrong shape, kind or range.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
     parts = _segments(segments, call.samples)
@@ -90,6 +95,12 @@ def feature_permutation(
     Returns
     -------
     float32 array of the shape of `X`, or (N, S), signed
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments of wrong shape, kind or range; for a single sample, or
+        segments of each sample's own.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
     samples = len(call.samples)

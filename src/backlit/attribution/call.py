@@ -8,7 +8,7 @@ import numpy as np
 
 from backlit.arguments import check_memory, check_out, check_score, check_targets, check_threads
 from backlit.lowering.context import FIRST_FREE_PORT
-from backlit.model import Model
+from backlit.model import Model, check_model
 from backlit.probes import Probe, ProgramStore
 from backlit.progress import progress_bar
 
@@ -35,8 +35,7 @@ class Call:
         out: np.ndarray | None,
         memory: int | None,
     ) -> None:
-        if not isinstance(model, Model):
-            raise TypeError(f"model must be a backlit Model, not {type(model).__name__}")
+        check_model(model)
         self.model = model
         self.samples = model._samples(X)
         self.targets = check_targets(target, len(self.samples), model.classes, model.outputs)

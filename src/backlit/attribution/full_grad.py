@@ -95,6 +95,11 @@ def full_grad(
     Returns
     -------
     float32 array of shape (N, 1, height, width), not negative
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments of wrong shape, kind or range; for a model that takes no images.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
     if len(model.input_shape) != 3:

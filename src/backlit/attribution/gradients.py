@@ -76,6 +76,11 @@ def gradient(
     Returns
     -------
     float32 array of the shape of `X`
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments of wrong shape, kind or range.
     """
     return _input_gradient(model, X, target, score, threads, progress, out, memory, False)
 

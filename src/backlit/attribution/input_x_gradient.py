@@ -54,6 +54,11 @@ def input_x_gradient(
     Returns
     -------
     float32 array of the shape of `X`
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments of wrong shape, kind or range.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
     result = call.result()

@@ -166,6 +166,11 @@ def layer_gradient(
 
     Arguments and result are those of `backlit.layer_activation`; `target` and `score` are those
     of `backlit.saliency`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments of wrong shape, kind or range; for a layer that is not there.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
     programs, tensor = find_layer(model, layer)
@@ -209,6 +214,11 @@ def layer_attribution(
     Returns
     -------
     float32 array of shape (N, *shape of the layer's output)
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments of wrong shape, kind or range; for a layer that is not there.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
     programs, tensor = find_layer(model, layer)

@@ -24,10 +24,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from backlit_kernels.scores import LOGIT
 
-from backlit.arguments import as_array
+from backlit.arguments import as_float32, finite_numbers
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
-from backlit.baselines import as_floats
 from backlit.graph import Graph, Node, pool_first
 from backlit.layers import Conv2D, ConvTranspose2D, Dense
 from backlit.layers.base import number
@@ -248,13 +247,11 @@ def _find(name: Any, names: Any) -> str:
 
 
 def _bound(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    array = as_array(name, value)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
+    array = finite_numbers(name, value)
     try:
         array = np.broadcast_to(array, shape)
     except ValueError:
         raise ValueError(
             f"{name} must broadcast to a sample's shape {shape}, got shape {array.shape}"
         ) from None
-    return as_floats(name, array[None])
+    return as_float32(name, array[None])

@@ -45,6 +45,11 @@ def guided_backprop(
     Returns
     -------
     float32 array of the shape of `X`, signed
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments of wrong shape, kind or range.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
     result = call.result()
@@ -73,6 +78,11 @@ def deconvnet(
     Returns
     -------
     float32 array of the shape of `X`, signed
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments of wrong shape, kind or range.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
     result = call.result()

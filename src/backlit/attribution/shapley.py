@@ -60,6 +60,11 @@ def exact_shapley(
     Returns
     -------
     float32 array of the shape of `X`, or (N, S), signed
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments of wrong shape, kind or range; for more than 16 segments.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
     parts = check_segments(segments, call.samples)
@@ -135,6 +140,12 @@ def shapley_sampling(
     Returns
     -------
     float32 array of the shape of `X`, or (N, S), signed; with details if asked for
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments of wrong shape, kind or range;
+        for an odd number of samples in antithetic pairs.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
     parts = check_segments(segments, call.samples)

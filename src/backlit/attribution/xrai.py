@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from backlit.arguments import as_array
+from backlit.arguments import finite_numbers, not_finite
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.integrated_gradients import integrated_gradients
@@ -71,6 +71,8 @@ def xrai(
         import skimage  # noqa: F401
     except ImportError as error:
         raise ImportError("xrai needs scikit-image: pip install 'backlit[segments]'") from error
+    if not np.isfinite(call.samples).all():
+        raise not_finite(call.samples)
     images = call.samples.reshape(-1, *image_shape(shape))
     result = call.result(len(images), 1, *images.shape[2:])
     if attributions is None:
@@ -86,7 +88,7 @@ def xrai(
             progress=progress,
             memory=memory,
         )
-    values = as_array("attributions", attributions)
+    values = finite_numbers("attributions", attributions)
     if values.shape != call.samples.shape:
         raise ValueError(
             f"attributions must have the shape of X, {call.samples.shape}, got {values.shape}"

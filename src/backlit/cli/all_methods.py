@@ -21,12 +21,13 @@ NOT_MAPS = {"jacobian", "layer_activation", "layer_gradient", "layer_attribution
 
 def explain_by_all(
     model: bl.Model, X: np.ndarray, background: np.ndarray, threads: int | None = None
-) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+) -> tuple[dict[str, np.ndarray], dict[str, float], dict[str, str]]:
     """The maps of each method that applies to a model, and seconds a sample, compiling apart.
 
-    A method that needs a convolution, or a package that is not installed, is left out.
+    A method that needs a convolution is left out, and so is one that needs a package that is not
+    installed; of the latter, what they need comes last.
     """
-    maps, seconds = {}, {}
+    maps, seconds, missing = {}, {}, {}
     for name in METHODS:
         if name in NOT_MAPS:
             continue
@@ -36,10 +37,13 @@ def explain_by_all(
             options["background"] = background
         try:
             maps[name] = np.asarray(function(model, X, **options))
-        except (ImportError, ValueError):
+        except ImportError as error:
+            missing[name] = str(error)
+            continue
+        except ValueError:
             continue
         seconds[name] = min(_seconds(function, model, X, options) for _ in range(3)) / len(X)
-    return maps, seconds
+    return maps, seconds, missing
 
 
 def _seconds(function: Any, model: bl.Model, X: np.ndarray, options: dict[str, Any]) -> float:
@@ -52,5 +56,5 @@ def in_words(seconds: float) -> str:
     """A time in two digits."""
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
         if seconds >= size:
-            return f"{seconds / size:.2g} {unit}"
+            return f"{float(f'{seconds / size:.2g}'):g} {unit}"
     return f"{seconds * 1e6:.0f} µs"

@@ -17,6 +17,7 @@ from backlit.cli.inputs import (
     write_maps,
 )
 from backlit.files import read_array
+from backlit.words import counted
 
 # what the command itself gives to a method
 GIVEN = ("model", "X", "target", "score", "threads", "progress", "out")
@@ -48,7 +49,7 @@ def command(
     X = as_taken(explained, X)
     maps = function(explained, X, targets, progress=True, **options, **own)
     write_maps(out, np.asarray(maps))
-    click.echo(f"{len(maps)} maps of shape {np.shape(maps)[1:]} written to {out}")
+    click.echo(f"{counted(len(maps), 'map')} of shape {np.shape(maps)[1:]} written to {out}")
 
 
 def own_options(words: list[str], function: Any) -> dict[str, Any]:

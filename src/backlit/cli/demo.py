@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MODELS = ("mnist_fc", "mnist_cnn")
 DOTS = 200  # per inch of the pictures
-EIGHT = 8  # digits that every method explains
+NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight")  # of digits explained
 BACKGROUND = 10  # images that some methods compare with
 
 
@@ -66,7 +66,7 @@ def command(out: str, threads: int | None, limit: int | None) -> None:
     for sentence in findings:
         console.print(sentence)
 
-    with console.status("explaining eight digits by every method, and drawing"):
+    with console.status("explaining a few digits by every method, and drawing"):
         arrays = [write_array(folder, name, array) for name, array in maps.items()]
         pictures = draw(folder, models, X, y)
     write_page(
@@ -121,13 +121,22 @@ def print_table(console: Any, columns: list[str], rows: list[list[str]]) -> None
     console.print()
 
 
-def every_method(models: dict[str, bl.Model], X: np.ndarray, background: np.ndarray) -> "Figure":
-    """The contact sheet of all methods."""
+def every_method(
+    models: dict[str, bl.Model], X: np.ndarray, background: np.ndarray
+) -> tuple[str, str, "Figure"]:
+    """The contact sheet of all methods, after its title and what the page says of it."""
     maps, notes = {}, {}
+    missing: dict[str, str] = {}
     for name, model in models.items():
-        maps[name], seconds = explain_by_all(model, X, background[-BACKGROUND:])
+        maps[name], seconds, without = explain_by_all(model, X, background[-BACKGROUND:])
         notes[name] = {method: in_words(value) for method, value in seconds.items()}
-    return contact_sheet(X, maps, notes, title="Every method, on eight digits", show=False)
+        missing |= without
+    title = "Every method" + (f" but {', '.join(missing)}" if missing else "")
+    number = NUMBERS[len(X) - 1]
+    digits = f"{number} digit{'' if len(X) == 1 else 's'}"
+    caption = f"{digits.capitalize()}; at the right the time for each, in a batch of {number}."
+    caption += "".join(f" Left out: {needs}." for needs in missing.values())
+    return title, caption, contact_sheet(X, maps, notes, title=f"{title}, on {digits}", show=False)
 
 
 def write_array(folder: Path, name: str, maps: np.ndarray) -> str:
@@ -160,9 +169,7 @@ def draw(
         ]
     filters = bl.show_filters(models["mnist_cnn"], show=False)
     figures.append(("filters", "First-layer filters of mnist_cnn", "All on one scale.", filters))
-    sheet = every_method(models, shown[:EIGHT], X)
-    caption = "Eight digits; at the right the time for each, in a batch of eight."
-    figures.append(("methods", "Every method", caption, sheet))
+    figures.append(("methods", *every_method(models, shown[: len(NUMBERS)], X)))
     pictures = []
     for file_name, title, caption, figure in figures:
         with replacing(folder / f"{file_name}.png") as aside:

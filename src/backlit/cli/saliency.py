@@ -13,6 +13,7 @@ from backlit.cli.inputs import (
     read_samples,
     write_maps,
 )
+from backlit.words import counted
 
 
 @click.command("saliency")
@@ -39,4 +40,4 @@ def command(
     explained = find_model(model)
     maps = method(explained, as_taken(explained, X), targets, progress=True, **options)
     write_maps(out, maps)
-    click.echo(f"{len(maps)} maps of shape {maps.shape[1:]} written to {out}")
+    click.echo(f"{counted(len(maps), 'map')} of shape {maps.shape[1:]} written to {out}")

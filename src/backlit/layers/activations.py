@@ -1,7 +1,10 @@
 """Activation functions and softmax. Derivatives at kinks are PyTorch's."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
+
+import numpy as np
 
 from backlit.layers.base import Layer, number
 
@@ -104,20 +107,29 @@ class Activation(Elementwise):
         positive, ``scale * alpha * (exp(input_scale * x) - 1)`` elsewhere, which SELU and CELU are
         cases of), ``"erf"``, ``"exp"``, ``"log"``, ``"sqrt"``, ``"abs"``, ``"square"``,
         ``"reciprocal"``, ``"power"`` (exponent 2), ``"scale"`` (factor 1, shift 0).
-    **parameters : float
-        The parameters in brackets above, with their defaults.
+    parameters : sequence of floats, optional
+        All those in brackets above, in their order.
+    **named : float
+        Or some of them by name; the others have their defaults.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a name or a parameter that there is not, or another number of them.
     """
 
     name: str
     parameters: Any  # type: ignore[misc]
 
     def __init__(self, name: str, parameters: Any = None, **named: float) -> None:
-        if name not in ACTIVATIONS:
+        if not isinstance(name, str) or name not in ACTIVATIONS:
             raise ValueError(f"name must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
         known = dict(ACTIVATIONS[name][1])
         if wrong := set(named) - set(known):
             raise TypeError(f"{name} takes the parameters {list(known)}, not {sorted(wrong)}")
         if parameters is not None:
+            if not isinstance(parameters, Sequence | np.ndarray) or len(parameters) != len(known):
+                raise ValueError(f"parameters must be {list(known)} in a row, got {parameters!r}")
             named |= zip(known, parameters, strict=True)
         values = (number(key, named.get(key, default)) for key, default in known.items())
         self._set(name=name, parameters=tuple(values), function=ACTIVATIONS[name][0])

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from backlit.arguments import check_classifier, check_targets
-from backlit.model import Model
+from backlit.model import Model, check_model
 
 
 def accuracy(model: Model, X: Any, y: Any, *, threads: int | None = None) -> float:
@@ -30,8 +30,7 @@ def accuracy(model: Model, X: Any, y: Any, *, threads: int | None = None) -> flo
     ValueError, TypeError
         For arguments of wrong shape, kind or range; for a model whose outputs are no classes.
     """
-    if not isinstance(model, Model):
-        raise TypeError(f"model must be a backlit Model, not {type(model).__name__}")
+    check_model(model)
     check_classifier(model.outputs)
     if y is None:
         raise TypeError("y must be the true classes, not None")

@@ -1,9 +1,10 @@
 """Agreement: whether two maps of the same sample point to the same pixels."""
 
-from math import prod
 from typing import Any
 
 import numpy as np
+
+from backlit.metrics.magnitudes import magnitudes
 
 BLOCK = 256  # maps whose ranks stay in the cache
 
@@ -24,11 +25,10 @@ def map_agreement(a: Any, b: Any) -> np.ndarray:
 
     Raises
     ------
-    ValueError
-        If the maps do not fit together.
+    ValueError, TypeError
+        If the maps do not fit together, or hold anything but finite numbers.
     """
-    first, second = (np.abs(np.asarray(maps)) for maps in (a, b))
-    first, second = (maps.reshape(len(maps), prod(maps.shape[1:])) for maps in (first, second))
+    first, second = magnitudes("a", a), magnitudes("b", b)
     if first.shape != second.shape:
         raise ValueError(
             f"a and b must hold as many maps of as many values, got {np.shape(a)}, {np.shape(b)}"

@@ -1,9 +1,10 @@
 """Concentration: whether a map is a few strong pixels or an even haze."""
 
-from math import prod
 from typing import Any
 
 import numpy as np
+
+from backlit.metrics.magnitudes import magnitudes
 
 
 def gini(maps: Any) -> np.ndarray:
@@ -21,9 +22,13 @@ def gini(maps: Any) -> np.ndarray:
     Returns
     -------
     float64 array of shape (N,); 0 for a map of zeros
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the maps hold anything but finite numbers.
     """
-    values = np.abs(np.asarray(maps))
-    values = np.sort(values.reshape(len(values), prod(values.shape[1:])), axis=1)
+    values = np.sort(magnitudes("maps", maps), axis=1)
     n = values.shape[1]
     weights = 2 * np.arange(1, n + 1, dtype=np.float64) - n - 1
     total = values.sum(axis=1, dtype=np.float64)

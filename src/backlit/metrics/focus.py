@@ -4,7 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from backlit.arguments import finite_numbers
 from backlit.images import as_images
+from backlit.layers.base import number, whole
 
 
 class Focus(NamedTuple):
@@ -29,8 +31,14 @@ def stroke_mask(X: Any, threshold: float = 0.3, dilation: int = 1) -> np.ndarray
     Returns
     -------
     bool array of shape (N, H, W)
+
+    Raises
+    ------
+    ValueError, TypeError
+        For samples that are no pictures or not finite; for a wrong threshold or dilation.
     """
-    mask = np.asarray((as_images(X) > threshold).any(axis=1))
+    threshold, dilation = number("threshold", threshold), whole("dilation", dilation, 0)
+    mask = np.asarray((as_images(finite_numbers("X", X)) > threshold).any(axis=1))
     for _ in range(dilation):
         for axis in (1, 2):
             grown = mask.copy()
@@ -60,10 +68,12 @@ def focus(maps: Any, X: Any, threshold: float = 0.3, dilation: int = 1) -> Focus
 
     Raises
     ------
-    ValueError
-        If maps and samples do not fit together.
+    ValueError, TypeError
+        If maps and samples do not fit together, or hold anything but finite numbers; and as
+        `stroke_mask`.
     """
-    pictures, masses = as_images(X), np.abs(as_images(maps, argument="maps"))
+    pictures = as_images(X)
+    masses = np.abs(as_images(finite_numbers("maps", maps), argument="maps"))
     if pictures.shape[0] != masses.shape[0] or pictures.shape[2:] != masses.shape[2:]:
         raise ValueError(f"maps must be of the shape of X, got {np.shape(maps)} and {np.shape(X)}")
     mask = stroke_mask(pictures, threshold, dilation)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +12,12 @@ import backlit as bl
 from backlit.arguments import check_classifier
 from backlit.images import as_labels, model_images
 from backlit.metrics import focus, gini
+from backlit.model import check_model
 from backlit.plots.saliency import map_colors
-from backlit.plots.scaling import PERCENTILE, pictures, scale, strongest_channel
+from backlit.plots.scaling import PERCENTILE, check_percentile, pictures, scale, strongest_channel
 from backlit.plots.style import (
     ALARM,
+    APART,
     CAPTION,
     FAINT,
     GAP,
@@ -25,12 +27,14 @@ from backlit.plots.style import (
     PER_ROW,
     Sheet,
     cell_size,
+    text_width,
+    wrapped,
 )
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LEFT = 1.85  # the models' names, and what the numbers are
+LEFT, WIDEST = 1.95, 4.0  # the models' names, and what the numbers are
 LINE = 0.18  # from one line of numbers to the next
 
 
@@ -69,8 +73,15 @@ def compare(
     Returns
     -------
     matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError, TypeError
+        For no models or no samples, models that tell no classes apart, another number of labels
+        than samples, samples that are no pictures, a threshold or percentile out of range.
     """
     named = name_models(models)
+    check_percentile(percentile)
     for model in named.values():
         check_classifier(model.outputs)
     samples = np.asarray(X)
@@ -78,24 +89,41 @@ def compare(
     if len(images) == 0:
         raise ValueError(f"X must hold at least one sample, got shape {samples.shape}")
     labels = as_labels(y, len(images))
+    measured = {}  # of each model: maps, focus, concentration, predictions
+    for name, model in named.items():
+        maps = model_images(model, bl.saliency(model, samples))
+        share = focus(maps, images, threshold).share
+        measured[name] = maps, share, gini(maps), model.predict(samples)
+
+    def verdict(share: float, predicted: int, label: int) -> str:
+        return f"{share:.0%}" + ("" if predicted == label else f", said {predicted}")
+
     width, height = cell_size(*images.shape[2:])
+    words = [
+        verdict(*one)
+        for _, share, _, predicted in measured.values()
+        for one in zip(share, predicted, labels, strict=True)
+    ]
+    pitch = max(width + GAP, text_width(words, size=8) + APART)
+    left_edge = min(max(LEFT, text_width(named, weight="bold") + 0.1 + MARGIN), WIDEST)
     columns = min(len(images), PER_ROW)
     blocks = -(-len(images) // PER_ROW)
     line = height + 2 * LINE + 3 * GAP  # a map and its two lines of numbers
     block = CAPTION + len(named) * line + line - LINE
     sheet = Sheet(
-        LEFT + columns * (width + GAP) + MARGIN - GAP,
+        left_edge + columns * pitch + MARGIN - GAP,
         HEADER + blocks * block + MARGIN,
+        title,
+        "which share of each map lies on the stroke, and how concentrated it is",
         show=show,
     )
-    sheet.header(title, "which share of each map lies on the stroke, and how concentrated it is")
 
     def numbers(left: float, top: float, *lines: str, color: str = INK) -> None:
         """Lines beneath a picture, or (at the left) what they are."""
         named_here = left == 0
         for place, words in enumerate(lines):
             sheet.text(
-                LEFT - 0.1 if named_here else left + width / 2,
+                left_edge - 0.1 if named_here else left + width / 2,
                 top + height + GAP + (place + 0.5) * LINE,
                 words,
                 align="right" if named_here else "center",
@@ -107,7 +135,8 @@ def compare(
         """Where the picture of a sample is: row 0 has the images, the next ones the maps."""
         above, column = divmod(index, PER_ROW)
         below = CAPTION + row * line - (LINE if row else 0)
-        return LEFT + column * (width + GAP), HEADER + above * block + below
+        middle = left_edge + (column + 0.5) * pitch - GAP / 2
+        return middle - width / 2, HEADER + above * block + below
 
     seen = pictures(images)
     expected = focus(images, images, threshold).expected
@@ -118,19 +147,18 @@ def compare(
         numbers(left, top, f"{expected[index]:.0%}")
         if index % PER_ROW == 0:
             numbers(0, top, f"if spread evenly, mean {expected.mean():.0%}")
-    for row, (name, model) in enumerate(named.items(), 1):
-        maps = model_images(model, bl.saliency(model, samples))
-        share, spread = focus(maps, images, threshold).share, gini(maps)
-        predicted = model.predict(samples)
+    for row, (name, (maps, share, spread, predicted)) in enumerate(measured.items(), 1):
+        lines = wrapped(name, left_edge - 0.1 - MARGIN, weight="bold")
         for index, shades in enumerate(strongest_channel(maps)):
             left, top = place_of(index, row)
             style = map_colors(signed=False)
             sheet.picture(left, top, (width, height), scale(shades, percentile), **style)
             right = predicted[index] == labels[index]
-            words = f"{share[index]:.0%}" + ("" if right else f", said {predicted[index]}")
-            numbers(left, top, words, f"{spread[index]:.2f}", color=INK if right else ALARM)
+            said = verdict(share[index], predicted[index], labels[index])
+            numbers(left, top, said, f"{spread[index]:.2f}", color=INK if right else ALARM)
             if index % PER_ROW == 0:
-                sheet.text(LEFT - 0.1, top + height / 2, name, align="right", weight="bold")
+                middle = top + height / 2
+                sheet.text(left_edge - 0.1, middle, lines, align="right", weight="bold")
                 numbers(
                     0,
                     top,
@@ -143,9 +171,16 @@ def compare(
 def name_models(models: Any) -> dict[str, bl.Model]:
     """Models by name."""
     if isinstance(models, Mapping):
-        named = dict(models)
+        named = {str(name): model for name, model in models.items()}
+        for name, model in named.items():
+            check_model(model, f"models[{name!r}]")
     else:
         models = [models] if isinstance(models, bl.Model) else models
+        if not isinstance(models, Iterable) or isinstance(models, str):
+            raise TypeError(f"models must be backlit Models, not {type(models).__name__}")
+        models = list(models)
+        for n, model in enumerate(models):
+            check_model(model, f"models[{n}]")
         named = {model.name or f"model {n}": model for n, model in enumerate(models, 1)}
         if len(named) != len(models):
             named = {f"model {n}": model for n, model in enumerate(models, 1)}

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from backlit.images import as_images
 from backlit.plots.saliency import map_colors
 from backlit.plots.scaling import PERCENTILE, pictures, scale, strongest_channel
-from backlit.plots.style import CAPTION, FAINT, GAP, HEADER, MARGIN, Sheet
+from backlit.plots.style import CAPTION, FAINT, GAP, HEADER, MARGIN, Sheet, text_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,20 +55,21 @@ def contact_sheet(
         raise ValueError("X and maps must not be empty")
     methods = list(dict.fromkeys(name for own in maps.values() for name in own))
     note_width = 0.75 if notes else 0.0
-    block = len(images) * (CELL + GAP) + note_width + BETWEEN
+    width = max(len(images) * (CELL + GAP), text_width(maps, weight="bold"))
+    block = width + note_width + BETWEEN
     top_line = HEADER + CAPTION + CELL + 2 * GAP
     sheet = Sheet(
         LEFT + len(maps) * block - BETWEEN + MARGIN,
         top_line + len(methods) * (CELL + GAP) + MARGIN,
+        title,
+        f"each map at full strength from its own {percentile:g}th percentile up",
         show=show,
     )
-    sheet.header(title, f"each map at full strength from its own {percentile:g}th percentile up")
     for row, method in enumerate(methods):
         middle = top_line + row * (CELL + GAP) + CELL / 2
         sheet.text(LEFT - 0.1, middle, method.replace("_", " "), align="right")
     for number, (model, own) in enumerate(maps.items()):
         left = LEFT + number * block
-        width = len(images) * (CELL + GAP)
         sheet.text(left + width / 2, HEADER + CAPTION / 2, model, align="center", weight="bold")
         for column, picture in enumerate(pictures(images)):
             sheet.picture(left + column * (CELL + GAP), HEADER + CAPTION, (CELL, CELL), picture)

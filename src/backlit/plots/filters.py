@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
+from math import isqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 import backlit as bl
 from backlit.images import model_images
-from backlit.layers.base import Layer
-from backlit.plots.scaling import PERCENTILE, display_limit
-from backlit.plots.style import CAPTION, FAINT, GAP, HEADER, MARGIN, PER_ROW, Sheet
+from backlit.layers.base import Layer, whole
+from backlit.model import check_model
+from backlit.plots.scaling import PERCENTILE, check_percentile, display_limit
+from backlit.plots.style import CAPTION, FAINT, GAP, HEADER, MARGIN, PER_ROW, Sheet, cell_size
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CELL = 0.84
+WIDTH = 9.0  # of a row of filters
 
 
 def show_filters(
     model: bl.Model,
     *,
+    most: int = 256,
     percentile: float = PERCENTILE,
     title: str = "First-layer filters",
     show: bool | None = None,
 ) -> Figure:
     """The weights of the first layer that has any, a small grey picture for each filter.
 
-    Of a convolution, one picture for each output channel (of several input channels, a row of
-    pictures side by side); of a dense layer, one for each unit, in the shape of the input. All
-    share one scale, grey being 0.
+    Of a convolution, one picture for each output channel (of up to ten input channels a row of
+    pictures side by side, of more a square of them); of a dense layer, one for each unit, in the
+    shape of the input. All share one scale, grey being 0.
 
     Parameters
     ----------
     model : Model
+    most : int
+        How many filters to show at most, 1 or more: the first.
     percentile : float
         The percentile of all magnitudes that is shown as black or white.
     title : str
@@ -46,26 +51,32 @@ def show_filters(
 
     Raises
     ------
-    ValueError
-        If no layer has weights.
+    ValueError, TypeError
+        If no layer has weights, or those of the first are no pictures; if `most` or `percentile`
+        is out of range.
     """
+    check_model(model)
+    most = whole("most", most, 1)
+    check_percentile(percentile)
     filters = first_filters(model)
-    count, channels, rows, columns = filters.shape
-    pictures = filters.transpose(0, 2, 1, 3).reshape(count, rows, channels * columns)
-    width = CELL * channels
-    height = CELL * rows / columns
-    per_row = max(1, min(PER_ROW // channels, count))
+    total, channels, rows, columns = filters.shape
+    limit = display_limit(filters, percentile)
+    pictures, (width, height) = arranged(filters[:most])
+    count = len(pictures)
+    gap = GAP if channels <= PER_ROW else 3 * GAP  # more than within a square
+    per_row = max(1, min(int((WIDTH + gap) / (width + gap)), count))
     lines = -(-count // per_row)
+    shown = f"{count}" if count == total else f"the first {count} of {total} filters, each"
     sheet = Sheet(
-        2 * MARGIN + per_row * (width + GAP) - GAP,
+        2 * MARGIN + per_row * (width + gap) - gap,
         HEADER + lines * (height + CAPTION + GAP) + MARGIN,
+        title,
+        f"{shown} of {rows}×{columns}; grey is 0, white positive, black negative",
         show=show,
     )
-    sheet.header(title, f"{count} of {rows}×{columns}; grey is 0, white positive, black negative")
-    limit = display_limit(filters, percentile)
     for number, pixels in enumerate(pictures):
         row, column = divmod(number, per_row)
-        left = MARGIN + column * (width + GAP)
+        left = MARGIN + column * (width + gap)
         top = HEADER + row * (height + CAPTION + GAP)
         style = {"cmap": "gray", "vmin": -limit, "vmax": limit}
         sheet.picture(left, top, (width, height), pixels, **style)
@@ -74,13 +85,35 @@ def show_filters(
     return sheet.done()
 
 
+def arranged(filters: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
+    """A picture for each filter, of its channels side by side or in a square, and its inches."""
+    count, channels, rows, columns = filters.shape
+    width, height = cell_size(rows, columns)
+    if channels <= PER_ROW:
+        pictures = filters.transpose(0, 2, 1, 3).reshape(count, rows, channels * columns)
+        share = min(1.0, WIDTH / (channels * width))
+        return pictures, (share * channels * width, share * height)
+    side = isqrt(channels - 1) + 1
+    square = np.full((count, side * side, rows + 1, columns + 1), np.nan)  # with gaps between
+    square[:, :channels, :rows, :columns] = filters
+    square = square.reshape(count, side, side, rows + 1, columns + 1).transpose(0, 1, 3, 2, 4)
+    pictures = square.reshape(count, side * (rows + 1), side * (columns + 1))[:, :-1, :-1]
+    return pictures, cell_size(3 * pictures.shape[1], 3 * pictures.shape[2])
+
+
 def first_filters(model: bl.Model) -> np.ndarray:
     """The first weights, as (filters, channels, rows, columns)."""
     for layer in all_layers(model.layers):
         if isinstance(layer, bl.Conv2D):
             return layer.weights
         if isinstance(layer, bl.Dense):
-            return model_images(model, layer.weights.T, "the first layer's weights")
+            try:
+                return model_images(model, layer.weights.T)
+            except ValueError:
+                raise ValueError(
+                    f"model must take pictures to show filters of, but its first dense layer "
+                    f"takes {layer.weights.shape[0]} values, which are none"
+                ) from None
     raise ValueError("model must have a dense or convolution layer to show filters of")
 
 

@@ -8,12 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 import backlit as bl
-from backlit.arguments import check_classifier
+from backlit.arguments import check_classifier, check_targets
 from backlit.images import as_labels, model_images
+from backlit.layers.base import whole
+from backlit.model import check_model
 from backlit.plots.saliency import map_colors
-from backlit.plots.scaling import PERCENTILE, pictures, scale, strongest_channel
+from backlit.plots.scaling import PERCENTILE, check_percentile, pictures, scale, strongest_channel
 from backlit.plots.style import (
     ALARM,
+    APART,
     CAPTION,
     FAINT,
     GAP,
@@ -22,7 +25,9 @@ from backlit.plots.style import (
     PER_ROW,
     Sheet,
     cell_size,
+    text_width,
 )
+from backlit.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,26 +71,27 @@ def wrong(
 
     Raises
     ------
-    ValueError
-        If `most` is below 1, the labels are not as many as the samples, samples are no pictures,
-        or the model's outputs are no classes.
+    ValueError, TypeError
+        If `most` is below 1, the labels are not as many as the samples or no classes of the
+        model's, samples are no pictures, or the model's outputs are no classes.
     """
-    if most < 1:
-        raise ValueError(f"most must be at least 1, got {most}")
+    check_model(model)
+    most = whole("most", most, 1)
+    check_percentile(percentile)
     check_classifier(model.outputs)
     samples = np.asarray(X)
     images = model_images(model, samples)
     labels = as_labels(y, len(images))
+    check_targets(labels, len(images), model.classes, model.outputs, "y")
     probabilities = model.predict_proba(samples)
     predicted = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
     mistakes = np.flatnonzero(predicted != labels)
     total = len(mistakes)
     mistakes = mistakes[np.argsort(-confidence[mistakes], kind="stable")][:most]
+    among = counted(len(labels), "sample")
     if total == 0:
-        sheet = Sheet(0, HEADER + MARGIN, show=show)
-        sheet.header(title, f"none among {len(labels)} samples")
-        return sheet.done()
+        return Sheet(0, HEADER + MARGIN, title, f"none among {among}", show=show).done()
 
     chosen = samples[mistakes]
     seen = pictures(images[mistakes])
@@ -97,19 +103,24 @@ def wrong(
     columns = min(len(mistakes), PER_ROW)
     blocks = -(-len(mistakes) // PER_ROW)
     block = 2 * CAPTION + 3 * (height + GAP)
+    titles = [f"said {predicted[i]} ({percentage(confidence[i])})" for i in mistakes]
+    pitch = max(width + GAP, text_width(titles, size=8) + APART)
+    order = ""
+    if total > len(mistakes):
+        order = f"the {f'{most} ' if most > 1 else ''}most confident of "
     sheet = Sheet(
-        LEFT + columns * (width + GAP) + MARGIN - GAP,
+        LEFT + columns * pitch + MARGIN - GAP,
         HEADER + blocks * (block + GAP) + MARGIN - GAP,
+        title,
+        f"{order}{total} among {among}",
         show=show,
     )
-    order = f"the {len(mistakes)} most confident of " if total > len(mistakes) else ""
-    sheet.header(title, f"{order}{total} among {len(labels)} samples")
     for number, index in enumerate(mistakes):
         row, column = divmod(number, PER_ROW)
-        left, top = LEFT + column * (width + GAP), HEADER + row * (block + GAP)
-        middle = left + width / 2
+        middle, top = LEFT + (column + 0.5) * pitch - GAP / 2, HEADER + row * (block + GAP)
+        left = middle - width / 2
         sheet.text(middle, top + 0.5 * CAPTION, f"is {labels[index]}", align="center")
-        words = f"said {predicted[index]} ({percentage(confidence[index])})"
+        words = titles[number]
         sheet.text(middle, top + 1.4 * CAPTION, words, align="center", color=ALARM, size=8)
         for place, name in enumerate(ROWS):
             below = top + 2 * CAPTION + place * (height + GAP)

@@ -11,8 +11,10 @@ from matplotlib import colormaps
 import backlit as bl
 from backlit.arguments import check_classifier
 from backlit.images import as_labels, model_images
-from backlit.plots.scaling import PERCENTILE, pictures, scale, strongest_channel
+from backlit.model import check_model
+from backlit.plots.scaling import PERCENTILE, check_percentile, pictures, scale, strongest_channel
 from backlit.plots.style import (
+    APART,
     CAPTION,
     DIVERGING,
     FAINT,
@@ -24,6 +26,7 @@ from backlit.plots.style import (
     Sheet,
     cell_size,
     said,
+    text_width,
 )
 
 if TYPE_CHECKING:
@@ -79,10 +82,12 @@ def show_saliency(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         For no samples, another number of labels than samples, samples that are no pictures,
-        and whatever `backlit.saliency` refuses.
+        a percentile out of range, and whatever `backlit.saliency` refuses.
     """
+    check_model(model)
+    check_percentile(percentile)
     check_classifier(model.outputs)
     samples = np.asarray(X_samples)
     if is_cnn and samples.ndim != 4:
@@ -109,20 +114,23 @@ def show_saliency(
     block = CAPTION + 3 * (height + GAP)
     blocks = -(-len(images) // PER_ROW)
     columns = min(len(images), PER_ROW)
+    titles = [said(*both) for both in zip(labels, predicted, strict=True)]
+    pitch = max(width + GAP, text_width(words for words, _ in titles) + APART)
     sheet = Sheet(
-        LEFT + columns * (width + GAP) + MARGIN - GAP,
+        LEFT + columns * pitch + MARGIN - GAP,
         HEADER + blocks * (block + GAP) + MARGIN - GAP,
+        title,
+        f"each map at full strength from its own {percentile:g}th percentile up",
         show=show,
     )
-    sheet.header(title, f"each map at full strength from its own {percentile:g}th percentile up")
     for index in range(len(images)):
         row, column = divmod(index, PER_ROW)
-        left, top = LEFT + column * (width + GAP), HEADER + row * (block + GAP)
-        words, color = said(labels[index], predicted[index])
-        sheet.text(left + width / 2, top + CAPTION / 2, words, align="center", color=color)
+        middle, top = LEFT + (column + 0.5) * pitch - GAP / 2, HEADER + row * (block + GAP)
+        words, color = titles[index]
+        sheet.text(middle, top + CAPTION / 2, words, align="center", color=color)
         for place, (name, pixels, style) in enumerate(rows):
             below = top + CAPTION + place * (height + GAP)
-            sheet.picture(left, below, (width, height), pixels[index], **style)
+            sheet.picture(middle - width / 2, below, (width, height), pixels[index], **style)
             if column == 0:
                 sheet.text(LEFT - 0.1, below + height / 2, name, color=FAINT, align="right")
     return sheet.done()

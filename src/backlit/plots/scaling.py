@@ -8,7 +8,17 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from backlit.layers.base import number
+
 PERCENTILE = 99.0
+
+
+def check_percentile(percentile: float) -> float:
+    """A percentile above 0."""
+    percentile = number("percentile", percentile)
+    if not 0 < percentile <= 100:
+        raise ValueError(f"percentile must be above 0 and at most 100, got {percentile:g}")
+    return percentile
 
 
 def display_limit(values: npt.ArrayLike, percentile: float = PERCENTILE) -> float:
@@ -27,8 +37,7 @@ def display_limit(values: npt.ArrayLike, percentile: float = PERCENTILE) -> floa
         The percentile of ``|values|``, by linear interpolation. Where that is 0 (a map with
         few pixels other than 0) the maximum, and 1 where that is 0 too, so that one can divide.
     """
-    if not 0 < percentile <= 100:
-        raise ValueError(f"percentile must be above 0 and at most 100, got {percentile}")
+    percentile = check_percentile(percentile)
     magnitudes = np.abs(np.asarray(values))
     if magnitudes.size == 0:
         raise ValueError(f"values must not be empty, got shape {magnitudes.shape}")

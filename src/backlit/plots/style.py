@@ -6,6 +6,8 @@ pyplot, so no figure stays behind in memory.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from textwrap import wrap
 from typing import Any, Literal
 
 import matplotlib
@@ -25,12 +27,35 @@ HEADER = 0.62  # title and subtitle
 CAPTION = 0.24  # a line of text above or below a picture
 NARROWEST = 5.0  # room for title and subtitle above a single picture
 PER_ROW = 10
+THINNEST, TALLEST = 0.36, 2.52  # pictures
+APART = 0.18  # neighbouring words
 
 
 def cell_size(height: int, width: int) -> tuple[float, float]:
-    """Inches (width, height) for one picture: a dot per pixel or more, within reason."""
-    inches = min(max(width / DOTS, 0.84), 1.68)
-    return inches, inches * height / width
+    """Inches (width, height) for one picture: a dot per pixel or more, within reason.
+
+    Pixels are squares, except in strips that would be too thin to see.
+    """
+    inches = min(max(width / DOTS, 0.84), 1.68, TALLEST * width / height)
+    return max(inches, THINNEST), max(inches * height / width, THINNEST)
+
+
+def text_width(words: Iterable[str], size: float = 9.0, **style: Any) -> float:
+    """Inches that the widest of some words takes."""
+    figure = Figure(dpi=DOTS)
+    FigureCanvasAgg(figure)
+    texts = [figure.text(0, 0, one, fontsize=size, parse_math=False, **style) for one in words]
+    return max((text.get_window_extent().width / DOTS for text in texts), default=0.0)
+
+
+def wrapped(words: str, room: float, **style: Any) -> str:
+    """Words, in as many lines as it takes to stay within so many inches."""
+    letters = len(words)
+    lines = words
+    while (width := text_width([lines], **style)) > room and letters > 1:
+        letters = min(letters - 1, int(letters * room / width) + 1)
+        lines = "\n".join(line for own in words.splitlines() for line in wrap(own, letters))
+    return lines
 
 
 def stays_open(show: bool | None) -> bool:
@@ -43,12 +68,23 @@ class Sheet:
 
     Parameters
     ----------
+    title, subtitle
+        What the sheet shows, and in fainter letters how to read it. Where they take more lines
+        than one, the sheet gets higher and all that is put on it moves down.
     show
         True: shown when done, by pyplot. False: not. None: if matplotlib is interactive.
     """
 
-    def __init__(self, width: float, height: float, *, show: bool | None) -> None:
-        self.width, self.height = max(width, NARROWEST), height
+    def __init__(
+        self, width: float, height: float, title: str, subtitle: str, *, show: bool | None
+    ) -> None:
+        self.width = max(width, NARROWEST)
+        room = self.width - 2 * MARGIN
+        title = wrapped(str(title), room, size=11.5, weight="bold")
+        subtitle = wrapped(subtitle, room, size=8.5)
+        above, more = 0.2 * title.count("\n"), 0.15 * subtitle.count("\n")
+        self.moved = above + more
+        self.height = height + self.moved
         self.shown = stays_open(show)
         size = (self.width, self.height)
         if self.shown:
@@ -58,11 +94,8 @@ class Sheet:
         else:
             self.figure = Figure(figsize=size, dpi=DOTS, facecolor="white")
             FigureCanvasAgg(self.figure)
-
-    def header(self, title: str, subtitle: str = "") -> None:
-        """What the sheet shows, and in fainter letters how to read it."""
-        self.text(MARGIN, 0.24, title, size=11.5, weight="bold")
-        self.text(MARGIN, 0.45, subtitle, size=8.5, color=FAINT)
+        self.text(MARGIN, 0.24 - more - above / 2, title, size=11.5, weight="bold")
+        self.text(MARGIN, 0.45 - more / 2, subtitle, size=8.5, color=FAINT)
 
     def text(
         self,
@@ -76,6 +109,7 @@ class Sheet:
         **style: Any,
     ) -> None:
         """Words whose middle line is `top` inches below the upper edge."""
+        top += self.moved
         self.figure.text(
             left / self.width,
             1 - top / self.height,
@@ -84,11 +118,13 @@ class Sheet:
             color=color,
             ha=align,
             va="center_baseline",
+            parse_math=False,
             **style,
         )
 
     def axes(self, left: float, top: float, width: float, height: float, **style: Any) -> Axes:
         """Axes whose upper left corner lies (left, top) inches from the sheet's."""
+        top += self.moved
         return self.figure.add_axes(
             (
                 left / self.width,
@@ -113,7 +149,7 @@ class Sheet:
         """
         axes = self.axes(left, top, *size)
         axes.set_axis_off()
-        fits = pixels.shape[1] <= size[0] * DOTS
+        fits = pixels.shape[1] <= size[0] * DOTS and pixels.shape[0] <= size[1] * DOTS
         axes.imshow(pixels, aspect="auto", interpolation="nearest" if fits else "auto", **style)
         return axes
 
