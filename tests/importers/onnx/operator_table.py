@@ -43,7 +43,8 @@ SKIPPED = """
 to another type*: a cast to integers or 8 bits;
 *mixes samples*: the operation is along axis 0, or its other input differs from sample to sample,
 also when the case's tensors are taken for those of one sample; *other operators*: the operator
-spelled out as a function, with operators that are not in the table.
+spelled out as a function, with operators that are not in the table; *aligns corners of unrounded
+sizes*: onnxruntime and PyTorch align those of the size that comes out, and so do we.
 
 """
 
