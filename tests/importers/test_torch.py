@@ -160,6 +160,21 @@ def test_attention_moves_the_samples_axis(batch_first, weights):
     assert_agrees(model, module, samples(17, 5, 12))
 
 
+def test_masks_of_minus_infinity_leave_attributions_finite():
+    mask = torch.full((5, 5), -torch.inf).triu(1)
+
+    class Masked(nn.Module):
+        def forward(self, x):
+            return ((x @ x.transpose(1, 2) + mask).softmax(-1) @ x).mean(1)
+
+    module, X = Masked(), samples(3, 5, 6)
+    model = bl.from_torch(module, torch.zeros(1, 5, 6))
+    assert_agrees(model, module, X)
+    shares = bl.deeplift(model, X, target=1, baseline=0)
+    difference = model.logits(X) - model.logits(np.zeros_like(X))
+    assert_close(shares.sum(axis=(1, 2)), difference[:, 1], 1e-4)
+
+
 def test_samples_and_places_in_one_axis():
     module = Function(lambda x: F.relu(x.reshape(-1, 6)).mul(2).tanh().view(-1, 3, 6).sum(1))
     model = bl.from_torch(module, torch.zeros(1, 3, 6))
