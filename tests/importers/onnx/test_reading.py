@@ -14,7 +14,7 @@ from backlit.operators import AxisMap, Reshape, Transpose
 onnx = pytest.importorskip("onnx")
 
 from tests.importers.onnx.models import make_model, one_operator  # noqa: E402
-from tests.importers.onnx.operator_cases import integers, normal, positive  # noqa: E402
+from tests.importers.onnx.operator_cases import floats, integers, normal, positive  # noqa: E402
 
 IMAGE = (3, 6, 5)
 
@@ -432,6 +432,58 @@ def test_branches_by_value_are_refused():
         UnsupportedError, match=r"If_2 .* its condition depends on the model's input"
     ):
         bl.load(branching(condition))
+
+
+def test_where_with_minus_infinity_leaves_attributions_finite():
+    constants = {"m": np.tri(4, dtype=bool)[None], "low": np.float32(-np.inf)}
+    nodes = [("Where", "m x low", "w", {}), ("Softmax", "w", "s", {}), ("MatMul", "s x", "y", {})]
+    model, X = bl.load(make_model(nodes, (4, 4), constants), outputs="values"), normal(3, 4, 4)
+    shares = bl.deeplift(model, X, target=6, baseline=0)
+    difference = model.logits(X) - model.logits(np.zeros_like(X))
+    np.testing.assert_allclose(shares.sum(axis=(1, 2)), difference[:, 6], atol=1e-4)
+
+
+FOLDED = {
+    "Softmax, flat": ("Softmax", 11, [normal(2, 3, 4)], {"axis": 1}),
+    "Hardmax, flat": ("Hardmax", 11, [normal(2, 3, 4)], {}),
+    "DequantizeLinear": ("DequantizeLinear", 13, [np.arange(4, dtype=np.int8), floats(0.1)[0]], {}),
+    "Resize 10": ("Resize", 10, [normal(1, 1, 3, 3), floats(1, 1, 2, 1.5)], {}),
+    "Upsample 7": ("Upsample", 7, [normal(1, 1, 3, 3)], {"scales": [1.0, 1.0, 2.0, 2.0]}),
+    "Upsample 9": (
+        "Upsample",
+        9,
+        [normal(1, 1, 3, 3), floats(1, 1, 2, 1.5)],
+        {"mode": "linear"},
+    ),
+    "BatchNormalization 7": ("BatchNormalization", 7, [normal(2, 3), *positive(4, 3)], {}),
+    "GroupNormalization": (
+        "GroupNormalization",
+        18,
+        [normal(1, 4, 3), *positive(2, 2)],
+        {"num_groups": 2},
+    ),
+    "Gelu": ("Gelu", 20, [normal(3)], {}),
+    "Mish": ("Mish", 18, [normal(3)], {}),
+    "HardSwish": ("HardSwish", 14, [normal(3)], {}),
+}
+
+
+@pytest.mark.parametrize("name", FOLDED)
+def test_operations_on_constants_are_those_of_onnxruntime(name):
+    runtime = pytest.importorskip("onnxruntime")
+    kind, opset, values, attributes = FOLDED[name]
+    constants = {f"c{number}": value for number, value in enumerate(values)}
+    nodes = [
+        (kind, " ".join(constants), "f", attributes),
+        ("Reshape", "f row", "r", {}),
+        ("Add", "x zero", "h", {}),
+        ("Concat", "h r", "y", {"axis": 1}),
+    ]
+    constants |= {"row": integers(1, -1), "zero": np.float32(0)}
+    model = make_model(nodes, (2,), constants, opset, batch=1)
+    x = normal(1, 2)
+    (expected,) = runtime.InferenceSession(model.SerializeToString()).run(None, {"x": x})
+    np.testing.assert_allclose(bl.load(model, outputs="values").logits(x), expected, atol=1e-5)
 
 
 # --- other types ----------------------------------------------------------------------------------
