@@ -270,6 +270,14 @@ def test_arguments_are_checked(module, example, error, message):
         bl.from_torch(module, example)
 
 
+def test_the_only_tensor_of_several_outputs():
+    module = Function(lambda x: (x.tanh(), None))
+    model = bl.from_torch(module, torch.zeros(1, 6))
+    assert model.classes == 6
+    with pytest.raises(TypeError, match="output must be an int, not str: 'a'"):
+        bl.from_torch(module, torch.zeros(1, 6), output="a")
+
+
 def test_load_says_what_takes_modules():
     with pytest.raises(TypeError, match="not Linear; from_torch"):
         bl.load(nn.Linear(6, 2))

@@ -41,7 +41,9 @@ def test_bytes_models_and_paths_are_the_same(tmp_path):
     path = tmp_path / "model.onnx"
     onnx.save(model, path)
     expected = bl.load(model).logits(X)
-    for source in (path, str(path), model.SerializeToString()):
+    data = model.SerializeToString()
+    upper = path.rename(tmp_path / "copy.ONNX")
+    for source in (upper, str(upper), data, bytearray(data), memoryview(data)):
         assert (bl.load(source).logits(X) == expected).all()
 
 
@@ -54,6 +56,9 @@ def test_weights_in_external_files(tmp_path):
     assert (bl.load(path).logits(X) == expected).all()
     with pytest.raises(ValueError, match="'w' lie in an external file; give the model's path"):
         bl.load(path.read_bytes())
+    (tmp_path / "weights.bin").unlink()
+    with pytest.raises(FileNotFoundError, match=r"model\.onnx' lacks weights: .*weights\.bin"):
+        bl.load(path)
 
 
 def test_layers_have_the_names_of_nodes():
@@ -104,6 +109,47 @@ def test_operators_of_other_domains():
     model.graph.node[1].domain = "com.example"
     with pytest.raises(UnsupportedError, match=r"com\.example\.Relu: Relu_1"):
         bl.load(model)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"constants": ["s"]}, "constants must map names to arrays, but is a list"),
+        ({"input_shape": 5}, "input_shape must be a tuple of ints, got 5"),
+    ],
+)
+def test_options_of_another_type(options, message):
+    with pytest.raises(TypeError, match=message):
+        bl.load(network(), **options)
+
+
+def test_constants_of_another_type():
+    model = make_model([("Mul", "x s", "y", {})], (4,))
+    model.graph.input.append(onnx.helper.make_tensor_value_info("s", 1, []))
+    with pytest.raises(TypeError, match=r"constants\['s'\] must hold numbers, not object"):
+        bl.load(model, constants={"s": None})
+
+
+def test_damaged_graphs():
+    with pytest.raises(ValueError, match="no node of the model computes its output 'zz'"):
+        bl.load(make_model([("Relu", "x", "y", {})], (4,), output="zz"))
+    model = network()
+    model.graph.initializer[0].data_type = 99
+    with pytest.raises(ValueError, match="the weights of 'w' cannot be read"):
+        bl.load(model)
+
+
+@pytest.mark.parametrize(
+    ("kind", "constant", "message"),
+    [
+        ("Gather", integers(4), r"its indices are outside of axis 1 of shape \(97, 4\)"),
+        ("Gather", integers(-5), r"its indices are outside of axis 1"),
+        ("Split", integers(3), r"its sizes \[3\] are not those of axis 1 of shape \(97, 4\)"),
+    ],
+)
+def test_entries_that_are_not_there(kind, constant, message):
+    with pytest.raises(ValueError, match=message):
+        bl.load(one_operator(kind, (4,), [constant], axis=1))
 
 
 def test_old_opsets():

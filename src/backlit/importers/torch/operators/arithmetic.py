@@ -91,12 +91,12 @@ def masked_fill(b: TorchBuilder, x: Tensor, mask: Value, value: Value) -> Tensor
 
 @operator("tril")
 def tril(b: TorchBuilder, x: Tensor, diagonal: int = 0) -> Tensor:
-    return b.binary("multiply", x, np.tri(*x.shape[-2:], diagonal))
+    return b.binary("multiply", x, np.tri(x.shape[-2], x.shape[-1], diagonal))
 
 
 @operator("triu")
 def triu(b: TorchBuilder, x: Tensor, diagonal: int = 0) -> Tensor:
-    return b.binary("multiply", x, 1 - np.tri(*x.shape[-2:], diagonal - 1))
+    return b.binary("multiply", x, 1 - np.tri(x.shape[-2], x.shape[-1], diagonal - 1))
 
 
 # --- matrix products ------------------------------------------------------------------------------
