@@ -145,8 +145,10 @@ def load(path: Any, **options: Any) -> Model:
 
 def _is_onnx(source: Any) -> bool:
     if isinstance(source, str | PathLike):
-        return str(source).endswith(".onnx")
-    return isinstance(source, bytes) or type(source).__name__ == "ModelProto"
+        return str(source).lower().endswith(".onnx")
+    return (
+        isinstance(source, bytes | bytearray | memoryview) or type(source).__name__ == "ModelProto"
+    )
 
 
 def _describe(value: Any, arrays: dict[str, np.ndarray], half: bool) -> Any:

@@ -25,7 +25,8 @@ def test_ablation_equals_captum(network, per_value):
         baselines=0.25,
         feature_mask=None if per_value else tensor(segments[None]).long(),
     )
-    found = bl.feature_ablation(model, x, 2, segments=segments, fill=0.25)
+    own = None if per_value else segments[None]  # as many samples as channels
+    found = bl.feature_ablation(model, x, 2, segments=own, fill=0.25)
     assert_maps_agree(found, theirs)
 
 

@@ -133,6 +133,28 @@ def test_models_in_onnx(tmp_path, capsys, models, mnist):
     np.testing.assert_array_equal(bl.load(back).predict(X), models["mnist_cnn"].predict(X))
 
 
+def test_convert_chooses_outputs_and_constants(tmp_path, capsys):
+    onnx = pytest.importorskip("onnx")
+    h = onnx.helper
+    nodes = [h.make_node("Mul", ["x", "s"], ["a"]), h.make_node("Tanh", ["a"], ["b"])]
+    inputs = [
+        h.make_tensor_value_info("x", 1, ["n", "width"]),
+        h.make_tensor_value_info("s", 1, []),
+    ]
+    outputs = [h.make_tensor_value_info(name, 1, None) for name in "ab"]
+    graph = h.make_graph(nodes, "two", inputs, outputs)
+    source, factor, out = tmp_path / "m.onnx", tmp_path / "s.npy", tmp_path / "m.npz"
+    onnx.save(h.make_model(graph, opset_imports=[h.make_opsetid("", 17)]), source)
+    np.save(factor, np.float32(3))
+    words = ["--output", "a", "--input-shape", "4", "--constant", f"s={factor}"]
+    status, _, _ = run(capsys, "convert", source, out, *words)
+    assert status == 0
+    np.testing.assert_array_equal(bl.load(out).logits(np.ones((1, 4), np.float32)), [[3] * 4])
+    status, _, err = run(capsys, "convert", source, out, "--constant", "s")
+    assert status == 2
+    assert "--constant must be NAME=FILE.npy, got 's'" in err
+
+
 def test_methods(capsys):
     status, out, _ = run(capsys, "methods")
     assert status == 0

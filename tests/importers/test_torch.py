@@ -160,6 +160,21 @@ def test_attention_moves_the_samples_axis(batch_first, weights):
     assert_agrees(model, module, samples(17, 5, 12))
 
 
+def test_masks_of_minus_infinity_leave_attributions_finite():
+    mask = torch.full((5, 5), -torch.inf).triu(1)
+
+    class Masked(nn.Module):
+        def forward(self, x):
+            return ((x @ x.transpose(1, 2) + mask).softmax(-1) @ x).mean(1)
+
+    module, X = Masked(), samples(3, 5, 6)
+    model = bl.from_torch(module, torch.zeros(1, 5, 6))
+    assert_agrees(model, module, X)
+    shares = bl.deeplift(model, X, target=1, baseline=0)
+    difference = model.logits(X) - model.logits(np.zeros_like(X))
+    assert_close(shares.sum(axis=(1, 2)), difference[:, 1], 1e-4)
+
+
 def test_samples_and_places_in_one_axis():
     module = Function(lambda x: F.relu(x.reshape(-1, 6)).mul(2).tanh().view(-1, 3, 6).sum(1))
     model = bl.from_torch(module, torch.zeros(1, 3, 6))
@@ -253,6 +268,14 @@ def test_what_cannot_be_imported(function, message):
 def test_arguments_are_checked(module, example, error, message):
     with pytest.raises(error, match=message):
         bl.from_torch(module, example)
+
+
+def test_the_only_tensor_of_several_outputs():
+    module = Function(lambda x: (x.tanh(), None))
+    model = bl.from_torch(module, torch.zeros(1, 6))
+    assert model.classes == 6
+    with pytest.raises(TypeError, match="output must be an int, not str: 'a'"):
+        bl.from_torch(module, torch.zeros(1, 6), output="a")
 
 
 def test_load_says_what_takes_modules():

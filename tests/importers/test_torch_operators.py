@@ -129,6 +129,12 @@ ARITHMETIC = {
     "in place, a part": lambda x: set_part(x * 1),
     "in place, with a view": lambda x: write_and_read(x * 2, lambda y: y.view(-1, 4, 42)),
     "in place, with itself": lambda x: write_and_read(x * 2, F.dropout2d),
+    "where": lambda x: torch.where(constant(7, 6) > 0, x, 0.5),
+    "masked_fill": lambda x: x.masked_fill(constant(7, 6) > 0, 2.0),
+    "masked by minus infinity": lambda x: x.masked_fill(torch.eye(7, 6) > 0, -torch.inf).softmax(
+        -1
+    ),
+    "tril": lambda x: torch.tril(x, 1) + 2 * torch.triu(x, -2),
     "detached constant": lambda x: x * constant(4, 1, 1).detach(),
 }
 CONVOLUTIONS = {
@@ -237,6 +243,15 @@ SEQUENCES = {
     "attention, masked": lambda x: F.scaled_dot_product_attention(
         x, x, x, constant(5, 5) > torch.tensor(-0.9), scale=0.3
     ),
+    "attention of constants": lambda x: (
+        x + F.scaled_dot_product_attention(*[constant(1, 5, 6)] * 3)
+    ),
+    "dropout of a constant": lambda x: x + F.dropout(constant(5, 6), 0.3, training=False),
+    "einsum": lambda x: torch.einsum("bcd,ce->bde", x, constant(5, 3)),
+    "einsum, last axis": lambda x: torch.einsum("b...d,de->b...e", x, constant(6, 3)),
+    "tensordot": lambda x: torch.tensordot(x, constant(6, 3), 1),
+    "einsum of rows": lambda x: torch.einsum("bd,dk->bk", x[:, 0], constant(6, 3)),
+    "einsum of images": lambda x: torch.einsum("bchw,cd->bdhw", x[:, :, None], constant(5, 3)),
     "matrix from the left": lambda x: constant(3, 5) @ x,
     "baddbmm": lambda x: torch.baddbmm(constant(1, 5, 5), x, x.transpose(1, 2)),
     "first token": lambda x: torch.cat([constant(1, 1, 6).expand(len(x), -1, -1), x], 1)[:, 0:2],

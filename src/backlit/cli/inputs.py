@@ -45,14 +45,16 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def find_model(name: str) -> Model:
-    """A carried model by its name, or one saved at a path."""
+def find_model(name: str, **options: Any) -> Model:
+    """A carried model by its name, or one saved at a path; `options` as for `backlit.load`."""
     if name in NAMES:
+        if options:
+            raise ValueError(f"{sorted(options)} are options for ONNX models only")
         return carried(name)
     if not Path(name).exists():
         names = ", ".join(NAMES)
         raise FileNotFoundError(f"no file is named {name!r}, and no carried model: {names}")
-    return load(name)
+    return load(name, **options)
 
 
 def read_samples(data: str, limit: int | None, target: str) -> tuple[np.ndarray, Any]:

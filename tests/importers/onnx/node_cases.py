@@ -43,6 +43,12 @@ REASONS = {
     r"has operators that are not supported": "other operators",
 }
 
+# Cases whose expected outputs are not those of onnxruntime and PyTorch.
+EXCEPTIONS = {
+    "test_resize_downsample_scales_linear_align_corners": "aligns corners of unrounded sizes",
+    "test_resize_downsample_scales_cubic_align_corners": "aligns corners of unrounded sizes",
+}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -74,6 +80,8 @@ def cases():
 
 def run(operator, case):
     """Import a case's model, compute it, and compare."""
+    if case.name in EXCEPTIONS:
+        return Outcome(case.name, operator, EXCEPTIONS[case.name])
     inputs, outputs = case.data_sets[0]
     inputs, outputs = ([as_array(value) for value in values] for values in (inputs, outputs))
     if any(value is None for value in (*inputs, *outputs)):

@@ -16,10 +16,11 @@ INTRODUCTION = """# ONNX operators
 
 `bl.load("model.onnx")` takes these operators of the domain `ai.onnx`, in all their versions from
 opset {oldest} on. Weights, shapes, axes and the like must not depend on the model's input; whatever
-does not depend on it, by any operator of ONNX, is computed once, at import. Axis 0 of the input is
-the samples', which no operator may mix. For a while it may be moved behind others, as attention is
-written, or joined with the one behind it, as dense layers and normalisations of rows are: (samples,
-rows, features) reshaped to (samples * rows, features), and back. All is computed in float32.
+does not depend on it, by any operator of ONNX's reference implementation, is computed once, at
+import. Axis 0 of the input is the samples', which no operator may mix. For a while it may be moved
+behind others, as attention is written, or joined with the one behind it, as dense layers and
+normalisations of rows are: (samples, rows, features) reshaped to (samples * rows, features), and
+back. All is computed in float32.
 
 Derivatives where a function has none are those of the PyTorch function of the name: of equal maxima
 in a pooling window the first, in a reduction all take the gradient in equal shares (`torch.amax`),
@@ -43,7 +44,8 @@ SKIPPED = """
 to another type*: a cast to integers or 8 bits;
 *mixes samples*: the operation is along axis 0, or its other input differs from sample to sample,
 also when the case's tensors are taken for those of one sample; *other operators*: the operator
-spelled out as a function, with operators that are not in the table.
+spelled out as a function, with operators that are not in the table; *aligns corners of unrounded
+sizes*: onnxruntime and PyTorch align those of the size that comes out, and so do we.
 
 """
 

@@ -14,7 +14,7 @@ from backlit.operators import AxisMap, Reshape, Transpose
 onnx = pytest.importorskip("onnx")
 
 from tests.importers.onnx.models import make_model, one_operator  # noqa: E402
-from tests.importers.onnx.operator_cases import integers, normal, positive  # noqa: E402
+from tests.importers.onnx.operator_cases import floats, integers, normal, positive  # noqa: E402
 
 IMAGE = (3, 6, 5)
 
@@ -41,7 +41,9 @@ def test_bytes_models_and_paths_are_the_same(tmp_path):
     path = tmp_path / "model.onnx"
     onnx.save(model, path)
     expected = bl.load(model).logits(X)
-    for source in (path, str(path), model.SerializeToString()):
+    data = model.SerializeToString()
+    upper = path.rename(tmp_path / "copy.ONNX")
+    for source in (upper, str(upper), data, bytearray(data), memoryview(data)):
         assert (bl.load(source).logits(X) == expected).all()
 
 
@@ -54,6 +56,9 @@ def test_weights_in_external_files(tmp_path):
     assert (bl.load(path).logits(X) == expected).all()
     with pytest.raises(ValueError, match="'w' lie in an external file; give the model's path"):
         bl.load(path.read_bytes())
+    (tmp_path / "weights.bin").unlink()
+    with pytest.raises(FileNotFoundError, match=r"model\.onnx' lacks weights: .*weights\.bin"):
+        bl.load(path)
 
 
 def test_layers_have_the_names_of_nodes():
@@ -104,6 +109,47 @@ def test_operators_of_other_domains():
     model.graph.node[1].domain = "com.example"
     with pytest.raises(UnsupportedError, match=r"com\.example\.Relu: Relu_1"):
         bl.load(model)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"constants": ["s"]}, "constants must map names to arrays, but is a list"),
+        ({"input_shape": 5}, "input_shape must be a tuple of ints, got 5"),
+    ],
+)
+def test_options_of_another_type(options, message):
+    with pytest.raises(TypeError, match=message):
+        bl.load(network(), **options)
+
+
+def test_constants_of_another_type():
+    model = make_model([("Mul", "x s", "y", {})], (4,))
+    model.graph.input.append(onnx.helper.make_tensor_value_info("s", 1, []))
+    with pytest.raises(TypeError, match=r"constants\['s'\] must hold numbers, not object"):
+        bl.load(model, constants={"s": None})
+
+
+def test_damaged_graphs():
+    with pytest.raises(ValueError, match="no node of the model computes its output 'zz'"):
+        bl.load(make_model([("Relu", "x", "y", {})], (4,), output="zz"))
+    model = network()
+    model.graph.initializer[0].data_type = 99
+    with pytest.raises(ValueError, match="the weights of 'w' cannot be read"):
+        bl.load(model)
+
+
+@pytest.mark.parametrize(
+    ("kind", "constant", "message"),
+    [
+        ("Gather", integers(4), r"its indices are outside of axis 1 of shape \(97, 4\)"),
+        ("Gather", integers(-5), r"its indices are outside of axis 1"),
+        ("Split", integers(3), r"its sizes \[3\] are not those of axis 1 of shape \(97, 4\)"),
+    ],
+)
+def test_entries_that_are_not_there(kind, constant, message):
+    with pytest.raises(ValueError, match=message):
+        bl.load(one_operator(kind, (4,), [constant], axis=1))
 
 
 def test_old_opsets():
@@ -432,6 +478,58 @@ def test_branches_by_value_are_refused():
         UnsupportedError, match=r"If_2 .* its condition depends on the model's input"
     ):
         bl.load(branching(condition))
+
+
+def test_where_with_minus_infinity_leaves_attributions_finite():
+    constants = {"m": np.tri(4, dtype=bool)[None], "low": np.float32(-np.inf)}
+    nodes = [("Where", "m x low", "w", {}), ("Softmax", "w", "s", {}), ("MatMul", "s x", "y", {})]
+    model, X = bl.load(make_model(nodes, (4, 4), constants), outputs="values"), normal(3, 4, 4)
+    shares = bl.deeplift(model, X, target=6, baseline=0)
+    difference = model.logits(X) - model.logits(np.zeros_like(X))
+    np.testing.assert_allclose(shares.sum(axis=(1, 2)), difference[:, 6], atol=1e-4)
+
+
+FOLDED = {
+    "Softmax, flat": ("Softmax", 11, [normal(2, 3, 4)], {"axis": 1}),
+    "Hardmax, flat": ("Hardmax", 11, [normal(2, 3, 4)], {}),
+    "DequantizeLinear": ("DequantizeLinear", 13, [np.arange(4, dtype=np.int8), floats(0.1)[0]], {}),
+    "Resize 10": ("Resize", 10, [normal(1, 1, 3, 3), floats(1, 1, 2, 1.5)], {}),
+    "Upsample 7": ("Upsample", 7, [normal(1, 1, 3, 3)], {"scales": [1.0, 1.0, 2.0, 2.0]}),
+    "Upsample 9": (
+        "Upsample",
+        9,
+        [normal(1, 1, 3, 3), floats(1, 1, 2, 1.5)],
+        {"mode": "linear"},
+    ),
+    "BatchNormalization 7": ("BatchNormalization", 7, [normal(2, 3), *positive(4, 3)], {}),
+    "GroupNormalization": (
+        "GroupNormalization",
+        18,
+        [normal(1, 4, 3), *positive(2, 2)],
+        {"num_groups": 2},
+    ),
+    "Gelu": ("Gelu", 20, [normal(3)], {}),
+    "Mish": ("Mish", 18, [normal(3)], {}),
+    "HardSwish": ("HardSwish", 14, [normal(3)], {}),
+}
+
+
+@pytest.mark.parametrize("name", FOLDED)
+def test_operations_on_constants_are_those_of_onnxruntime(name):
+    runtime = pytest.importorskip("onnxruntime")
+    kind, opset, values, attributes = FOLDED[name]
+    constants = {f"c{number}": value for number, value in enumerate(values)}
+    nodes = [
+        (kind, " ".join(constants), "f", attributes),
+        ("Reshape", "f row", "r", {}),
+        ("Add", "x zero", "h", {}),
+        ("Concat", "h r", "y", {"axis": 1}),
+    ]
+    constants |= {"row": integers(1, -1), "zero": np.float32(0)}
+    model = make_model(nodes, (2,), constants, opset, batch=1)
+    x = normal(1, 2)
+    (expected,) = runtime.InferenceSession(model.SerializeToString()).run(None, {"x": x})
+    np.testing.assert_allclose(bl.load(model, outputs="values").logits(x), expected, atol=1e-5)
 
 
 # --- other types ----------------------------------------------------------------------------------

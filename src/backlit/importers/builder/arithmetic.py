@@ -9,6 +9,19 @@ from backlit.importers.builder.shapes import ShapeBuilder
 from backlit.layers import Activation, BatchNorm, Clip, ReLU
 from backlit.operators import Add, Binary, Reshape
 
+HIDDEN = -1e30  # in place of minus infinity: differences of it are 0, its softmax is as small
+
+
+def finite(function: str, a: Value, b: Value) -> tuple[Value, Value]:
+    """A sum's or difference's values, those that mask entries by minus infinity made finite."""
+    if function in ("add", "subtract") and not isinstance(a, Tensor):
+        a = np.maximum(a, HIDDEN)
+    if function == "add" and not isinstance(b, Tensor):
+        b = np.maximum(b, HIDDEN)
+    if function == "subtract" and not isinstance(b, Tensor):
+        b = np.minimum(b, -HIDDEN)
+    return a, b
+
 
 class ArithmeticBuilder(ShapeBuilder):
     """Operations on each entry; constants are taken into affine maps."""
@@ -45,6 +58,7 @@ class ArithmeticBuilder(ShapeBuilder):
 
     def binary(self, function: str, a: Value, b: Value) -> Tensor:
         """add, subtract, multiply, divide, larger, smaller or raise_to, with broadcasting."""
+        a, b = finite(function, a, b)
         if isinstance(a, Tensor) and not isinstance(b, Tensor):
             simple = self._with_constant(function, a, np.asarray(b, np.float64))
             if simple is not None:
@@ -70,6 +84,16 @@ class ArithmeticBuilder(ShapeBuilder):
         if first.shape == second.shape and function == "add":
             return self.append(Add(), first, second)
         return self.append(Binary(function), first, second)
+
+    def choose(self, mask: np.ndarray, a: Value, b: Value) -> Tensor:
+        """Where a constant mask holds, a, else b: what it takes from each side, added up."""
+        parts: list[Value] = []
+        for value, chosen in ((a, mask), (b, ~mask)):
+            if isinstance(value, Tensor):
+                parts.append(self.binary("multiply", value, chosen.astype(np.float32)))
+            else:  # not a product: infinity times zero is not zero
+                parts.append(np.where(chosen, np.asarray(value), 0.0))
+        return self.binary("add", *parts)
 
     def _aligned(self, value: Value, shape: tuple[int, ...]) -> Tensor:
         tensor = self.tensor(value, shape)

@@ -81,12 +81,7 @@ def function_of_each(context: Context, node: Operation) -> Outputs:
 
 @operator("Where", limits="the condition must be constant")
 def where(context: Context, node: Operation) -> Outputs:
-    """What the condition takes from each side, added up."""
-    chosen = node.weights(0).astype(bool)
-    parts: list[Value] = []
-    for value, mask in ((node.inputs[1], chosen), (node.inputs[2], ~chosen)):
-        if isinstance(value, Tensor):
-            parts.append(context.builder.binary("multiply", value, mask.astype(np.float32)))
-        else:  # not a product: infinity times zero is not zero
-            parts.append(np.where(mask, np.asarray(value), 0.0))
-    return context.builder.binary("add", *parts)
+    a, b = node.inputs[1:3]
+    assert a is not None
+    assert b is not None
+    return context.builder.choose(node.weights(0).astype(bool), a, b)

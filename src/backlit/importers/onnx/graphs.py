@@ -80,7 +80,10 @@ def sample_shape(entry: Any, input_shape: Sequence[int] | None) -> tuple[tuple[i
             )
         shape = tuple(n for n in own if n is not None)
     else:
-        shape = tuple(int(n) for n in input_shape)
+        try:
+            shape = tuple(int(n) for n in input_shape)
+        except (TypeError, ValueError):
+            raise TypeError(f"input_shape must be a tuple of ints, got {input_shape!r}") from None
         if known and (
             len(shape) != len(own)
             or any(a not in (None, b) for a, b in zip(own, shape, strict=True))
@@ -111,4 +114,7 @@ def attributes_of(node: Any) -> dict[str, Any]:
 def to_array(tensor: Any) -> np.ndarray:
     from onnx import numpy_helper
 
-    return numpy_helper.to_array(tensor)
+    try:
+        return numpy_helper.to_array(tensor)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the weights of {tensor.name!r} cannot be read: {error!r}") from error

@@ -74,12 +74,18 @@ class Importer:
 
     def _take_inputs(self, graph: Any, constants: Mapping[str, Any]) -> Any:
         """Keep the constants; returns the one input that is left."""
+        if not isinstance(constants, Mapping):
+            raise TypeError(
+                f"constants must map names to arrays, but is a {type(constants).__name__}"
+            )
         inputs = [value for value in graph.input if value.name not in self.values]
         names = [value.name for value in inputs]
         if unknown := sorted(set(constants) - set(names)):
             raise ValueError(f"constants has {unknown}, but the model's inputs are {names}")
         for key, value in constants.items():
-            self.values[key] = np.asarray(value)
+            self.values[key] = array = np.asarray(value)
+            if array.dtype.kind in "OSU":
+                raise TypeError(f"constants[{key!r}] must hold numbers, not {array.dtype}")
         left = [value for value in inputs if value.name not in constants]
         if len(left) == 1:
             return left[0]
@@ -109,6 +115,8 @@ class Importer:
     def run(self) -> Tensor:
         """The output, after all nodes in order."""
         self._run_nodes(Context(self.builder, self.opset), self.nodes)
+        if self.output not in self.values:
+            raise ValueError(f"no node of the model computes its output {self.output!r}")
         result = self.values[self.output]
         if isinstance(result, displaced.Displaced):
             if self.builder.batch != 1:

@@ -22,6 +22,8 @@ def split(context: Context, node: Operation) -> Outputs:
         largest = -(-x.shape[axis] // count)
         sizes = [largest] * (count - 1) + [x.shape[axis] - largest * (count - 1)]
     ends = np.cumsum(sizes).tolist()
+    if sum(sizes) != x.shape[axis] or min(sizes) < 0:
+        raise ValueError(f"its sizes {sizes} are not those of axis {axis} of shape {x.shape}")
     return tuple(
         context.builder.gather(x, axis, range(end - size, end)) if name else None
         for name, size, end in zip(node.outputs, sizes, ends, strict=True)
@@ -50,8 +52,10 @@ def slice_(context: Context, node: Operation) -> Outputs:
 def gather(context: Context, node: Operation) -> Outputs:
     builder, x = context.builder, node.tensor()
     axis = int(node.attributes.get("axis", 0)) % len(x.shape)
-    indices = node.weights(1)
-    taken = builder.gather(x, axis, indices.reshape(-1) % x.shape[axis])
+    indices, size = node.weights(1), x.shape[axis]
+    if ((indices < -size) | (indices >= size)).any():
+        raise ValueError(f"its indices are outside of axis {axis} of shape {x.shape}")
+    taken = builder.gather(x, axis, indices.reshape(-1) % size)
     return builder.reshape(taken, (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
 
 

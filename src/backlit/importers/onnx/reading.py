@@ -69,6 +69,7 @@ def read(source: Any) -> Any:
     try:
         import onnx
         from onnx import inliner
+        from onnx.checker import ValidationError
         from onnx.external_data_helper import uses_external_data
     except ImportError as error:
         raise ImportError(
@@ -86,6 +87,8 @@ def read(source: Any) -> Any:
             else:
                 what = repr(fspath(source))
                 model = onnx.load(fspath(source))
+        except ValidationError as error:  # no external file
+            raise FileNotFoundError(f"{what} lacks weights: {error}") from error
         except DecodeError as error:
             raise ValueError(f"source must be an ONNX model, but {what} is not: {error}") from error
     if not model.graph.node:

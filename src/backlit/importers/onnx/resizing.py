@@ -8,6 +8,8 @@ import numpy as np
 from backlit.importers.builder import UnsupportedError
 from backlit.importers.onnx.context import Context, Operation, Outputs, axes_of, operator
 
+TIE = 1e-6  # so near the middle a place lies in the middle, as onnxruntime has it
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -46,24 +48,29 @@ class Sampling:
     def _place(
         self, x: int, size: int, scale: float, count: int, region: tuple[float, float]
     ) -> float:
-        """Where output x lies among the inputs."""
-        width = scale * size  # before it was rounded to `count`
+        """Where output x lies among the inputs, in float32 as in runtimes: it decides ties."""
+        f = np.float32
         if self.coordinates == "asymmetric":
-            return x / scale
+            return float(f(x) / f(scale))
         if self.coordinates == "align_corners":
-            return 0.0 if width == 1 else x * (size - 1) / (width - 1)
+            return float(f(x) * f(size - 1) / f(count - 1)) if count > 1 else 0.0
         if self.coordinates == "tf_crop_and_resize":
-            start, end = (edge * (size - 1) for edge in region)
-            return (start + end) / 2 if width == 1 else start + x * (end - start) / (width - 1)
+            start, end = map(f, region)
+            if count == 1:
+                return float(f(0.5) * (start + end) * f(size - 1))
+            way = f(x) * (end - start) * f(size - 1) / f(count - 1)
+            return float(start * f(size - 1) + way)
+        behind = (f(x) + f(0.5)) / f(scale)
         if self.coordinates == "tf_half_pixel_for_nn":
-            return (x + 0.5) / scale
-        place = (x + 0.5) / scale - 0.5
+            return float(behind)
         if self.coordinates == "half_pixel":
-            return place
+            return float(behind - f(0.5))
         if self.coordinates == "pytorch_half_pixel":
-            return place if count > 1 else 0.0
+            return float(behind - f(0.5)) if count > 1 else 0.0
         if self.coordinates == "half_pixel_symmetric":
-            return place + size / 2 * (1 - count / width)
+            unrounded = f(scale) * f(size)
+            offset = f(size) / f(2) * (f(1) - f(count) / unrounded)
+            return float(f(float(offset) + (x + 0.5) / float(f(scale)) - 0.5))
         raise UnsupportedError(f"its coordinate_transformation_mode is {self.coordinates}")
 
     def _weights(self, ratio: float, scale: float) -> tuple[int, np.ndarray]:
@@ -73,8 +80,8 @@ class Sampling:
         """
         if self.mode == "nearest":
             up = {
-                "round_prefer_floor": ratio > 0.5,
-                "round_prefer_ceil": ratio >= 0.5,
+                "round_prefer_floor": ratio > 0.5 + TIE,
+                "round_prefer_ceil": ratio >= 0.5 - TIE,
                 "floor": ratio == 1,
                 "ceil": True,
             }[self.nearest]
@@ -120,8 +127,9 @@ def scales_and_sizes(
     if scales is None:
         scales = node.constant(2 if late else 1)
     if scales is not None and np.size(scales):
-        factors = [float(scale) for scale in np.ravel(scales)]
-        return factors, [floor(n * scale) for n, scale in zip(shape, factors, strict=True)]
+        given = np.ravel(scales).astype(np.float32)
+        new = np.floor(np.array(shape, np.float32) * given)
+        return given.tolist(), new.astype(int).tolist()
     sizes = node.integers("sizes", 3)
     if sizes is None:
         raise UnsupportedError("it has neither scales nor sizes")
@@ -129,7 +137,7 @@ def scales_and_sizes(
     policy = node.text("keep_aspect_ratio_policy", "stretch")
     if policy != "stretch":
         factor = min(factors) if policy == "not_larger" else max(factors)
-        return [factor] * len(shape), [floor(factor * n + 0.5) for n in shape]
+        return [factor] * len(shape), [floor(np.float32(factor) * n + 0.5) for n in shape]
     return factors, sizes
 
 
@@ -144,8 +152,11 @@ def resize(context: Context, node: Operation) -> Outputs:
     sampling = sampling_of(node, context.opset)
     axes = axes_of(node.attributes.get("axes"), len(x.shape))
     scales, sizes = scales_and_sizes(node, [x.shape[axis] for axis in axes], context.opset)
+    crops = sampling.coordinates == "tf_crop_and_resize"
+    if not crops and sizes == [x.shape[axis] for axis in axes]:  # whatever the scales
+        return x
     regions = np.array([[0.0] * len(axes), [1.0] * len(axes)])
-    if sampling.coordinates == "tf_crop_and_resize":
+    if crops:
         if node.attributes.get("extrapolation_value", 0.0):
             raise UnsupportedError("it extrapolates with another value than 0")
         regions = node.weights(1).astype(np.float64).reshape(2, -1)

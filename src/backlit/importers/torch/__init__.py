@@ -113,8 +113,14 @@ def _import(program: Any, output: int | None, name: str, outputs: str | None) ->
 
     converter = Converter(program)
     results = converter.outputs()
+    if output is not None and (isinstance(output, bool) or not isinstance(output, int)):
+        raise TypeError(f"output must be an int, not {type(output).__name__}: {output!r}")
+    if output is None:
+        results = [result for result in results if result is not None]
     if output is None and len(results) > 1:
         raise ValueError(f"output must be given: the module returns {len(results)} tensors")
+    if not results:
+        raise ValueError("module must return a tensor, but returns nothing")
     if output is not None and not -len(results) <= output < len(results):
         raise ValueError(f"output must be less than {len(results)}, got {output}")
     result = results[output or 0]

@@ -85,7 +85,7 @@ class Converter:
 
         if not isinstance(node.target, torch._ops.OpOverload):
             return Failed((f"{node.target} at {label}",))
-        if torch.Tag.nondeterministic_seeded in node.target.tags:
+        if torch.Tag.nondeterministic_seeded in node.target.tags and draws(node, *arguments):
             return Failed((f"{node.target} at {label}: random numbers",))
         return node.target(*arguments[0], **arguments[1])
 
@@ -138,6 +138,14 @@ def by_name(node: Any, positional: list[Any], named: dict[str, Any]) -> dict[str
     """An operator's arguments by their names in its schema."""
     names = [argument.name for argument in node.target._schema.arguments]
     return dict(zip(names, positional, strict=False)) | named
+
+
+def draws(node: Any, positional: list[Any], named: dict[str, Any]) -> bool:
+    """Whether an operator that can draw random numbers does so: inactive dropout does not."""
+    given = by_name(node, positional, named)
+    if "train" in given:
+        return bool(given["train"]) and given["p"] != 0
+    return "attention" not in operator_name(node)[0] or given.get("dropout_p", 0) != 0
 
 
 def leaves(value: Any) -> Any:

@@ -123,16 +123,18 @@ DROPS_AN_AXIS = {"select", "unbind"}
 REDUCES = {"mean", "sum", "amax"}
 ENTRYWISE = {
     *("alias", "clone", "contiguous", "dropout", "relu", "gelu", "silu", "tanh", "sigmoid"),
-    *("add", "sub", "mul", "div", "neg", "exp"),
+    *("add", "sub", "mul", "div", "neg", "exp", "where", "masked_fill"),
 }
 KEYWORDS = {"alpha", "beta", "approximate", "rounding_mode", "dtype"}  # never by position
-LAST_AXES = {"linear": 1, "layer_norm": 1, "bmm": 2, "matmul": 2, "baddbmm": 2}
+LAST_AXES = {"linear": 1, "layer_norm": 1, "bmm": 2, "matmul": 2, "mm": 2, "baddbmm": 2}
 
 
 def apply(b: TorchBuilder, handler: Any, name: str, arguments: dict[str, Any]) -> Any:
     """An operator of tensors of which some are moved, by its handler for ordinary ones."""
     if name in LAYOUT:
         return LAYOUT[name](b, *arguments.values())
+    dense = name in ("bmm", "matmul", "mm") and _is_matrix([*arguments.values()][1])
+    last_axes = 1 if dense else LAST_AXES.get(name, 0)
     those = [value for value in arguments.values() if isinstance(value, Moved)]
     first = those[0]
     rank, axis = first.rank, first.axis
@@ -150,10 +152,10 @@ def apply(b: TorchBuilder, handler: Any, name: str, arguments: dict[str, Any]) -
         arguments = arguments | {"dim": behind[0] if isinstance(given, int) else behind}
         if name in DROPS_AN_AXIS or (name in REDUCES and not arguments.get("keepdim")):
             axis -= sum(dim < axis for dim in dims)
-    elif axis >= rank - LAST_AXES.get(name, 0) or name not in ENTRYWISE | LAST_AXES.keys():
+    elif axis >= rank - last_axes or name not in ENTRYWISE | LAST_AXES.keys():
         raise UnsupportedError(f"samples along axis {axis}")
     for value in arguments.values():
-        if name not in ("linear", "layer_norm") and _varies(value, axis, rank):
+        if not dense and name not in ("linear", "layer_norm") and _varies(value, axis, rank):
             raise UnsupportedError("a constant that differs from sample to sample")
     inner = {k: v.inner if isinstance(v, Moved) else v for k, v in arguments.items()}
     positional = [inner[key] for key in inner if key not in KEYWORDS]
@@ -165,6 +167,11 @@ def apply(b: TorchBuilder, handler: Any, name: str, arguments: dict[str, Any]) -
     if isinstance(result, tuple):
         return tuple(settled(b, Moved(part, axis, first.before, first.after)) for part in result)
     return settled(b, Moved(result, axis, first.before, first.after))
+
+
+def _is_matrix(value: Any) -> bool:
+    """Whether a constant multiplies every row by one matrix, as a dense layer does."""
+    return isinstance(value, np.ndarray) and value.ndim > 1 and prod(value.shape[:-2]) == 1
 
 
 def _varies(value: Any, axis: int, rank: int) -> bool:

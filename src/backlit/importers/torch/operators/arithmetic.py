@@ -3,7 +3,7 @@
 import numpy as np
 
 from backlit.importers.builder import Tensor, UnsupportedError, Value
-from backlit.importers.torch.operators.table import TorchBuilder, constant, operator
+from backlit.importers.torch.operators.table import TorchBuilder, constant, operator, weights
 
 
 def times(b: TorchBuilder, x: Value, factor: float) -> Value:
@@ -74,6 +74,29 @@ def either(b: TorchBuilder, function: str, x: Value, y: Value) -> Value:
     if isinstance(x, Tensor) or isinstance(y, Tensor):
         return b.binary(function, x, y)
     return np.asarray(getattr(np, function)(x, y))
+
+
+# --- masks ----------------------------------------------------------------------------------------
+
+
+@operator("where")
+def where(b: TorchBuilder, condition: Value, x: Value, y: Value) -> Tensor:
+    return b.choose(weights(condition, "a condition").astype(bool), x, y)
+
+
+@operator("masked_fill")
+def masked_fill(b: TorchBuilder, x: Tensor, mask: Value, value: Value) -> Tensor:
+    return where(b, mask, value, x)
+
+
+@operator("tril")
+def tril(b: TorchBuilder, x: Tensor, diagonal: int = 0) -> Tensor:
+    return b.binary("multiply", x, np.tri(x.shape[-2], x.shape[-1], diagonal))
+
+
+@operator("triu")
+def triu(b: TorchBuilder, x: Tensor, diagonal: int = 0) -> Tensor:
+    return b.binary("multiply", x, 1 - np.tri(x.shape[-2], x.shape[-1], diagonal - 1))
 
 
 # --- matrix products ------------------------------------------------------------------------------

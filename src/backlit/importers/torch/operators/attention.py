@@ -7,8 +7,6 @@ import numpy as np
 from backlit.importers.builder import Tensor, UnsupportedError, Value
 from backlit.importers.torch.operators.table import TorchBuilder, operator
 
-HIDDEN = -1e30  # added to a score, leaves a weight of 0
-
 
 @operator("scaled_dot_product_attention")
 def attention(
@@ -36,8 +34,7 @@ def attention(
     if is_causal:
         attn_mask = np.tri(q.shape[-2], k.shape[-2], dtype=bool)
     if attn_mask is not None:
-        if not isinstance(attn_mask, Tensor):
-            hides = attn_mask.dtype == bool
-            attn_mask = np.where(attn_mask, 0.0, HIDDEN) if hides else np.maximum(attn_mask, HIDDEN)
+        if not isinstance(attn_mask, Tensor) and attn_mask.dtype == bool:
+            attn_mask = np.where(attn_mask, 0.0, -np.inf)
         scores = b.binary("add", scores, attn_mask)
     return b.matmul(b.softmax(scores, -1), v)
