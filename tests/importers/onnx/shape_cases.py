@@ -206,6 +206,26 @@ def moved_samples():
     constants = {"w": normal(6, 4), "d": normal(5, 1, 4)}
     constants |= {"heads": integers(5, -1, 2), "whole": integers(5, -1, 4)}
     yield "sequence first", make_model(rows_first, (5, 6), constants)
+    heads = [
+        ("Transpose", "x", "a", {"perm": [1, 0, 2]}),
+        ("Reshape", "a heads", "h", {}),
+        ("Transpose", "h", "q", {"perm": [1, 0, 2]}),
+        ("Transpose", "h", "k", {"perm": [1, 2, 0]}),
+        ("MatMul", "q k", "s", {}),
+        ("Softmax", "s", "t", {"axis": -1}),
+        ("MatMul", "t q", "m", {}),
+        ("Transpose", "m", "b", {"perm": [1, 0, 2]}),
+        ("Reshape", "b rows", "r", {}),
+        ("Gemm", "r w d", "g", {"transB": 1}),
+        ("Reshape", "g back", "c", {}),
+        ("Add", "a c", "e", {}),
+        ("Transpose", "e", "y", {"perm": [1, 0, 2]}),
+    ]
+    constants = {"w": normal(6, 6), "d": normal(6)}
+    constants |= {"rows": integers(-1, 6), "back": integers(5, -1, 6)}
+    for batch, head in (("n", integers(5, -1, 3)), (1, integers(5, 2, 3)), (1, integers(5, 1, 6))):
+        model = make_model(heads, (5, 6), constants | {"heads": head}, batch=batch)
+        yield f"heads of {batch} {head}", model
     turn = ("Transpose", "x", "a", {"perm": [2, 1, 0]})
     for name, middle in {
         "ReduceMax": ("ReduceMax", "a", "b", {"axes": [0], "keepdims": 1}),

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError, Value
+from backlit.importers.builder.moved import Moved
 from backlit.importers.onnx import displaced
 from backlit.importers.onnx.context import OPERATORS, Context, Operation
 from backlit.importers.onnx.folding import can_fold, fold
@@ -110,7 +111,7 @@ class Importer:
         """The output, after all nodes in order."""
         self._run_nodes(Context(self.builder, self.opset), self.nodes)
         result = self.values[self.output]
-        if isinstance(result, displaced.Displaced):
+        if isinstance(result, Moved):
             if self.builder.batch != 1:
                 raise UnsupportedError(
                     f"the output {self.output!r} does not have the samples first"
@@ -155,7 +156,7 @@ class Importer:
         attributes = attributes_of(node)
         outputs = tuple(name if name in self.read else "" for name in node.output)
         operation = Operation(kind_of(node), inputs, attributes, outputs)
-        if any(isinstance(value, displaced.Displaced) for value in inputs):
+        if any(isinstance(value, Moved) for value in inputs):
             result = displaced.run(context, operation)
         else:
             result = OPERATORS[operation.kind](context, operation)
