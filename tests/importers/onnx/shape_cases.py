@@ -206,6 +206,18 @@ def moved_samples():
     constants = {"w": normal(6, 4), "d": normal(5, 1, 4)}
     constants |= {"heads": integers(5, -1, 2), "whole": integers(5, -1, 4)}
     yield "sequence first", make_model(rows_first, (5, 6), constants)
+    some = np.random.default_rng(1).random((5, 5)) < 0.7
+    for name, mask, options in (
+        ("plain", None, {}),
+        ("causal", None, {"is_causal": 1, "scale": 0.3}),
+        ("masked", normal(3, 5, 5), {}),
+        ("hidden", some | np.eye(5, dtype=bool), {}),
+    ):
+        options |= {"q_num_heads": 3, "kv_num_heads": 3}
+        mask_given = {} if mask is None else {"mask": mask}
+        nodes = [("Mul", "x c", "k", {}), ("Exp", "x", "v", {})]
+        nodes += [("Attention", "x k v" + " mask" * bool(mask_given), "y", options)]
+        yield f"Attention {name}", make_model(nodes, (5, 6), {"c": normal(6)} | mask_given, 23)
     heads = [
         ("Transpose", "x", "a", {"perm": [1, 0, 2]}),
         ("Reshape", "a heads", "h", {}),

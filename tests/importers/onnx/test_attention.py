@@ -88,7 +88,8 @@ def some(module):
 @pytest.mark.parametrize("name", MODULES)
 @pytest.mark.parametrize("batch", [2, 1], ids=["open", "one sample"])
 @pytest.mark.parametrize(
-    ("export", "opset"), [(exported, 14), (exported, 17), (exported_by_dynamo, 18)]
+    ("export", "opset"),
+    [(exported, 14), (exported, 17), (exported_by_dynamo, 18), (exported_by_dynamo, 23)],
 )
 def test_logits_and_gradients_are_pytorchs(name, batch, export, opset):
     torch.manual_seed(2)
