@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from backlit.importers.builder import Tensor, UnsupportedError
-from backlit.importers.builder.moved import Moved, moved, permuted, placed, reshaped
+from backlit.importers.builder.moved import NOWHERE, Moved, moved, permuted, placed, reshaped
 from backlit.importers.torch.operators import TorchBuilder
 
 # --- operators that change the layout alone -------------------------------------------------------
@@ -49,6 +49,8 @@ def apply(b: TorchBuilder, handler: Any, name: str, arguments: dict[str, Any]) -
     """An operator of tensors of which some are moved, by its handler for ordinary ones."""
     if name in LAYOUT:
         return LAYOUT[name](b, *arguments.values())
+    if b.batch == 1:  # any tensor passes as moved
+        arguments = {k: moved(b, v) if isinstance(v, Tensor) else v for k, v in arguments.items()}
     those = [value for value in arguments.values() if isinstance(value, Moved)]
     if not those:
         raise UnsupportedError("a list of tensors with their samples in other places")
@@ -59,7 +61,7 @@ def apply(b: TorchBuilder, handler: Any, name: str, arguments: dict[str, Any]) -
         raise UnsupportedError("two tensors with their samples in different places")
     if name in ALONG_AN_AXIS | DROPS_AN_AXIS | REDUCES:
         given = arguments.get("dim", 0)
-        dims = [dim % rank for dim in ([given] if isinstance(given, int) else given or [axis])]
+        dims = [dim % rank for dim in ([given] if isinstance(given, int) else given or range(rank))]
         if axis in dims:
             raise UnsupportedError("an operation along the samples' axis")
         behind = [dim - rank for dim in dims]  # counted from the last
@@ -75,7 +77,8 @@ def apply(b: TorchBuilder, handler: Any, name: str, arguments: dict[str, Any]) -
     positional = [inner[key] for key in inner if key not in KEYWORDS]
     keywords = {key: inner[key] for key in inner if key in KEYWORDS}
     expected = list(b.expected)
-    expected[axis] = first.before * first.after
+    if axis != NOWHERE:
+        expected[axis] = first.before * first.after
     b.expected = (b.batch, *expected)
     result = handler(b, *positional, **keywords)
     if isinstance(result, tuple):
