@@ -175,6 +175,25 @@ def test_masks_of_minus_infinity_leave_attributions_finite():
     assert_close(shares.sum(axis=(1, 2)), difference[:, 1], 1e-4)
 
 
+def test_attention_of_one_sample():
+    class One(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = nn.TransformerEncoderLayer(12, 2, 16)
+
+        def forward(self, x):
+            if len(x) != 1:
+                raise ValueError("one sample at a time")
+            return self.encoder(x.transpose(0, 1)).mean(0)
+
+    torch.manual_seed(1)
+    module = One().eval()
+    model = bl.from_torch(module, torch.zeros(1, 5, 12))
+    X = samples(3, 5, 12)
+    each = [module(torch.tensor(row[None])).detach().numpy() for row in X]
+    assert_close(model.logits(X), np.concatenate(each))
+
+
 def test_samples_and_places_in_one_axis():
     module = Function(lambda x: F.relu(x.reshape(-1, 6)).mul(2).tanh().view(-1, 3, 6).sum(1))
     model = bl.from_torch(module, torch.zeros(1, 3, 6))

@@ -88,7 +88,7 @@ class Swin(nn.Module):
 
     def forward(self, x):
         x = self.blocks(self.patches(x).flatten(2).transpose(1, 2))
-        x = x.view(len(x), self.size, self.size, -1)
+        x = x.view(x.shape[0], self.size, self.size, -1)
         corners = [x[:, i::2, j::2] for j in (0, 1) for i in (0, 1)]
         x = self.reduction(torch.cat(corners, dim=-1).flatten(1, 2))
         return self.head(self.last(x).mean(1))

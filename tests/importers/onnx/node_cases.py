@@ -39,6 +39,7 @@ REASONS = {
     r"wrong way round": "minimum above maximum",
     r"extrapolates with another value": "extrapolates with another value than 0",
     r"has no axes besides": "mixes samples",
+    r"attention with": "past, lengths, softcap, windows, fewer heads of keys, rows hidden whole",
     r"its input \d+ depends": "needs constant inputs",
     r"has operators that are not supported": "other operators",
 }
@@ -73,6 +74,8 @@ def cases():
     for case in loaded:
         # the case that an operator spelled out as a function is another form of
         original = nodes.get(re.sub("_expanded.*$", "", case.name), nodes[case.name])
+        if original[0].op_type == "Attention" and original is not nodes[case.name]:
+            continue  # spelled out, rows of which all is hidden are not numbers for a while
         if len(original) == 1 and original[0].domain in ("", "ai.onnx"):
             found.setdefault(original[0].op_type, []).append(case)
     return {name: found[name] for name in sorted(found) if name in OPERATORS}

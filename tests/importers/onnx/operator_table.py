@@ -18,9 +18,10 @@ INTRODUCTION = """# ONNX operators
 opset {oldest} on. Weights, shapes, axes and the like must not depend on the model's input; whatever
 does not depend on it, by any operator of ONNX's reference implementation, is computed once, at
 import. Axis 0 of the input is the samples', which no operator may mix. For a while it may be moved
-behind others, as attention is written, or joined with the one behind it, as dense layers and
-normalisations of rows are: (samples, rows, features) reshaped to (samples * rows, features), and
-back. All is computed in float32.
+behind others, or joined with those before and behind it, as attention, dense layers and
+normalisations of rows are written: (samples, rows, features) reshaped to (samples * rows,
+features), and back. Models of one sample may reshape and transpose it in any way. All is computed
+in float32.
 
 Derivatives where a function has none are those of the PyTorch function of the name: of equal maxima
 in a pooling window the first, in a reduction all take the gradient in equal shares (`torch.amax`),

@@ -206,6 +206,38 @@ def moved_samples():
     constants = {"w": normal(6, 4), "d": normal(5, 1, 4)}
     constants |= {"heads": integers(5, -1, 2), "whole": integers(5, -1, 4)}
     yield "sequence first", make_model(rows_first, (5, 6), constants)
+    some = np.random.default_rng(1).random((5, 5)) < 0.7
+    for name, mask, options in (
+        ("plain", None, {}),
+        ("causal", None, {"is_causal": 1, "scale": 0.3}),
+        ("masked", normal(3, 5, 5), {}),
+        ("hidden", some | np.eye(5, dtype=bool), {}),
+    ):
+        options |= {"q_num_heads": 3, "kv_num_heads": 3}
+        mask_given = {} if mask is None else {"mask": mask}
+        nodes = [("Mul", "x c", "k", {}), ("Exp", "x", "v", {})]
+        nodes += [("Attention", "x k v" + " mask" * bool(mask_given), "y", options)]
+        yield f"Attention {name}", make_model(nodes, (5, 6), {"c": normal(6)} | mask_given, 23)
+    heads = [
+        ("Transpose", "x", "a", {"perm": [1, 0, 2]}),
+        ("Reshape", "a heads", "h", {}),
+        ("Transpose", "h", "q", {"perm": [1, 0, 2]}),
+        ("Transpose", "h", "k", {"perm": [1, 2, 0]}),
+        ("MatMul", "q k", "s", {}),
+        ("Softmax", "s", "t", {"axis": -1}),
+        ("MatMul", "t q", "m", {}),
+        ("Transpose", "m", "b", {"perm": [1, 0, 2]}),
+        ("Reshape", "b rows", "r", {}),
+        ("Gemm", "r w d", "g", {"transB": 1}),
+        ("Reshape", "g back", "c", {}),
+        ("Add", "a c", "e", {}),
+        ("Transpose", "e", "y", {"perm": [1, 0, 2]}),
+    ]
+    constants = {"w": normal(6, 6), "d": normal(6)}
+    constants |= {"rows": integers(-1, 6), "back": integers(5, -1, 6)}
+    for batch, head in (("n", integers(5, -1, 3)), (1, integers(5, 2, 3)), (1, integers(5, 1, 6))):
+        model = make_model(heads, (5, 6), constants | {"heads": head}, batch=batch)
+        yield f"heads of {batch} {head}", model
     turn = ("Transpose", "x", "a", {"perm": [2, 1, 0]})
     for name, middle in {
         "ReduceMax": ("ReduceMax", "a", "b", {"axes": [0], "keepdims": 1}),

@@ -24,18 +24,19 @@ from tests.importers.test_torch_architectures import (  # noqa: E402
 REPEATED = {"AlexNet": (6, 6), "VGG-11": (7, 7)}
 
 
-def exported(module, shape, opset):
+def exported(module, shape, opset, batch=2):
+    """A model of an open number of samples, or of one."""
     file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module,
-            torch.zeros(2, *shape),
+            torch.zeros(batch, *shape),
             file,
             dynamo=False,
             opset_version=opset,
             input_names=["x"],
-            dynamic_axes={"x": {0: "samples"}},
+            dynamic_axes={"x": {0: "samples"}} if batch > 1 else None,
         )
     return file.getvalue()
 

@@ -3,6 +3,7 @@
 from backlit.importers.onnx import (
     activations,
     arithmetic,
+    attention,
     convolution,
     indexing,
     normalization,
@@ -17,6 +18,7 @@ from backlit.importers.onnx.reading import load_onnx
 __all__ = [
     "activations",
     "arithmetic",
+    "attention",
     "convolution",
     "indexing",
     "load_onnx",

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError, Value
+from backlit.importers.builder.moved import Moved
 from backlit.importers.onnx import displaced
 from backlit.importers.onnx.context import OPERATORS, Context, Operation
 from backlit.importers.onnx.folding import can_fold, fold
@@ -118,7 +119,7 @@ class Importer:
         if self.output not in self.values:
             raise ValueError(f"no node of the model computes its output {self.output!r}")
         result = self.values[self.output]
-        if isinstance(result, displaced.Displaced):
+        if isinstance(result, Moved):
             if self.builder.batch != 1:
                 raise UnsupportedError(
                     f"the output {self.output!r} does not have the samples first"
@@ -163,7 +164,7 @@ class Importer:
         attributes = attributes_of(node)
         outputs = tuple(name if name in self.read else "" for name in node.output)
         operation = Operation(kind_of(node), inputs, attributes, outputs)
-        if any(isinstance(value, displaced.Displaced) for value in inputs):
+        if any(isinstance(value, Moved) for value in inputs):
             result = displaced.run(context, operation)
         else:
             result = OPERATORS[operation.kind](context, operation)

@@ -56,7 +56,7 @@ def size(context: Context, node: Operation) -> Outputs:
     return np.array(prod(node.tensor().shape), np.int64)
 
 
-MAY_MOVE = "may move the samples' axis, or join it with the next (see above)"
+MAY_MOVE = "may move the samples' axis, or join it with others (see above)"
 
 
 @operator("Flatten", limits=MAY_MOVE)

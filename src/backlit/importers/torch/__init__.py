@@ -108,8 +108,8 @@ def _example(torch: Any, module: Any, example_input: Any) -> Any:
 
 
 def _import(program: Any, output: int | None, name: str, outputs: str | None) -> Model:
+    from backlit.importers.builder.moved import Moved
     from backlit.importers.torch.convert import Converter, Failed
-    from backlit.importers.torch.moved import Moved
 
     converter = Converter(program)
     results = converter.outputs()

@@ -5,9 +5,9 @@ from itertools import chain
 from typing import Any
 
 from backlit.importers.builder import Tensor, UnsupportedError
+from backlit.importers.builder.moved import Moved
 from backlit.importers.torch import moved
 from backlit.importers.torch.aliases import Aliases, operator_name
-from backlit.importers.torch.moved import Moved
 from backlit.importers.torch.naming import Names
 from backlit.importers.torch.operators import Missing, TorchBuilder, find
 
@@ -69,7 +69,7 @@ class Converter:
         if name.startswith("_assert"):
             return None
         label = self.names.label(node, name)
-        if not any(isinstance(value, Tensor | Moved | Missing) for value in flat):
+        if not any(isinstance(value, Tensor | Missing) for value in flat):
             return self.fold(node, label, arguments)
         handler = find(name, overload)
         if handler is None:

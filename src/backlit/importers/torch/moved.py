@@ -1,113 +1,30 @@
-"""Tensors whose samples are not along axis 0, as inside of PyTorch's multi-head attention.
+"""Operators of tensors whose samples are not along axis 0."""
 
-There, (samples, places, features) become (places, samples, features), (samples * heads, places,
-width) and the like. Such a tensor is kept with the samples in front, and where PyTorch has them.
-"""
-
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from math import gcd, prod
+from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from backlit.importers.builder import Tensor, UnsupportedError
+from backlit.importers.builder.moved import NOWHERE, Moved, moved, permuted, placed, reshaped
 from backlit.importers.torch.operators import TorchBuilder
-
-
-@dataclass(frozen=True)
-class Moved:
-    """A tensor of which one axis is (before, samples, after), in row-major order.
-
-    `inner` has the samples at axis 0, then PyTorch's axes, of which that one has extent
-    ``before * after``.
-    """
-
-    inner: Tensor
-    axis: int
-    before: int
-    after: int
-
-    @property
-    def rank(self) -> int:
-        return len(self.inner.shape) - 1
-
-    @property
-    def factors(self) -> list[int]:
-        """The extents in order, the samples' as 0."""
-        sizes = list(self.inner.shape[1:])
-        return [*sizes[: self.axis], self.before, 0, self.after, *sizes[self.axis + 1 :]]
-
-
-Value = Tensor | Moved
-
-
-def moved(b: TorchBuilder, x: Value) -> Moved:
-    if isinstance(x, Moved):
-        return x
-    return Moved(b.reshape(x, (b.batch, 1, *x.sample)), 0, 1, 1)
-
-
-def settled(b: TorchBuilder, x: Moved) -> Value:
-    """An ordinary tensor, if the samples are along axis 0."""
-    if x.axis == 0 and x.before == x.after == 1:
-        return b.reshape(x.inner, (b.batch, *x.inner.shape[2:]))
-    return x
-
 
 # --- operators that change the layout alone -------------------------------------------------------
 
 
-def reshaped(b: TorchBuilder, x: Value, shape: Sequence[int]) -> Value:
-    x = moved(b, x)
-    rest = x.factors[::-1]  # what is still to be taken, the next one last
-    sizes, place = [], (0, 1, 1)
-    for axis, size in enumerate(shape):
-        taken: list[int] = []
-        while _product(taken, b.batch) < size and rest:
-            factor = rest.pop()
-            wanted = size // _product(taken, b.batch)
-            if factor and wanted % factor:  # the next axis takes the remainder
-                common = gcd(factor, wanted)
-                rest.append(factor // common)
-                factor = common
-                if common == 1:
-                    break
-            taken.append(factor)
-        if _product(taken, b.batch) != size:
-            raise UnsupportedError(f"reshaping to {tuple(shape)} mixes samples")
-        if 0 in taken:
-            at = taken.index(0)
-            place = (axis, prod(taken[:at]), prod(taken[at + 1 :]))
-        sizes.append(prod(n for n in taken if n))
-    if 0 in rest or prod(rest) != 1:
-        raise UnsupportedError(f"reshaping to {tuple(shape)} mixes samples")
-    return settled(b, Moved(b.reshape(x.inner, (b.batch, *sizes)), *place))
-
-
-def _product(factors: Sequence[int], batch: int) -> int:
-    return prod(n or batch for n in factors)
-
-
-def permuted(b: TorchBuilder, x: Value, axes: Sequence[int]) -> Value:
-    x = moved(b, x)
-    order = [axis % x.rank for axis in axes]
-    inner = b.transpose(x.inner, [0, *(axis + 1 for axis in order)])
-    return settled(b, Moved(inner, order.index(x.axis), x.before, x.after))
-
-
-def _transpose(b: TorchBuilder, x: Value, dim0: int, dim1: int) -> Value:
+def _transpose(b: TorchBuilder, x: Tensor, dim0: int, dim1: int) -> Tensor:
     order = list(range(moved(b, x).rank))
     order[dim0], order[dim1] = order[dim1], order[dim0]
     return permuted(b, x, order)
 
 
-def _by_shape(b: TorchBuilder, x: Value, *_: Any, **__: Any) -> Value:
+def _by_shape(b: TorchBuilder, x: Tensor, *_: Any, **__: Any) -> Tensor:
     return reshaped(b, x, b.expected)
 
 
 BY_SHAPE = ("view", "reshape", "_unsafe_view", "flatten", "unflatten", "squeeze", "unsqueeze")
-LAYOUT: dict[str, Callable[..., Value]] = {
+LAYOUT: dict[str, Callable[..., Tensor]] = {
     **dict.fromkeys(BY_SHAPE, _by_shape),
     "permute": permuted,
     "transpose": _transpose,
@@ -135,17 +52,19 @@ def apply(b: TorchBuilder, handler: Any, name: str, arguments: dict[str, Any]) -
         return LAYOUT[name](b, *arguments.values())
     dense = name in ("bmm", "matmul", "mm") and _is_matrix([*arguments.values()][1])
     last_axes = 1 if dense else LAST_AXES.get(name, 0)
+    if b.batch == 1:  # any tensor passes as moved
+        arguments = {k: moved(b, v) if isinstance(v, Tensor) else v for k, v in arguments.items()}
     those = [value for value in arguments.values() if isinstance(value, Moved)]
+    if not those:
+        raise UnsupportedError("a list of tensors with their samples in other places")
     first = those[0]
     rank, axis = first.rank, first.axis
-    place = (first.axis, first.before, first.after)
-    if any((x.axis, x.before, x.after, x.rank) != (*place, rank) for x in those):
-        raise UnsupportedError("two tensors with their samples in different places")
-    if any(isinstance(value, Tensor) for value in arguments.values()):
+    tensors = [value for value in arguments.values() if isinstance(value, Tensor)]
+    if tensors != those or any((*x.place, x.rank) != (*first.place, rank) for x in those):
         raise UnsupportedError("two tensors with their samples in different places")
     if name in ALONG_AN_AXIS | DROPS_AN_AXIS | REDUCES:
         given = arguments.get("dim", 0)
-        dims = [dim % rank for dim in ([given] if isinstance(given, int) else given or [axis])]
+        dims = [dim % rank for dim in ([given] if isinstance(given, int) else given or range(rank))]
         if axis in dims:
             raise UnsupportedError("an operation along the samples' axis")
         behind = [dim - rank for dim in dims]  # counted from the last
@@ -161,12 +80,13 @@ def apply(b: TorchBuilder, handler: Any, name: str, arguments: dict[str, Any]) -
     positional = [inner[key] for key in inner if key not in KEYWORDS]
     keywords = {key: inner[key] for key in inner if key in KEYWORDS}
     expected = list(b.expected)
-    expected[axis] = first.before * first.after
+    if axis != NOWHERE:
+        expected[axis] = first.before * first.after
     b.expected = (b.batch, *expected)
     result = handler(b, *positional, **keywords)
     if isinstance(result, tuple):
-        return tuple(settled(b, Moved(part, axis, first.before, first.after)) for part in result)
-    return settled(b, Moved(result, axis, first.before, first.after))
+        return tuple(placed(b, part, axis, first.before, first.after) for part in result)
+    return placed(b, result, axis, first.before, first.after)
 
 
 def _is_matrix(value: Any) -> bool:

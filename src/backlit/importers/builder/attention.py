@@ -1,0 +1,32 @@
+"""Scaled dot-product attention."""
+
+from math import sqrt
+
+import numpy as np
+
+from backlit.importers.builder import GraphBuilder, Tensor, Value
+
+
+def attention(
+    b: GraphBuilder,
+    query: Value,
+    key: Value,
+    value: Value,
+    mask: Value | None = None,
+    causal: bool = False,
+    scale: float | None = None,
+) -> Tensor:
+    """``softmax(query key^T / sqrt(width) + mask) value``."""
+    q, k, v = (x if isinstance(x, Tensor) else b.tensor(x, x.shape) for x in (query, key, value))
+    rank = len(k.shape)
+    flipped = b.transpose(k, (*range(rank - 2), rank - 1, rank - 2))
+    factor = 1 / sqrt(q.shape[-1]) if scale is None else scale
+    scores = b.matmul(b.activation(q, "scale", factor=factor), flipped)
+    hidden = [] if mask is None else [mask]
+    if causal:
+        hidden.append(np.tri(q.shape[-2], k.shape[-2], dtype=bool))
+    for one in hidden:
+        if not isinstance(one, Tensor) and one.dtype == bool:
+            one = np.where(one, 0.0, -np.inf)
+        scores = b.binary("add", scores, one)
+    return b.matmul(b.softmax(scores, -1), v)

@@ -1,0 +1,104 @@
+"""Tensors whose samples are not along axis 0, as inside of multi-head attention.
+
+There, (samples, places, features) become (places, samples, features), (samples * heads, places,
+width) and the like. Such a tensor is kept with the samples in front, and where the framework has
+them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import gcd, prod
+
+from backlit.importers.builder.nodes import Tensor, UnsupportedError
+from backlit.importers.builder.shapes import ShapeBuilder
+
+NOWHERE = -1
+
+
+@dataclass(frozen=True)
+class Moved(Tensor):
+    """A tensor of which one axis is (before, samples, after), in row-major order.
+
+    `shape` is the framework's. `inner` has the samples at axis 0, then the framework's axes, of
+    which that one has extent ``before * after``. A batch of one sample may be anywhere: `axis` is
+    `NOWHERE` then. Only for operators that look at shapes alone it may pass as a tensor.
+    """
+
+    inner: Tensor
+    axis: int
+    before: int
+    after: int
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        return self.axis, self.before, self.after
+
+    @property
+    def factors(self) -> list[int]:
+        """The extents in order, the samples' as 0."""
+        sizes = list(self.inner.sample)
+        return [*sizes[: self.axis], self.before, 0, self.after, *sizes[self.axis + 1 :]]
+
+
+def moved(b: ShapeBuilder, x: Tensor) -> Moved:
+    if isinstance(x, Moved):
+        return x
+    inner = b.reshape(x, (b.batch, 1, *x.sample))
+    return Moved(inner.number, x.shape, inner, NOWHERE if b.batch == 1 else 0, 1, 1)
+
+
+def placed(b: ShapeBuilder, inner: Tensor, axis: int, before: int = 1, after: int = 1) -> Tensor:
+    """A tensor by its `inner` one; an ordinary one, if the samples are along axis 0."""
+    sizes = list(inner.sample)
+    if axis != NOWHERE:
+        sizes[axis] *= b.batch
+    if sizes[:1] == [b.batch] and axis <= 0 and before == after == 1:
+        return b.reshape(inner, sizes)
+    return Moved(inner.number, tuple(sizes), inner, axis, before, after)
+
+
+def reshaped(b: ShapeBuilder, x: Tensor, shape: Sequence[int]) -> Tensor:
+    """The same values in another shape."""
+    x = moved(b, x)
+    if x.axis == NOWHERE:
+        return placed(b, b.reshape(x.inner, (1, *shape)), NOWHERE)
+    rest = x.factors[::-1]  # what is still to be taken, the next one last
+    sizes, place = [], (0, 1, 1)
+    for axis, size in enumerate(shape):
+        taken: list[int] = []
+        while _product(taken, b.batch) < size and rest:
+            factor = rest.pop()
+            wanted = size // _product(taken, b.batch)
+            if factor and wanted % factor:  # the next axis takes the remainder
+                common = gcd(factor, wanted)
+                rest.append(factor // common)
+                factor = common
+                if common == 1:
+                    break
+            taken.append(factor)
+        if _product(taken, b.batch) != size:
+            raise UnsupportedError(f"reshaping {x.shape} to {tuple(shape)} mixes samples")
+        if 0 in taken:
+            at = taken.index(0)
+            place = (axis, prod(taken[:at]), prod(taken[at + 1 :]))
+        sizes.append(prod(n for n in taken if n))
+    if 0 in rest or prod(rest) != 1:
+        raise UnsupportedError(f"reshaping {x.shape} to {tuple(shape)} mixes samples")
+    return placed(b, b.reshape(x.inner, (b.batch, *sizes)), *place)
+
+
+def _product(factors: Sequence[int], batch: int) -> int:
+    return prod(n or batch for n in factors)
+
+
+def permuted(b: ShapeBuilder, x: Tensor, axes: Sequence[int]) -> Tensor:
+    """Axis i of the result is axis ``axes[i]`` of x."""
+    x = moved(b, x)
+    order = [axis % x.rank for axis in axes]
+    inner = b.transpose(x.inner, [0, *(axis + 1 for axis in order)])
+    axis = NOWHERE if x.axis == NOWHERE else order.index(x.axis)
+    return placed(b, inner, axis, x.before, x.after)
