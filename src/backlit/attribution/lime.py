@@ -136,7 +136,8 @@ def sampled_plan(
 def proximity(kept: np.ndarray, kernel_width: float) -> np.ndarray:
     """The weights of coalitions, by their cosine distance to the full one."""
     distance = 1 - np.sqrt(kept.mean(axis=1))
-    return np.exp(-0.5 * (distance / kernel_width) ** 2)
+    with np.errstate(over="ignore"):  # of a very narrow kernel
+        return np.exp(-0.5 * (distance / kernel_width) ** 2)
 
 
 def ridge_fold(kept: np.ndarray, weights: np.ndarray, alpha: float, detailed: bool) -> Fold:
