@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from backlit_kernels.vector import LANES
 
 import backlit as bl
 from backlit.operators import Add
@@ -43,7 +44,7 @@ def relu6():
     return bl.Clip(0, 6)
 
 
-@pytest.mark.parametrize("lanes", [1, 16])
+@pytest.mark.parametrize("lanes", [1, LANES])
 @pytest.mark.parametrize("channels", [5, 16])
 def test_nothing_is_added_apart(rng, lanes, channels):
     names = kernels(residual_network(rng, channels), lanes)
