@@ -3,4 +3,9 @@
 
 def counted(number: int, thing: str) -> str:
     """So many things: "1 map", "2 maps"."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+    return f"{number} {plural(number, thing)}"
+
+
+def plural(number: int, thing: str) -> str:
+    """What so many of a thing are called."""
+    return thing if number == 1 else f"{thing}s"

@@ -5,19 +5,10 @@ import json
 from typing import Any
 
 import click
-import numpy as np
 
 from backlit.by_name import find_method
-from backlit.cli.inputs import (
-    as_taken,
-    check_place,
-    common_options,
-    find_model,
-    read_samples,
-    write_maps,
-)
+from backlit.cli.inputs import check_place, common_options, explain_to
 from backlit.files import read_array
-from backlit.words import counted
 
 # what the command itself gives to a method
 GIVEN = ("model", "X", "target", "score", "threads", "progress", "out")
@@ -44,12 +35,7 @@ def command(
     check_place(out, ".npy", ".npz")
     function = find_method(method)
     own = own_options(context.args, function)
-    X, targets = read_samples(data, limit, target)
-    explained = find_model(model)
-    X = as_taken(explained, X)
-    maps = function(explained, X, targets, progress=True, **options, **own)
-    write_maps(out, np.asarray(maps))
-    click.echo(f"{counted(len(maps), 'map')} of shape {np.shape(maps)[1:]} written to {out}")
+    explain_to(out, function, model, data, target, limit, **options, **own)
 
 
 def own_options(words: list[str], function: Any) -> dict[str, Any]:

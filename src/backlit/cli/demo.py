@@ -16,6 +16,7 @@ from backlit.files import replacing
 from backlit.findings import Summary, describe
 from backlit.plots.contact_sheet import contact_sheet
 from backlit.report import write_page
+from backlit.words import plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -133,7 +134,7 @@ def every_method(
         missing |= without
     title = "Every method" + (f" but {', '.join(missing)}" if missing else "")
     number = NUMBERS[len(X) - 1]
-    digits = f"{number} digit{'' if len(X) == 1 else 's'}"
+    digits = f"{number} {plural(len(X), 'digit')}"
     caption = f"{digits.capitalize()}; at the right the time for each, in a batch of {number}."
     caption += "".join(f" Left out: {needs}." for needs in missing.values())
     return title, caption, contact_sheet(X, maps, notes, title=f"{title}, on {digits}", show=False)

@@ -14,6 +14,7 @@ from backlit.model import Model
 from backlit.models import NAMES, carried
 from backlit.sources import read
 from backlit.storage import load
+from backlit.words import counted
 
 
 def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -104,6 +105,24 @@ def check_place(out: str, *endings: str) -> None:
         raise FileNotFoundError(f"there is no folder for {out!r}")
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"nothing can be written to the folder of {out!r}")
+
+
+def explain_to(
+    out: str,
+    method: Callable[..., Any],
+    model: str,
+    data: str,
+    target: str,
+    limit: int | None,
+    /,
+    **options: Any,
+) -> None:
+    """Write a method's maps of a data set, and say so."""
+    X, targets = read_samples(data, limit, target)
+    explained = find_model(model)
+    maps = np.asarray(method(explained, as_taken(explained, X), targets, progress=True, **options))
+    write_maps(out, maps)
+    click.echo(f"{counted(len(maps), 'map')} of shape {maps.shape[1:]} written to {out}")
 
 
 def write_maps(out: str, maps: np.ndarray) -> None:

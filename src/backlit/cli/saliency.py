@@ -5,15 +5,7 @@ from typing import Any
 import click
 
 import backlit as bl
-from backlit.cli.inputs import (
-    as_taken,
-    check_place,
-    common_options,
-    find_model,
-    read_samples,
-    write_maps,
-)
-from backlit.words import counted
+from backlit.cli.inputs import check_place, common_options, explain_to
 
 
 @click.command("saliency")
@@ -36,8 +28,4 @@ def command(
     """
     check_place(out, ".npy", ".npz")
     method = bl.gradient if signed else bl.saliency
-    X, targets = read_samples(data, limit, target)
-    explained = find_model(model)
-    maps = method(explained, as_taken(explained, X), targets, progress=True, **options)
-    write_maps(out, maps)
-    click.echo(f"{counted(len(maps), 'map')} of shape {maps.shape[1:]} written to {out}")
+    explain_to(out, method, model, data, target, limit, **options)

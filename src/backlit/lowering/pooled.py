@@ -54,6 +54,7 @@ def place(lowering: Lowering, tensor: int, a: Buffer, b: Buffer, position: Buffe
             interpolate_windows,
             **origins,
             position=position,
+            channels=source.image[0],
             plane=source.plane,
             row=source.pitch,
             **pooled_operands(lowering, pooling, rectify=pooling.inputs[0] != tensor),
@@ -69,13 +70,12 @@ def pooled_operands(lowering: Lowering, pooling: Node, *, rectify: bool) -> dict
     """Makes buffers for a pooling's output and choices; returns the operands that write them."""
     y = pooling.output
     layout = lowering.layouts[y]
-    channels, height, width = layout.image
+    _, height, width = layout.image
     out = lowering.activations[y] = lowering.new_buffer(y)
     choices = lowering.choices[y] = lowering.new_buffer(y)
     return {
         "out": out.at(layout.origin),
         "choice": Distance(out, choices),
-        "channels": channels,
         "height": height,
         "width": width,
         "out_plane": layout.plane,
@@ -110,7 +110,7 @@ def pooled_forward(lowering: Lowering, node: Node, pooling: Node) -> None:
             blocks=part.blocks,
             x_row=layer.stride[0] * source.pitch,
             x_step=layer.stride[1] * LANES,
-            **{name: value for name, value in operands.items() if name != "channels"},
+            **operands,
         )
         first += part.channels
     lowering.clear_border(y, out)
