@@ -80,8 +80,8 @@ class Instructions:
 def test_parts_are_apart(name, lanes):
     steps = Instructions(MODELS[name], lanes)
     for kernel, sections in steps:
-        before = steps.arena.view(np.int32)
-        alone = [steps.run(steps.arena, sections, part).view(np.int32) for part in range(PARTS)]
+        before = steps.arena.view(np.uint8)
+        alone = [steps.run(steps.arena, sections, part).view(np.uint8) for part in range(PARTS)]
         changed = [after != before for after in alone]
         for one, other in combinations(range(PARTS), 2):
             both = changed[one] & changed[other]
@@ -92,7 +92,7 @@ def test_parts_are_apart(name, lanes):
             for other in range(PARTS):
                 if other != part:
                     arena = steps.run(arena, sections, other)
-            last = steps.run(arena, sections, part).view(np.int32)
+            last = steps.run(arena, sections, part).view(np.uint8)
             same = last[changed[part]] == alone[part][changed[part]]
             assert same.all(), f"{kernel} reads what another thread writes"
         steps.arena = steps.run(arena, sections, part)

@@ -104,6 +104,37 @@ def test_depthwise_convolution(rng, size, stride):
     check(with_scores(rng, layers, (6, *size)), normal(rng, 6, *size))
 
 
+@few
+@given(
+    seed=seeds,
+    size=st.sampled_from([(5, 6), (7, 19), (9, 35), (1, 40), (12, 3), (2, 3)]),
+    kernel=pairs(1, 9),
+    dilation=st.sampled_from([(1, 1), (2, 1), (1, 2)]),
+    padding=st.tuples(*[st.integers(0, 3)] * 4),
+    around=st.sampled_from(["alone", "relu", "clip", "residual"]),
+)
+def test_windows_of_channels(seed, size, kernel, dilation, padding, around):
+    """Depthwise, of any width, where neighbouring pixels are shifted in registers and where not."""
+    rng = np.random.default_rng(seed)
+    for axis in range(2):
+        room = size[axis] + padding[axis] + padding[axis + 2]
+        assume((kernel[axis] - 1) * dilation[axis] < room)
+    weights = rng.normal(size=(3, 1, *kernel))
+    layer = bl.Conv2D(weights, rng.normal(size=3), 1, padding, dilation, 3)
+    first = bl.Conv2D(rng.normal(size=(3, 3, 3, 3)) / 3, padding=1)
+    same = layer.output_shape((3, *size)) == (3, *size)
+    layers = {
+        "alone": [layer],
+        "relu": [first, bl.ReLU(), layer, bl.ReLU()],
+        "clip": [first, bl.Clip(0, 1), layer, bl.Clip(0, 0.5)],
+        "residual": [first, bl.Residual([layer]) if same else layer, bl.ReLU()],
+    }[around]
+    model = with_scores(rng, layers, (3, *size))
+    slides = any("depthwise" in name for name in kernels_of(model))
+    assert slides == (2 <= kernel[1] <= 8 and dilation[1] == 1)
+    check(model, normal(rng, 3, *size))
+
+
 @pytest.mark.parametrize("stride", [2, 3])
 @pytest.mark.parametrize("kernel", [1, 3, 7])
 def test_strided_convolutions_in_a_row(rng, kernel, stride):

@@ -6,10 +6,19 @@ Derivatives at kinks are PyTorch's: ReLU'(0) = 0, leaky ReLU'(0) = slope, clip' 
 
 from typing import Any
 
-from backlit_kernels.functions import relu_rule
 from backlit_kernels.kernel import kernel
 from backlit_kernels.team import vectors
-from backlit_kernels.vector import load, maximum, splat, store
+from backlit_kernels.vector import (
+    NOWHERE,
+    load,
+    load_marks,
+    load_one,
+    maximum,
+    select,
+    splat,
+    store,
+    store_marks,
+)
 
 
 @kernel
@@ -19,16 +28,34 @@ def add(arena: Any, team: Any, a: int, b: int, out: int, size: int) -> None:
 
 
 @kernel
-def relu(arena: Any, team: Any, x: int, out: int, size: int) -> None:
+def relu(arena: Any, team: Any, x: int, out: int, mark: int, size: int) -> None:
+    """`mark` as in `product`."""
     zero = splat(0.0)
     for i in vectors(team, size):
-        store(arena, out + i, maximum(zero, load(arena, x + i)))
+        value = maximum(zero, load(arena, x + i))
+        store(arena, out + i, value)
+        if mark != NOWHERE:
+            store_marks(arena, out + i + mark, value > zero)
+
+
+@kernel
+def mark(arena: Any, constants: Any, team: Any, y: int, mark: int, size: int, ceiling: int) -> None:
+    """Mark which floats are positive and below the ceiling: operands as in `product`."""
+    zero, high = splat(0.0), load_one(constants, ceiling)
+    for i in vectors(team, size):
+        value = load(arena, y + i)
+        store_marks(arena, y + i + mark, (value > zero) & (value < high))
 
 
 @kernel
 def relu_backward(
-    arena: Any, team: Any, y: int, g: int, out: int, size: int, masked: int, rectified: int
+    arena: Any, team: Any, g: int, out: int, mask: int, size: int, rectified: int
 ) -> None:
+    """`mask` as in `product`; `rectified` as in `relu_rule`."""
     for i in vectors(team, size):
-        value = relu_rule(load(arena, g + i), load(arena, y + i), masked, rectified)
+        value = load(arena, g + i)
+        if mask != NOWHERE:
+            value = select(load_marks(arena, out + i + mask), value, splat(0.0))
+        if rectified != 0:
+            value = maximum(splat(0.0), value)
         store(arena, out + i, value)

@@ -12,7 +12,17 @@ from typing import Any
 
 from backlit_kernels.frame import CLOSES, COUNT, OPENS, PORTS, SAMPLE, STEP, floats_at
 from backlit_kernels.kernel import helper, kernel
-from backlit_kernels.vector import LANES, fma, load, load_one, maximum, splat, store
+from backlit_kernels.vector import (
+    LANES,
+    NOWHERE,
+    fma,
+    load,
+    load_one,
+    maximum,
+    splat,
+    store,
+    store_marks,
+)
 
 
 @helper
@@ -69,9 +79,20 @@ def store_lane_values(
 
 @kernel
 def interpolate(
-    arena: Any, a: int, b: int, position: int, out: int, size: int, rectify: int, lanes: int
+    arena: Any,
+    a: int,
+    b: int,
+    position: int,
+    out: int,
+    size: int,
+    rectify: int,
+    mark: int,
+    lanes: int,
 ) -> None:
-    """out = a + position * (b - a), `position` being lane values; with `rectify`, its ReLU."""
+    """out = a + position * (b - a), `position` being lane values; with `rectify`, its ReLU.
+
+    `mark` as in `product`.
+    """
     zero = splat(0.0)
     for lane in range(0, lanes, LANES):
         t = lane_value(arena, position, lane, lanes)
@@ -80,6 +101,8 @@ def interpolate(
             value = fma(t, load(arena, b + i) - start, start)
             if rectify != 0:
                 value = maximum(zero, value)
+            if mark != NOWHERE:
+                store_marks(arena, out + i + mark, value > zero)
             store(arena, out + i, value)
 
 

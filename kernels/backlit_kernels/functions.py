@@ -9,16 +9,21 @@ import numpy as np
 
 from backlit_kernels.kernel import helper
 from backlit_kernels.vector import (
+    NOWHERE,
     absolute,
     exponent,
     fma,
     load,
+    load_marks,
     mantissa,
     maximum,
     minimum,
     round_even,
     select,
     splat,
+    store_mark,
+    store_marks,
+    store_one,
     times_power_of_two,
 )
 
@@ -191,29 +196,50 @@ def power(x: Any, exponent: Any) -> Any:
 
 
 @helper
-def relu_rule(gradient: Any, y: Any, masked: int, rectified: int) -> Any:
-    """A gradient sent back through a ReLU whose output is y.
+def relu_rule(gradient: Any, positive: Any, masked: int, rectified: int) -> Any:
+    """A gradient sent back through a ReLU whose output is positive where a mask holds.
 
-    `masked` lets it pass where y is positive: the derivative. `rectified` lets positive gradients
-    pass: the deconvnet. Both together are guided backpropagation.
+    `masked` lets it pass there: the derivative. `rectified` lets positive gradients pass: the
+    deconvnet. Both together are guided backpropagation.
     """
     zero = splat(0.0)
     if masked != 0:
-        gradient = select(y > zero, gradient, zero)
+        gradient = select(positive, gradient, zero)
     if rectified != 0:
         gradient = maximum(zero, gradient)
     return gradient
 
 
+After = tuple[int, int, int, int, Any]
+
+
 @helper
-def finish(value: Any, arena: Any, at: int, after: tuple[int, int, int, Any]) -> Any:
+def finish_unmarked(value: Any, arena: Any, at: int, after: After) -> Any:
     """What the product does to a result as it is stored: see `initial` and what follows there."""
-    (initial, rectify, mask, high), zero = after, splat(0.0)
+    (initial, rectify, _, mask, high), zero = after, splat(0.0)
     if initial != 0:
         value = value + load(arena, at + initial)
     if rectify != 0:
         value = minimum(high, maximum(zero, value))
-    if mask != 0:
-        kept = load(arena, at + mask)
-        value = select((kept > zero) & (kept < high), value, zero)
+    if mask != NOWHERE:
+        value = select(load_marks(arena, at + mask), value, zero)
     return value
+
+
+@helper
+def finish(value: Any, arena: Any, at: int, after: After) -> Any:
+    """The same, with its marks."""
+    value = finish_unmarked(value, arena, at, after)
+    _, _, mark, _, high = after
+    if mark != NOWHERE:
+        store_marks(arena, at + mark, (value > splat(0.0)) & (value < high))
+    return value
+
+
+@helper
+def store_finished(value: Any, arena: Any, at: int, after: After) -> None:
+    """Store the first lane alone of a finished result, and its mark."""
+    _, _, mark, _, high = after
+    store_one(arena, at, value)
+    if mark != NOWHERE:
+        store_mark(arena, at + mark, (value > splat(0.0)) & (value < high))

@@ -6,7 +6,7 @@ sample is a stride-1 product over phases, whose rows are vectors of neighbouring
 
 from typing import Any
 
-from backlit_kernels.functions import finish
+from backlit_kernels.functions import finish, finish_unmarked, store_finished
 from backlit_kernels.kernel import kernel
 from backlit_kernels.team import share
 from backlit_kernels.vector import (
@@ -74,6 +74,7 @@ def join_phases(
     phase_size: int,
     initial: int,
     rectify: int,
+    mark: int,
     mask: int,
     ceiling: int,
 ) -> None:
@@ -81,7 +82,7 @@ def join_phases(
 
     `initial` and what follows as in `product`. Writes whole vectors, as `take_phase`.
     """
-    after = initial, rectify, mask, load_one(constants, ceiling)
+    after = initial, rectify, mark, mask, load_one(constants, ceiling)
     for c in range(*share(team, channels)):
         for y in range(height):
             t = out + c * plane + y * row
@@ -102,4 +103,5 @@ def join_phases(
             else:
                 for i in range(width):
                     value = load_one(arena, s + i % stride_x * phase_size + i // stride_x)
-                    store_one(arena, t + i, finish(value, arena, t + i, after))
+                    value = finish_unmarked(value, arena, t + i, after)
+                    store_finished(value, arena, t + i, after)

@@ -145,7 +145,7 @@ def max_pool_backward(load: Any, store: Any, width: int, rows: int, columns: int
                 for ox in range(a, b):
                     at = place + ox * width
                     best = load(arena, y + at)
-                    gradient = relu_rule(load(arena, g + at), best, masked, rectified)
+                    gradient = relu_rule(load(arena, g + at), best > splat(0.0), masked, rectified)
                     at = source + (ox * stride_x - left) * width
                     route(arena, best, gradient, at, rows, columns, pitch, distance, accumulate)
                 for n in range(out_width - (b - a)):
@@ -154,7 +154,7 @@ def max_pool_backward(load: Any, store: Any, width: int, rows: int, columns: int
                     w = min(ox * stride_x - left + columns, image_width) - left_x
                     at = place + ox * width
                     best = load(arena, y + at)
-                    gradient = relu_rule(load(arena, g + at), best, masked, rectified)
+                    gradient = relu_rule(load(arena, g + at), best > splat(0.0), masked, rectified)
                     at = source + left_x * width
                     route(arena, best, gradient, at, h, w, pitch, distance, accumulate)
 

@@ -80,7 +80,7 @@ def max_pool_pairs_backward(
                 for ox in range(0, out_width, LANES):
                     best = load(arena, y + place + ox)
                     gradient = load(arena, g + place + ox)
-                    gradient = relu_rule(gradient, best, masked, rectified)
+                    gradient = relu_rule(gradient, best > zero, masked, rectified)
                     at = source + 2 * ox
                     if row == 1:
                         a, b = load(arena, at), load(arena, at + LANES)

@@ -161,7 +161,7 @@ def max_pool_rows_backward(rows: int, columns: int) -> Kernel:
                 for ox in range(a, vectors, LANES):
                     best = load(arena, y + place + ox)
                     gradient = load(arena, g + place + ox)
-                    gradient = relu_rule(gradient, best, masked, rectified)
+                    gradient = relu_rule(gradient, best > splat(0.0), masked, rectified)
                     for i in range(rows):
                         at = source + ox * stride_x - left + i * pitch
                         here = load_apart(arena, at, stride_x) == best
@@ -189,7 +189,7 @@ def max_pool_rows_backward(rows: int, columns: int) -> Kernel:
                     w = min(ox * stride_x - left + columns, image_width) - left_x
                     best = load_one(arena, y + place + ox)
                     gradient = load_one(arena, g + place + ox)
-                    gradient = relu_rule(gradient, best, masked, rectified)
+                    gradient = relu_rule(gradient, best > splat(0.0), masked, rectified)
                     route_one(arena, best, gradient, source + left_x, h, w, pitch, distance)
 
     return Kernel(max_pool_rows_backward, f"max_pool_rows_backward_{rows}_{columns}")

@@ -21,20 +21,40 @@ of 3 input channels from 64, which reads 192 rows: 13 and 69.)
 from functools import cache
 from typing import Any
 
-from backlit_kernels.frame import PARTS
-from backlit_kernels.kernel import Kernel
+from backlit_kernels.frame import PART, PARTS
+from backlit_kernels.functions import After
+from backlit_kernels.kernel import Kernel, helper
 from backlit_kernels.target import target
 from backlit_kernels.team import share
 from backlit_kernels.tile import (
     add_rows,
     add_tile,
+    mark_tile,
     mask_tile,
     rank_one_update,
     rectify_tile,
     store_tile,
     zero_tile,
 )
-from backlit_kernels.vector import LANES, load_one
+from backlit_kernels.vector import LANES, NOWHERE, load_one
+
+
+@helper
+def finish_tile(tile: Any, arena: Any, at: int, row: int, step: int, after: After) -> Any:
+    """What is done to results at the end, in tiles: see `initial` and what follows in `product`."""
+    initial, rectify, mark, mask, high = after
+    if initial != 0:
+        tile = add_tile(tile, arena, at + initial, row, step)
+    if rectify != 0:
+        tile = rectify_tile(tile, high)
+    if mark != NOWHERE:
+        mark_tile(tile, arena, at + mark, row, step, high)
+    if mask != NOWHERE:
+        tile = mask_tile(tile, arena, at + mask, row, step)
+    return tile
+
+
+PARTIALS = 4  # threads that may each be at a run of its own
 
 
 @cache
@@ -73,6 +93,7 @@ def product(rows: int, columns: int, adjacent: bool, in_turn: bool) -> Kernel:
         out_group: int,
         initial: int,
         rectify: int,
+        mark: int,
         mask: int,
         ceiling: int,
     ) -> None:
@@ -89,35 +110,41 @@ def product(rows: int, columns: int, adjacent: bool, in_turn: bool) -> Kernel:
             Where the `depth` patch offsets lie in the table.
         pieces, partial
             In how many pieces to add the terms up, and (`in_turn`, of one group) where the sums so
-            far of a run's tiles lie; a tile's own lie where its results will.
+            far of a run's tiles lie, `PARTIALS` times; else a tile's lie where its results will.
         runs, length, last
             Number of runs of positions, positions in each and in the last one; no run is
             shorter than `columns`, and a run's last tile overlaps the one before.
         x_run, out_run, x_step, out_step, out_channel, x_group, out_group
             Distances in floats between runs, positions, channels and groups.
-        initial, mask
-            Distance from `out` to a buffer of its layout that is added, or whose positive
-            entries let the result pass; 0 for none.
+        initial
+            Distance from `out` to a buffer of its layout that is added; 0 for none.
         rectify
             1 to set negative results to zero, and those above the ceiling to it.
         ceiling
-            Where it lies in the constants (infinity for none); only entries of `mask` below it let
-            the result pass.
+            Where it lies in the constants (infinity for none).
+        mark, mask
+            Distance, in bytes, from a result's number among the floats of the arena to the byte
+            that is to tell whether it is positive and below the ceiling, or that lets it pass or
+            not; `NOWHERE` for none.
         """
         if adjacent:
             x_step = out_step = LANES
-        high = load_one(constants, ceiling)
+        after = initial, rectify, mark, mask, load_one(constants, ceiling)
         piece = -(-depth // pieces)
         width = columns * LANES
         room = rows * width
         block_room = -(-length // columns) * room  # threads may be at other runs
         first_group, last_group, first_block, last_block = 0, groups, 0, blocks
+        first_run, last_run, own = 0, runs, partial
         if groups >= team[PARTS]:
             first_group, last_group = share(team, groups)
+        elif runs > blocks and team[PARTS] <= PARTIALS:
+            first_run, last_run = share(team, runs)
+            own += team[PART] * blocks * block_room
         else:
             first_block, last_block = share(team, blocks)
         for group in range(first_group, last_group):
-            for run in range(runs):
+            for run in range(first_run, last_run):
                 count = length if run < runs - 1 else last
                 tiles = -(-count // columns)
                 source = group * x_group + run * x_run + x
@@ -132,7 +159,7 @@ def product(rows: int, columns: int, adjacent: bool, in_turn: bool) -> Kernel:
                             start = source + position * x_step
                             at = target + block * rows * out_channel + position * out_step
                             if in_turn:
-                                so_far = partial + block * block_room + n * room
+                                so_far = own + block * block_room + n * room
                                 row, step = width, LANES
                             else:
                                 so_far, row, step = at, out_channel, out_step
@@ -150,16 +177,7 @@ def product(rows: int, columns: int, adjacent: bool, in_turn: bool) -> Kernel:
                                     continue
                                 first = bias + number * rows
                                 tile = add_rows(tile, constants, first)
-                                if initial != 0:
-                                    place = at + initial
-                                    tile = add_tile(tile, arena, place, out_channel, out_step)
-                                if rectify != 0:
-                                    tile = rectify_tile(tile, high)
-                                if mask != 0:
-                                    place = at + mask
-                                    tile = mask_tile(
-                                        tile, arena, place, out_channel, out_step, high
-                                    )
+                                tile = finish_tile(tile, arena, at, out_channel, out_step, after)
                                 store_tile(tile, arena, at, out_channel, out_step)
 
     name = (
@@ -188,6 +206,7 @@ def matrix_vector(columns: int) -> Kernel:
         outputs: int,
         initial: int,
         rectify: int,
+        mark: int,
         mask: int,
         ceiling: int,
     ) -> None:
@@ -195,8 +214,9 @@ def matrix_vector(columns: int) -> Kernel:
 
         Weights and samples swap the roles they have in `product`; sums run in the same order. Those
         so far of a tile lie where `partial` is (in the output, tiles of two threads may overlap).
+        The weights of a tile follow one another, so that they stream from memory.
         """
-        high = load_one(constants, ceiling)
+        after = initial, rectify, mark, mask, load_one(constants, ceiling)
         piece = -(-depth // pieces)
         width = columns * LANES
         for number in range(*share(team, -(-outputs // width))):
@@ -205,7 +225,7 @@ def matrix_vector(columns: int) -> Kernel:
             for p in range(pieces):
                 tile = zero_tile(1, columns)
                 for k in range(p * piece, min(p * piece + piece, depth)):
-                    row = weights + k * outputs + m
+                    row = weights + (number * depth + k) * width
                     tile = rank_one_update(tile, arena, x + k, constants, row, LANES)
                 if p > 0:
                     tile = add_tile(tile, arena, so_far, 0, LANES)
@@ -213,12 +233,7 @@ def matrix_vector(columns: int) -> Kernel:
                     store_tile(tile, arena, so_far, 0, LANES)
                     continue
                 tile = add_tile(tile, constants, bias + m, 0, LANES)
-                if initial != 0:
-                    tile = add_tile(tile, arena, out + m + initial, 0, LANES)
-                if rectify != 0:
-                    tile = rectify_tile(tile, high)
-                if mask != 0:
-                    tile = mask_tile(tile, arena, out + m + mask, 0, LANES, high)
+                tile = finish_tile(tile, arena, out + m, 0, LANES, after)
                 store_tile(tile, arena, out + m, 0, LANES)
 
     return Kernel(matrix_vector, f"matrix_vector_{columns}")

@@ -5,6 +5,8 @@ so that every accumulator is a value of its own and stays in a register. In Pyth
 array of shape (rows, columns, LANES).
 """
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,11 +15,14 @@ from numba.core import types
 from numba.extending import lower_builtin, models, register_model, type_callable
 
 from backlit_kernels.vector import (
+    _INTS,
     _VECTOR,
     LANES,
     address,
     broadcast,
     call_llvm,
+    marks_at,
+    put_marks,
 )
 
 _I64 = ir.IntType(64)
@@ -55,6 +60,27 @@ def window_update(tile: Any, weights: Any, w: int, memory: Any, x: int, row: int
     return (tile + products).astype(np.float32)
 
 
+@cache
+def slide_update(count: int, backwards: bool) -> Callable[..., Any]:
+    """``tile[0, c] += sum over j < count of weights[w + j] * memory[x + c * LANES + j ...]``
+
+    With `backwards`, the first weight belongs to the last of the `count` places. Columns are
+    neighbours in memory: they are read once, and shifted against one another in registers.
+    """
+
+    def slide_update(tile: Any, weights: Any, w: int, memory: Any, x: int) -> Any:
+        columns = tile.shape[1]
+        for j in range(count):
+            at = x + (count - 1 - j if backwards else j)
+            vectors = memory[at : at + columns * LANES].reshape(1, columns, LANES)
+            tile = (tile + np.float64(weights[w + j]) * vectors).astype(np.float32)
+        return tile
+
+    shifts = range(count - 1, -1, -1) if backwards else range(count)
+    _compile_slide(slide_update, shifts)
+    return slide_update
+
+
 def store_largest(tile: Any, memory: Any, index: int, choice: int, row: int, floor: Any) -> None:
     """Write each row's largest column, and `choice` floats on its number, rows `row` apart.
 
@@ -82,13 +108,16 @@ def rectify_tile(tile: Any, ceiling: Any) -> Any:
     return np.where(tile > ceiling, ceiling, tile)
 
 
-def mask_tile(tile: Any, memory: Any, index: int, row: int, step: int, ceiling: Any) -> Any:
-    """Keep what stands where memory is positive and below a vector, zero elsewhere."""
+def mask_tile(tile: Any, memory: Any, index: int, row: int, step: int) -> Any:
+    """Keep what stands where bytes in memory are marked, zero elsewhere."""
+    marks = memory.view(np.uint8)
+    return _combine(tile, marks, index, row, step, lambda t, m: np.where(m != 0, t, 0))
 
-    def keep(t: Any, m: Any) -> Any:
-        return np.where((m > 0) & (m < ceiling), t, 0)
 
-    return _combine(tile, memory, index, row, step, keep)
+def mark_tile(tile: Any, memory: Any, index: int, row: int, step: int, ceiling: Any) -> None:
+    """Mark with a byte which entries are positive and below a vector."""
+    marks = np.where((tile > 0) & (tile < ceiling), 255, 0)
+    store_tile(marks, memory.view(np.uint8), index, row, step)
 
 
 def store_tile(tile: Any, memory: Any, index: int, row: int, step: int) -> None:
@@ -165,6 +194,31 @@ def _lower_window_update(context: Any, builder: Any, sig: Any, args: Any) -> Any
         at for start in _spaced(builder, x, row, 2) for at in _spaced(builder, start, step, 2)
     ]
     return _update(builder, sig.args[0], tile, builder.gep(weights, [w]), memory, places)
+
+
+def _compile_slide(function: Any, shifts: range) -> None:
+    @type_callable(function)
+    def _typing(context: Any) -> Any:
+        return lambda tile, weights, w, memory, x: tile
+
+    @lower_builtin(function, TileType, types.CPointer, types.Integer, types.CPointer, types.Integer)
+    def _lowering(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        tile, weights, w, memory, x = args
+        columns = sig.args[0].columns
+        places = _spaced(builder, x, _I64(LANES), columns + 1)
+        # as integers, since LLVM then shifts two registers by one instruction
+        vectors = [builder.load(address(builder, memory, at, _INTS), align=4) for at in places]
+        for j, shift in enumerate(shifts):
+            at = builder.gep(weights, [builder.add(w, _I64(j))])
+            weight = broadcast(builder, builder.load(at))
+            lanes = ir.Constant(_INTS, [shift + lane for lane in range(LANES)])
+            for c in range(columns):
+                vector = builder.shuffle_vector(vectors[c], vectors[c + 1], lanes)
+                vector = builder.bitcast(vector, _VECTOR)
+                total = [weight, vector, builder.extract_value(tile, c)]
+                total = call_llvm(builder, f"llvm.fmuladd.v{LANES}f32", _VECTOR, total)
+                tile = builder.insert_value(tile, total, c)
+        return tile
 
 
 def _update(
@@ -263,7 +317,7 @@ def _lower_rectify(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 
 def _entrywise(function: Any, result: Any, emit: Any, *more: Any) -> None:
-    """Compile a function of a tile, as many vectors in memory, and more arguments."""
+    """Compile a function of a tile, as many places in memory, and more arguments."""
 
     @type_callable(function)
     def _typing(context: Any) -> Any:
@@ -280,30 +334,33 @@ def _entrywise(function: Any, result: Any, emit: Any, *more: Any) -> None:
         for start in _spaced(builder, index, row, kind.rows):
             for at in _spaced(builder, start, step, kind.columns):
                 value = builder.extract_value(tile, n)
-                value = emit(builder, value, address(builder, memory, at), *extra)
+                value = emit(builder, value, memory, at, *extra)
                 if value is not None:
                     tile = builder.insert_value(tile, value, n)
                 n += 1
         return context.get_dummy_value() if result else tile
 
 
-def _emit_add(builder: Any, value: Any, place: Any) -> Any:
-    return builder.fadd(value, builder.load(place, align=4))
+def _emit_add(builder: Any, value: Any, memory: Any, at: Any) -> Any:
+    return builder.fadd(value, builder.load(address(builder, memory, at), align=4))
 
 
-def _emit_mask(builder: Any, value: Any, place: Any, ceiling: Any) -> Any:
+def _emit_mask(builder: Any, value: Any, memory: Any, at: Any) -> Any:
     zero = ir.Constant(_VECTOR, [0.0] * LANES)
-    kept = builder.load(place, align=4)
-    inside = builder.and_(
-        builder.fcmp_ordered(">", kept, zero), builder.fcmp_ordered("<", kept, ceiling)
-    )
-    return builder.select(inside, value, zero)
+    return builder.select(marks_at(builder, memory, at), value, zero)
 
 
-def _emit_store(builder: Any, value: Any, place: Any) -> None:
-    builder.store(value, place, align=4)
+def _emit_mark(builder: Any, value: Any, memory: Any, at: Any, ceiling: Any) -> None:
+    positive = builder.fcmp_ordered(">", value, ir.Constant(_VECTOR, [0.0] * LANES))
+    mask = builder.and_(positive, builder.fcmp_ordered("<", value, ceiling))
+    put_marks(builder, memory, at, mask)
+
+
+def _emit_store(builder: Any, value: Any, memory: Any, at: Any) -> None:
+    builder.store(value, address(builder, memory, at), align=4)
 
 
 _entrywise(add_tile, None, _emit_add)
-_entrywise(mask_tile, None, _emit_mask, types.Type)
+_entrywise(mask_tile, None, _emit_mask)
+_entrywise(mark_tile, types.none, _emit_mark, types.Type)
 _entrywise(store_tile, types.none, _emit_store)

@@ -21,12 +21,14 @@ from numba.extending import lower_builtin, models, register_model, type_callable
 from backlit_kernels.target import target
 
 LANES = target().lanes
+NOWHERE = -1  # in place of a distance to marks, for none
 
 _FLOAT = ir.FloatType()
 _INT = ir.IntType(32)
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 _INTS = ir.VectorType(_INT, LANES)
 _BITS = ir.VectorType(ir.IntType(1), LANES)
+_BYTES = ir.VectorType(ir.IntType(8), LANES)
 
 
 class _VectorType(types.Type):
@@ -99,6 +101,22 @@ def address(builder: Any, pointer: Any, index: Any, kind: ir.Type = _VECTOR) -> 
     return builder.bitcast(builder.gep(pointer, [index]), kind.as_pointer())
 
 
+def _byte_address(builder: Any, pointer: Any, index: Any) -> Any:
+    first = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+    return builder.bitcast(builder.gep(first, [index]), _BYTES.as_pointer())
+
+
+def marks_at(builder: Any, pointer: Any, index: Any) -> Any:
+    """Which of `LANES` bytes are not zero."""
+    found = builder.load(_byte_address(builder, pointer, index), align=1)
+    return builder.icmp_unsigned("!=", found, ir.Constant(_BYTES, [0] * LANES))
+
+
+def put_marks(builder: Any, pointer: Any, index: Any, mask: Any) -> None:
+    """A byte for each lane: all bits where the mask holds."""
+    builder.store(builder.sext(mask, _BYTES), _byte_address(builder, pointer, index), align=1)
+
+
 def broadcast(builder: Any, scalar: Any) -> Any:
     single = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), scalar, _INT(0))
     return builder.shuffle_vector(single, single, ir.Constant(_INTS, [0] * LANES))
@@ -133,9 +151,24 @@ def store_one(memory: Any, index: int, value: Any) -> None:
     memory[index] = value[0]
 
 
+def load_marks(memory: Any, index: int) -> Any:
+    """A mask of `LANES` adjacent bytes; `index` counts bytes."""
+    return memory.view(np.uint8)[index : index + LANES] != 0
+
+
+def store_marks(memory: Any, index: int, mask: Any) -> None:
+    """Write a mask as `LANES` adjacent bytes."""
+    memory.view(np.uint8)[index : index + LANES] = np.where(mask, 255, 0)
+
+
 def splat(scalar: float) -> Any:
     """A scalar in every lane."""
     return np.full(LANES, scalar, np.float32)
+
+
+def store_mark(memory: Any, index: int, mask: Any) -> None:
+    """Write the first lane's byte alone."""
+    memory.view(np.uint8)[index] = 255 if mask[0] else 0
 
 
 def _emit_load(b: Any, v: list[Any]) -> Any:
@@ -152,6 +185,21 @@ def _emit_store_one(b: Any, v: list[Any]) -> Any:
     return ir.Constant(ir.IntType(8).as_pointer(), None)
 
 
+def _emit_load_marks(b: Any, v: list[Any]) -> Any:
+    return marks_at(b, v[0], v[1])
+
+
+def _emit_store_marks(b: Any, v: list[Any]) -> Any:
+    put_marks(b, v[0], v[1], v[2])
+    return ir.Constant(ir.IntType(8).as_pointer(), None)
+
+
+def _emit_store_mark(b: Any, v: list[Any]) -> Any:
+    byte = b.sext(b.extract_element(v[2], _INT(0)), ir.IntType(8))
+    b.store(byte, b.gep(b.bitcast(v[0], ir.IntType(8).as_pointer()), [v[1]]))
+    return ir.Constant(ir.IntType(8).as_pointer(), None)
+
+
 compiles_to(load, _emit_load, vector, types.CPointer, types.Integer)
 compiles_to(store, _emit_store, types.none, types.CPointer, types.Integer, _VectorType)
 compiles_to(
@@ -162,6 +210,9 @@ compiles_to(
     types.Integer,
 )
 compiles_to(store_one, _emit_store_one, types.none, types.CPointer, types.Integer, _VectorType)
+compiles_to(load_marks, _emit_load_marks, mask, types.CPointer, types.Integer)
+compiles_to(store_marks, _emit_store_marks, types.none, types.CPointer, types.Integer, _MaskType)
+compiles_to(store_mark, _emit_store_mark, types.none, types.CPointer, types.Integer, _MaskType)
 compiles_to(splat, lambda b, v: broadcast(b, v[0]), vector, types.Float)
 
 
@@ -214,6 +265,11 @@ def mantissa(a: Any) -> Any:
 def select(condition: Any, a: Any, b: Any) -> Any:
     """`a` where the condition holds, else `b`."""
     return np.where(condition, a, b)
+
+
+def first_lanes(count: int) -> Any:
+    """A mask of the lanes below a number."""
+    return np.arange(LANES) < count
 
 
 def evens(a: Any, b: Any) -> Any:
@@ -269,6 +325,13 @@ def _emit_mantissa(b: Any, v: list[Any]) -> Any:
     return b.bitcast(b.or_(bits, ir.Constant(_INTS, [126 << 23] * LANES)), _VECTOR)
 
 
+def _emit_first_lanes(b: Any, v: list[Any]) -> Any:
+    number = b.trunc(v[0], _INT)
+    numbers = b.insert_element(ir.Constant(_INTS, ir.Undefined), number, _INT(0))
+    numbers = b.shuffle_vector(numbers, numbers, ir.Constant(_INTS, [0] * LANES))
+    return b.icmp_signed("<", ir.Constant(_INTS, list(range(LANES))), numbers)
+
+
 def _emit_shuffle(places: list[int]) -> Emit:
     return lambda b, v: b.shuffle_vector(v[0], v[1], ir.Constant(_INTS, places))
 
@@ -292,6 +355,7 @@ compiles_to(times_power_of_two, _emit_power, vector, *_pair)
 compiles_to(exponent, _emit_exponent, vector, _VectorType)
 compiles_to(mantissa, _emit_mantissa, vector, _VectorType)
 compiles_to(select, lambda b, v: b.select(v[0], v[1], v[2]), vector, _MaskType, *_pair)
+compiles_to(first_lanes, _emit_first_lanes, mask, types.Integer)
 _mixed = [i // 2 + LANES * (i % 2) for i in range(2 * LANES)]
 compiles_to(evens, _emit_shuffle(list(range(0, 2 * LANES, 2))), vector, *_pair)
 compiles_to(odds, _emit_shuffle(list(range(1, 2 * LANES, 2))), vector, *_pair)

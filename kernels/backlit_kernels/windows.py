@@ -175,7 +175,8 @@ def spread_choices(
         for i in range(height):
             for j in range(width):
                 at = c * y_plane + i * y_row + j * LANES
-                gradient = relu_rule(load(arena, g + at), load(arena, y + at), masked, rectified)
+                positive = load(arena, y + at) > zero
+                gradient = relu_rule(load(arena, g + at), positive, masked, rectified)
                 chosen = load(arena, y + choice + at)
                 to = out + c * out_plane + 2 * (i * out_row + j * LANES)
                 for number in range(WINDOW):

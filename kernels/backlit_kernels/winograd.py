@@ -16,11 +16,11 @@ time: along rows, and then, where they lie, along columns.
 from typing import Any
 
 from backlit_kernels import winograd_four, winograd_two
-from backlit_kernels.functions import finish
+from backlit_kernels.functions import After, finish, finish_unmarked, store_finished
 from backlit_kernels.kernel import helper
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.team import share
-from backlit_kernels.vector import LANES, load_one, store_one
+from backlit_kernels.vector import LANES, load_one
 from backlit_kernels.vector import store as store_vector
 
 MATRICES = {2: winograd_two, 4: winograd_four}
@@ -89,16 +89,14 @@ def transform_output(load: Any, store: Any, width: int, m: int) -> Any:
     side = m + 2
 
     @helper
-    def put(
-        arena: Any, at: int, left: int, spare: int, value: Any, after: tuple[int, int, int, Any]
-    ) -> None:
+    def put(arena: Any, at: int, left: int, spare: int, value: Any, after: After) -> None:
         """Write a vector of pixels, of which `left` are in the row."""
         if left >= unit:
             store_vector(arena, at, finish(value, arena, at, after))
         elif left > 0:
-            store_vector(arena, spare, finish(value, arena, at, after))
+            store_vector(arena, spare, finish_unmarked(value, arena, at, after))
             for p in range(left):
-                store_one(arena, at + p, load_one(arena, spare + p))
+                store_finished(load_one(arena, spare + p), arena, at + p, after)
 
     def transform_output(
         arena: Any,
@@ -122,6 +120,7 @@ def transform_output(load: Any, store: Any, width: int, m: int) -> Any:
         x_entry: int,
         initial: int,
         rectify: int,
+        mark: int,
         mask: int,
         ceiling: int,
     ) -> None:
@@ -129,7 +128,7 @@ def transform_output(load: Any, store: Any, width: int, m: int) -> Any:
 
         `spare` is room for a vector for each channel; the last operands are as in `product`.
         """
-        after = initial, rectify, mask, load_one(constants, ceiling)
+        after = initial, rectify, mark, mask, load_one(constants, ceiling)
         step = unit * pixel
         for c in range(*share(team, channels)):
             start = x + c * x_channel

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from backlit_kernels.kernel import HEADER, Kernel
 from backlit_kernels.machine import kernel_address
-from backlit_kernels.vector import LANES
+from backlit_kernels.vector import LANES, NOWHERE
 
 from backlit.layout import CACHE_LINE, round_up
 
@@ -57,7 +57,19 @@ class Distance:
     end: Buffer
 
 
-Operand = int | Buffer | Place | Distance | np.ndarray
+@dataclass(frozen=True)
+class Marks:
+    """Where a buffer's marks lie, a byte for each float: the distance from the number of a float.
+
+    Marks are written only if some instruction reads them (`read`).
+    """
+
+    of: Buffer
+    marks: Buffer
+    read: bool = True
+
+
+Operand = int | Buffer | Place | Distance | Marks | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -74,6 +86,8 @@ class Instruction:
                 found.append(operand.buffer)
             elif isinstance(operand, Distance):
                 found += [operand.start, operand.end]
+            elif isinstance(operand, Marks):
+                found += [operand.of, operand.marks]
         return found
 
 
@@ -140,6 +154,7 @@ class Tape:
         self.instructions[self.section].append(Instruction(kernel, values))
 
     def link(self, lanes: int) -> Program:
+        self._drop_unread_marks()
         arena_size = self._plan_arena()
         sections, code = [], []
         position = 0
@@ -158,6 +173,16 @@ class Tape:
             1 if self.steps is Steps.DEALT else lanes,
             self.steps,
         )
+
+    def _drop_unread_marks(self) -> None:
+        everything = [o for s in self.instructions.values() for i in s for o in i.operands]
+        read = {o.marks for o in everything if isinstance(o, Marks) and o.read}
+        for section in self.instructions.values():
+            for n, (kernel, operands) in enumerate((i.kernel, i.operands) for i in section):
+                kept = (
+                    NOWHERE if isinstance(o, Marks) and o.marks not in read else o for o in operands
+                )
+                section[n] = Instruction(kernel, tuple(kept))
 
     def _plan_arena(self) -> int:
         """Give each buffer the lowest place that is free while it lives, largest first."""
@@ -218,6 +243,8 @@ def _encode(instruction: Instruction) -> np.ndarray:
             words.append(operand.start)
         elif isinstance(operand, Distance):
             words.append(operand.end.start - operand.start.start)
+        elif isinstance(operand, Marks):
+            words.append(4 * operand.marks.start - operand.of.start)
         else:
             words.append(int(operand))
     words[1] = length

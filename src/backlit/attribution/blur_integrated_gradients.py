@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from backlit_kernels.blur import gaussian_blur
 from backlit_kernels.fold import interpolate
+from backlit_kernels.vector import NOWHERE
 
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
@@ -57,7 +58,7 @@ class BlurPath:
         total.add_contribution(after, before, point.gradients[0], end.fill_lane_values(1))
         size = end.layouts[0].size
         same = {"a": after, "b": after, "position": half}  # a copy
-        tape.emit(interpolate, out=before, size=size, rectify=0, lanes=lanes, **same)
+        tape.emit(interpolate, out=before, size=size, rectify=0, mark=NOWHERE, lanes=lanes, **same)
 
         tape.section = "epilogue"
         end.store(total.result(), 0)

@@ -28,22 +28,27 @@ from backlit.tape import Buffer
 
 def relu_forward(lowering: Lowering, node: Node) -> None:
     out = lowering.new_buffer(node.output)
-    x, size = lowering.activations[node.inputs[0]], lowering.layouts[node.output].size
-    lowering.tape.emit(elementwise.relu, x=x, out=out, size=size)
+    lowering.tape.emit(
+        elementwise.relu,
+        x=lowering.activations[node.inputs[0]],
+        out=out,
+        mark=lowering.write_marks(node.output, out),
+        size=lowering.layouts[node.output].size,
+    )
     lowering.clear_border(node.output, out)
     lowering.activations[node.output] = out
 
 
 def relu_backward(lowering: Lowering, node: Node) -> None:
     def write(out: Buffer) -> None:
+        after = lowering.after_backward(node.output, out, node)
         lowering.tape.emit(
             elementwise.relu_backward,
-            y=lowering.activations[node.output],
             g=lowering.gradients[node.output],
             out=out,
+            mask=after["mask"],
             size=lowering.layouts[node.output].size,
-            masked=int(lowering.relu_rule.masked),
-            rectified=int(lowering.relu_rule.rectified),
+            rectified=after["rectify"],
         )
 
     lowering.contribute(node.inputs[0], write)

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from backlit_kernels import fold, scores, sigmoid_scores
+from backlit_kernels import elementwise, fold, scores, sigmoid_scores
 from backlit_kernels.channels import fill_zero, zero_border
-from backlit_kernels.elementwise import add
 from backlit_kernels.kernel import Kernel
 from backlit_kernels.samples import load_samples, store_samples
+from backlit_kernels.vector import NOWHERE
 
 from backlit.graph import Graph, Node
 from backlit.layers import Clip, Layer, ReLU
 from backlit.layout import NO_BORDER
 from backlit.lowering.planning import plan_layouts
 from backlit.operators import Add
-from backlit.tape import Buffer, Distance, Steps, Tape
+from backlit.tape import Buffer, Distance, Marks, Steps, Tape
 
 # Array addresses that a job gives its kernels, by port number
 INPUT, OUTPUT, TARGETS = range(3)
@@ -51,12 +51,13 @@ class Lowering:
         self.activations: dict[int, Buffer] = {}
         self.gradients: dict[int, Buffer] = {}
         self.choices: dict[int, Buffer] = {}  # of max-poolings that keep them, by their output
+        self.marks: dict[int, Buffer] = {}  # what a ReLU or clip let through, by its output
         self.kept: set[int] = set()  # tensors whose values are wanted as they are: not fused away
 
     def another_pass(self) -> "Lowering":
         """A second pass of the same model on the same tape, with activations of its own."""
         twin = copy(self)
-        twin.activations, twin.gradients, twin.choices = {}, {}, {}
+        twin.activations, twin.gradients, twin.choices, twin.marks = {}, {}, {}, {}
         return twin
 
     # --- buffers ----------------------------------------------------------------------------
@@ -254,10 +255,16 @@ class Lowering:
     ) -> Buffer:
         """A new tensor, ``a + position * (b - a)``, or its ReLU."""
         out = self.new_buffer(tensor)
-        operands = {"a": a, "b": b, "position": position, "out": out}
-        size = self.layouts[tensor].size
         self.tape.emit(
-            fold.interpolate, size=size, rectify=int(rectify), lanes=self.lanes, **operands
+            fold.interpolate,
+            a=a,
+            b=b,
+            position=position,
+            out=out,
+            size=self.layouts[tensor].size,
+            rectify=int(rectify),
+            mark=self.write_marks(tensor, out) if rectify else NOWHERE,
+            lanes=self.lanes,
         )
         return out
 
@@ -316,7 +323,7 @@ class Lowering:
             return
         total = self.new_buffer(tensor)
         size = self.layouts[tensor].size
-        self.tape.emit(add, a=self.gradients[tensor], b=buffer, out=total, size=size)
+        self.tape.emit(elementwise.add, a=self.gradients[tensor], b=buffer, out=total, size=size)
         self.gradients[tensor] = total
 
     def only_user(self, tensor: int) -> Node | None:
@@ -340,13 +347,25 @@ class Lowering:
                 tensor = user.output
                 user = self.only_user(tensor)
         if user is not None and rectifies(user.layer):
-            after |= {"rectify": 1, "ceiling": self._ceiling(user)}
             tensor = user.output
+            after |= {"rectify": 1, "ceiling": self._ceiling(user)}
+            after["mark"] = self.write_marks(tensor, out)
         return tensor, after
 
     def after_forward(self) -> dict[str, Any]:
         """Operands that store a result as it is."""
-        return {"initial": 0, "mask": 0, "rectify": 0, "ceiling": self._ceiling(None)}
+        return {
+            "initial": 0,
+            "rectify": 0,
+            "mark": NOWHERE,
+            "mask": NOWHERE,
+            "ceiling": self._ceiling(None),
+        }
+
+    def write_marks(self, tensor: int, out: Buffer) -> Marks:
+        """Where to mark what a ReLU or clip lets through whose output, a tensor, goes to `out`."""
+        self.marks[tensor] = self.tape.buffer(-(-self.layouts[tensor].size // 4))
+        return Marks(out, self.marks[tensor], read=False)
 
     def send_back(self, node: Node, write: Callable[[Buffer, dict[str, Any]], None]) -> None:
         """Let `write(out, after)` write the gradient of a node's input.
@@ -360,7 +379,7 @@ class Lowering:
 
         def emit(out: Buffer) -> None:
             initial = 0 if known is None else Distance(out, known)
-            write(out, {"initial": initial, **self.after_backward(x, out, through)})
+            write(out, self.after_backward(x, out, through) | {"initial": initial})
 
         self.contribute(target, emit)
 
@@ -385,13 +404,25 @@ class Lowering:
 
     def after_backward(self, tensor: int, out: Buffer, through: Node | None) -> dict[str, Any]:
         """Operands that apply an activation's rule to a gradient of its output as it is stored."""
-        is_relu = through is not None and isinstance(through.layer, ReLU)
-        masked = through is not None and (self.relu_rule.masked or not is_relu)
-        return {
-            "mask": Distance(out, self.activations[tensor]) if masked else 0,
-            "rectify": int(is_relu and self.relu_rule.rectified),
-            "ceiling": self._ceiling(through),
-        }
+        after = self.after_forward()
+        if through is None:
+            return after
+        is_relu = isinstance(through.layer, ReLU)
+        if self.relu_rule.masked or not is_relu:
+            after["mask"] = self._read_marks(tensor, out, through)
+        return after | {"rectify": int(is_relu and self.relu_rule.rectified)}
+
+    def _read_marks(self, tensor: int, out: Buffer, activation: Node) -> Marks:
+        if tensor not in self.marks:
+            y = self.activations[tensor]
+            self.tape.emit(
+                elementwise.mark,
+                y=y,
+                mark=self.write_marks(tensor, y),
+                size=self.layouts[tensor].size,
+                ceiling=self._ceiling(activation),
+            )
+        return Marks(out, self.marks[tensor])
 
     def _ceiling(self, activation: Node | None) -> int:
         layer = None if activation is None else activation.layer

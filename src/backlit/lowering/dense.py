@@ -65,9 +65,13 @@ def emit_matrix(
         )
         return
     padded = round_up(outputs, LANES)
-    weights = np.zeros((depth, padded), np.float32)
-    weights[:, :outputs] = matrix
     columns = matrix_vector_columns(padded // LANES)
+    width = columns * LANES
+    starts = [min(start, padded - width) for start in range(0, padded, width)]
+    weights = np.zeros((len(starts), depth, width), np.float32)
+    for tile, start in zip(weights, starts, strict=True):
+        part = matrix[:, start : start + width]
+        tile[:, : part.shape[1]] = part
     pieces = count_pieces(depth)
     lowering.tape.emit(
         matrix_vector(columns),
@@ -77,7 +81,7 @@ def emit_matrix(
         bias=lowering.tape.constant(np.pad(bias, (0, padded - outputs))),
         depth=depth,
         pieces=pieces,
-        partial=lowering.tape.buffer(round_up(padded, columns * LANES) if pieces > 1 else 0),
+        partial=lowering.tape.buffer(len(starts) * width if pieces > 1 else 0),
         outputs=padded,
         **after,
     )

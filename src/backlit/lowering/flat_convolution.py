@@ -9,6 +9,7 @@ from backlit_kernels.vector import LANES
 from backlit.layers import Conv2D
 from backlit.layout import Layout
 from backlit.lowering.context import Lowering
+from backlit.lowering.depthwise import emit_depthwise, window_of
 from backlit.lowering.products import Weights, emit_product
 from backlit.tape import Buffer
 
@@ -37,6 +38,22 @@ def emit_convolution(
     vectors = -(-floats // LANES)
     row_vectors = width * lanes // LANES
     adjacent = x_stride == out_stride == (1, 1)
+    if lanes == 1 and channels == source.image[0] // groups == 1 and (window := window_of(taps)):
+        emit_depthwise(
+            lowering,
+            window,
+            x=x,
+            source=source,
+            out=out,
+            target=target,
+            weights=weights,
+            bias=bias,
+            taps=taps,
+            vectors=vectors,
+            out_offset=out_offset,
+            after=after,
+        )
+        return
     rows_cost = height * channels_cost(channels, row_vectors) if lanes > 1 else np.inf
     if (
         adjacent

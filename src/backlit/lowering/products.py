@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from backlit_kernels.product import product, tiling
+from backlit_kernels.product import PARTIALS, product, tiling
 from backlit_kernels.vector import LANES
 
 from backlit.lowering.context import Lowering
@@ -85,7 +85,7 @@ def emit_product(
         some = part.columns > 1 and positions >= LEAST_POSITIONS
         in_turn = pieces > 1 and groups == 1 and some
         tiles = -(-steps["length"] // part.columns)  # no run is longer
-        partial = part.channels * tiles * part.columns * LANES if in_turn else 0
+        partial = PARTIALS * part.channels * tiles * part.columns * LANES if in_turn else 0
         lowering.tape.emit(
             product(part.rows, part.columns, adjacent, in_turn),
             out=out.at(out_offset + first * steps["out_channel"]),
