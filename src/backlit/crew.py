@@ -1,16 +1,68 @@
 """The crew: threads that stay for the next job, since starting one takes longer than small jobs."""
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from functools import cache
+from typing import Any
 
-MOST_THREADS = 256
+from backlit.placement import release, send_elsewhere
+
+
+class Member:
+    """A thread that waits for jobs, and goes back to the idle ones after each."""
+
+    def __init__(self, idle: "list[Member]") -> None:
+        self.idle = idle
+        self.jobs: queue.SimpleQueue[tuple[Callable[[], Any], Future, set[int] | None]] = (
+            queue.SimpleQueue()
+        )
+        self.thread = threading.Thread(target=self._serve, name="backlit", daemon=True)
+        self.thread.start()
+
+    def begin(self, job: Callable[[], Any]) -> Future:
+        future: Future = Future()
+        assert self.thread.native_id is not None
+        self.jobs.put((job, future, send_elsewhere(self.thread.native_id)))
+        return future
+
+    def _serve(self) -> None:
+        while True:
+            job, future, cores = self.jobs.get()
+            if cores is not None:
+                release(cores)
+            try:
+                result = job()
+            except BaseException as error:
+                self.idle.append(self)
+                future.set_exception(error)
+            else:
+                self.idle.append(self)
+                future.set_result(result)
+            del job, future  # what they hold is not to wait for the next job
+
+
+class Crew:
+    """As many members as were ever busy at a time."""
+
+    def __init__(self) -> None:
+        self.idle: list[Member] = []
+
+    def submit(self, job: Callable[[], Any]) -> Future:
+        """Let a member of its own begin with a job at once."""
+        try:
+            member = self.idle.pop()
+        except IndexError:
+            member = Member(self.idle)
+        return member.begin(job)
 
 
 @cache
-def crew() -> ThreadPoolExecutor:
+def crew() -> Crew:
     """This process's threads; each begins when first needed."""
-    return ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="backlit")
+    return Crew()
 
 
 if hasattr(os, "register_at_fork"):

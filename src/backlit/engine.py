@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -109,15 +110,9 @@ def run_team(part: Part, threads: int) -> bool:
     Returns False if a sample is not finite; the rest is then not run.
     """
     workers = Worker(part.job).team(threads)
-    # threads of their own: of a busy crew, some might come while the rest wait for them
-    helpers = [
-        threading.Thread(target=worker.run, args=(part,), daemon=True) for worker in workers[1:]
-    ]
-    for thread in helpers:
-        thread.start()
+    helpers = [crew().submit(partial(worker.run, part)) for worker in workers[1:]]
     valid = workers[0].run(part)
-    for thread in helpers:
-        thread.join()
+    wait(helpers)
     return valid
 
 
