@@ -22,6 +22,7 @@ from backlit.layers import (
     Tanh,
 )
 from backlit.lowering.context import BACKWARD, FORWARD, Emitter, Lowering
+from backlit.lowering.fusing import after_backward
 from backlit.lowering.planning import ELEMENTWISE
 from backlit.tape import Buffer
 
@@ -41,7 +42,7 @@ def relu_forward(lowering: Lowering, node: Node) -> None:
 
 def relu_backward(lowering: Lowering, node: Node) -> None:
     def write(out: Buffer) -> None:
-        after = lowering.after_backward(node.output, out, node)
+        after = after_backward(lowering, node.output, out, node)
         lowering.tape.emit(
             elementwise.relu_backward,
             g=lowering.gradients[node.output],

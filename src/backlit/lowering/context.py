@@ -5,7 +5,6 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from backlit_kernels import elementwise, fold, scores, sigmoid_scores
 from backlit_kernels.channels import fill_zero, zero_border
 from backlit_kernels.kernel import Kernel
@@ -13,11 +12,10 @@ from backlit_kernels.samples import load_samples, store_samples
 from backlit_kernels.vector import NOWHERE
 
 from backlit.graph import Graph, Node
-from backlit.layers import Clip, Layer, ReLU
+from backlit.layers import Layer
 from backlit.layout import NO_BORDER
 from backlit.lowering.planning import plan_layouts
-from backlit.operators import Add
-from backlit.tape import Buffer, Distance, Marks, Steps, Tape
+from backlit.tape import Buffer, Marks, Steps, Tape
 
 # Array addresses that a job gives its kernels, by port number
 INPUT, OUTPUT, TARGETS = range(3)
@@ -332,103 +330,7 @@ class Lowering:
         wanted = self.kept | {self.graph.output}
         return users[0] if len(users) == 1 and tensor not in wanted else None
 
-    def fuse_forward(self, node: Node, out: Buffer) -> tuple[int, dict[str, Any]]:
-        """What is computed with a layer whose result goes to `out`, as it is stored.
-
-        That is an addition of a tensor that is known by now, and then a ReLU (or clip from 0).
-        Returns the tensor that comes out, and operands.
-        """
-        tensor, after = node.output, self.after_forward()
-        user = self.only_user(tensor)
-        if user is not None and isinstance(user.layer, Add):
-            others = [t for t in user.inputs if t != tensor and t in self.activations]
-            if others:
-                after["initial"] = Distance(out, self.activations[others[0]])
-                tensor = user.output
-                user = self.only_user(tensor)
-        if user is not None and rectifies(user.layer):
-            tensor = user.output
-            after |= {"rectify": 1, "ceiling": self._ceiling(user)}
-            after["mark"] = self.write_marks(tensor, out)
-        return tensor, after
-
-    def after_forward(self) -> dict[str, Any]:
-        """Operands that store a result as it is."""
-        return {
-            "initial": 0,
-            "rectify": 0,
-            "mark": NOWHERE,
-            "mask": NOWHERE,
-            "ceiling": self._ceiling(None),
-        }
-
     def write_marks(self, tensor: int, out: Buffer) -> Marks:
         """Where to mark what a ReLU or clip lets through whose output, a tensor, goes to `out`."""
         self.marks[tensor] = self.tape.buffer(-(-self.layouts[tensor].size // 4))
         return Marks(out, self.marks[tensor], read=False)
-
-    def send_back(self, node: Node, write: Callable[[Buffer, dict[str, Any]], None]) -> None:
-        """Let `write(out, after)` write the gradient of a node's input.
-
-        The operands `after` add what is known of it from other uses; if these are all, they apply
-        the rule of the activation before as well.
-        """
-        x = node.inputs[0]
-        target, through = self.through_activation(node)
-        known = self.gradients.pop(x, None)
-
-        def emit(out: Buffer) -> None:
-            initial = 0 if known is None else Distance(out, known)
-            write(out, self.after_backward(x, out, through) | {"initial": initial})
-
-        self.contribute(target, emit)
-
-    def through_activation(
-        self, node: Node, kinds: tuple[type[Layer], ...] = (ReLU, Clip)
-    ) -> tuple[int, Node | None]:
-        """Where the last node to send back to an activation's output may do so: to its input.
-
-        Returns that tensor and the activation, to be applied on the way; or the node's own input.
-        """
-        tensor = node.inputs[0]
-        source = self.graph.producer(tensor)
-        if (
-            source is not None
-            and rectifies(source.layer)
-            and isinstance(source.layer, kinds)
-            and self.graph.consumers(tensor)[0] is node
-            and tensor not in self.kept
-        ):
-            return source.inputs[0], source
-        return tensor, None
-
-    def after_backward(self, tensor: int, out: Buffer, through: Node | None) -> dict[str, Any]:
-        """Operands that apply an activation's rule to a gradient of its output as it is stored."""
-        after = self.after_forward()
-        if through is None:
-            return after
-        is_relu = isinstance(through.layer, ReLU)
-        if self.relu_rule.masked or not is_relu:
-            after["mask"] = self._read_marks(tensor, out, through)
-        return after | {"rectify": int(is_relu and self.relu_rule.rectified)}
-
-    def _read_marks(self, tensor: int, out: Buffer, activation: Node) -> Marks:
-        if tensor not in self.marks:
-            y = self.activations[tensor]
-            self.tape.emit(
-                elementwise.mark,
-                y=y,
-                mark=self.write_marks(tensor, y),
-                size=self.layouts[tensor].size,
-                ceiling=self._ceiling(activation),
-            )
-        return Marks(out, self.marks[tensor])
-
-    def _ceiling(self, activation: Node | None) -> int:
-        layer = None if activation is None else activation.layer
-        return self.tape.constant([layer.high if isinstance(layer, Clip) else np.inf])
-
-
-def rectifies(layer: Layer) -> bool:
-    """Whether a layer is a ReLU, or one with a ceiling."""
-    return isinstance(layer, ReLU) or (isinstance(layer, Clip) and layer.low == 0 < layer.high)

@@ -10,6 +10,7 @@ from backlit.layers import Conv2D, ConvTranspose2D
 from backlit.layers.base import Shape
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
 from backlit.lowering.flat_convolution import emit_convolution, window_offsets
+from backlit.lowering.fusing import fuse_forward, send_back
 from backlit.lowering.phases import (
     convolve_phases,
     convolve_phases_back,
@@ -38,7 +39,7 @@ def conv_forward(lowering: Lowering, node: Node) -> None:
         pooled_forward(lowering, node, pooling)
         return
     out = lowering.new_buffer(y)
-    result, after = lowering.fuse_forward(node, out)
+    result, after = fuse_forward(lowering, node, out)
     x = node.inputs[0]
     if patches:
         winograd_forward(lowering, node, patches, out, after)
@@ -63,7 +64,7 @@ def conv_backward(lowering: Lowering, node: Node) -> None:
         g = lowering.gradients[node.output]
         convolve_back(lowering, layer, node.output, g, x, out, zeros, after)
 
-    lowering.send_back(node, write)
+    send_back(lowering, node, write)
 
 
 def transposed_forward(lowering: Lowering, node: Node) -> None:
@@ -71,7 +72,7 @@ def transposed_forward(lowering: Lowering, node: Node) -> None:
     layer, y = node.layer, node.output
     assert isinstance(layer, ConvTranspose2D)
     out = lowering.new_buffer(y)
-    result, after = lowering.fuse_forward(node, out)
+    result, after = fuse_forward(lowering, node, out)
     x = node.inputs[0]
     conv = layer.convolution
     convolve_back(lowering, conv, x, lowering.activations[x], y, out, layer.bias, after)
@@ -86,7 +87,7 @@ def transposed_backward(lowering: Lowering, node: Node) -> None:
         conv, y = layer.convolution, node.output
         convolve(lowering, conv, y, lowering.gradients[y], x, out, conv.bias, after)
 
-    lowering.send_back(node, write)
+    send_back(lowering, node, write)
 
 
 def convolve(

@@ -10,6 +10,7 @@ from backlit.graph import Node
 from backlit.layers import Dense
 from backlit.layout import round_up
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
+from backlit.lowering.fusing import fuse_forward, send_back
 from backlit.lowering.products import Weights, count_pieces, emit_product
 from backlit.tape import Buffer
 
@@ -18,7 +19,7 @@ def dense_forward(lowering: Lowering, node: Node) -> None:
     layer = node.layer
     assert isinstance(layer, Dense)
     out = lowering.new_buffer(node.output)
-    result, after = lowering.fuse_forward(node, out)
+    result, after = fuse_forward(lowering, node, out)
     x = lowering.activations[node.inputs[0]]
     emit_matrix(lowering, x, out, layer.weights, layer.bias, after)
     lowering.activations[result] = out
@@ -33,7 +34,7 @@ def dense_backward(lowering: Lowering, node: Node) -> None:
         g = lowering.gradients[node.output]
         emit_matrix(lowering, g, out, layer.weights.T, zeros, after)
 
-    lowering.send_back(node, write)
+    send_back(lowering, node, write)
 
 
 def emit_matrix(

@@ -16,6 +16,7 @@ from backlit.layers import Conv2D
 from backlit.layout import Layout
 from backlit.lowering.context import Lowering
 from backlit.lowering.flat_convolution import emit_convolution, tap_offsets
+from backlit.lowering.fusing import after_forward
 from backlit.tape import Buffer
 
 Phase = tuple[tuple[int, int], tuple[int, int], np.ndarray, np.ndarray]
@@ -166,7 +167,7 @@ def convolve_phases_back(
             x_stride=(1, 1),
             out_stride=(1, 1),
             out_offset=layout.size * (row * layer.stride[1] + column),
-            after=lowering.after_forward(),
+            after=after_forward(lowering),
         )
     lowering.tape.emit(
         join_phases,

@@ -10,6 +10,7 @@ from backlit_kernels.pooling_rows import COLUMNS, STRIDES, max_pool_rows, max_po
 from backlit.graph import Node
 from backlit.layers import AvgPool2D, GlobalAvgPool2D, MaxPool2D, ReLU
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
+from backlit.lowering.fusing import through_activation
 from backlit.lowering.pooled import choices_backward
 from backlit.tape import Buffer
 
@@ -93,7 +94,7 @@ def max_backward(lowering: Lowering, node: Node) -> None:
     tiles = covers(lowering, node)
     destination, through = x, None
     if x not in lowering.gradients:  # of other uses
-        destination, through = lowering.through_activation(node, (ReLU,))
+        destination, through = through_activation(lowering, node, (ReLU,))
     applies = through is not None
 
     def write(out: Buffer) -> None:

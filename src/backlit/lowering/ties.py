@@ -15,8 +15,9 @@ from backlit_kernels.vector import LANES
 
 from backlit.graph import Graph, Node
 from backlit.layers import Conv2D, MaxPool2D
-from backlit.lowering.context import Lowering, rectifies
+from backlit.lowering.context import Lowering
 from backlit.lowering.flat_convolution import window_offsets
+from backlit.lowering.fusing import rectifies
 from backlit.lowering.products import count_pieces
 from backlit.operators import Reduce
 from backlit.tape import Buffer

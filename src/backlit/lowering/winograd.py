@@ -19,6 +19,7 @@ from backlit.graph import Graph, Node
 from backlit.layers import Conv2D
 from backlit.layout import CACHE_LINE
 from backlit.lowering.context import Lowering
+from backlit.lowering.fusing import after_forward
 from backlit.lowering.products import Weights, emit_product
 from backlit.lowering.ties import PICKS_PIXELS, picks_matter, pooling_to_settle
 from backlit.tape import Buffer
@@ -173,7 +174,7 @@ def emit_winograd(
             np.arange(inputs) * channel,
             count,
             steps,
-            lowering.after_forward(),
+            after_forward(lowering),
             aligned=True,
         )
         tape.emit(
