@@ -5,8 +5,7 @@ from typing import Any
 from backlit_kernels.kernel import helper, kernel
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.team import share
-from backlit_kernels.vector import LANES, first_lanes, fma, load_one, select, splat
-from backlit_kernels.vector import load as load_vector
+from backlit_kernels.vector import LANES, fma, load_one, splat, store_one
 from backlit_kernels.vector import store as store_vector
 
 
@@ -40,17 +39,12 @@ def zero_run(arena: Any, first: int, last: int) -> None:
     """Zeros from `first` up to `last`."""
     zero = splat(0.0)
     if last - first < LANES:
-        zero_few(arena, first, first_lanes(last - first))
+        for i in range(first, last):
+            store_one(arena, i, zero)
         return
     for i in range(first, last - LANES, LANES):
         store_vector(arena, i, zero)
     store_vector(arena, last - LANES, zero)
-
-
-@helper
-def zero_few(arena: Any, at: int, some: Any) -> None:
-    """Zeros in some of the next lanes; the others are written back as they are."""
-    store_vector(arena, at, select(some, splat(0.0), load_vector(arena, at)))
 
 
 @kernel
@@ -73,7 +67,6 @@ def zero_border(
     zero = splat(0.0)
     gap = pitch - row
     whole = gap // LANES * LANES
-    rest = first_lanes(gap - whole)
     for c in range(*share(team, channels)):
         start = x + c * plane
         zero_run(arena, start, start + origin)
@@ -83,9 +76,9 @@ def zero_border(
             for y in range(first, last, pitch):
                 for i in range(y, y + whole, LANES):
                     store_vector(arena, i, zero)
-        if whole != gap:
-            for y in range(first + whole, last + whole, pitch):
-                zero_few(arena, y, rest)
+        for i in range(whole, gap):
+            for y in range(first + i, last + i, pitch):
+                store_one(arena, y, zero)
         zero_run(arena, last, start + plane)
 
 

@@ -37,6 +37,11 @@ def helper(function: Callable[..., Any]) -> Any:
     return numba.njit(**OPTIONS)(function)
 
 
+def pasted(function: Callable[..., Any]) -> Any:
+    """A helper whose code is put where it is called: a register tile is not to leave registers."""
+    return numba.njit(**OPTIONS, inline="always")(function)
+
+
 def compiled(function: Callable[..., Any]) -> Any:
     """A function called from Python with arrays, cached on disk."""
     dispatcher = helper(function)

@@ -23,7 +23,7 @@ from typing import Any
 
 from backlit_kernels.frame import PART, PARTS
 from backlit_kernels.functions import After
-from backlit_kernels.kernel import Kernel, helper
+from backlit_kernels.kernel import Kernel, pasted
 from backlit_kernels.target import target
 from backlit_kernels.team import share
 from backlit_kernels.tile import (
@@ -39,7 +39,7 @@ from backlit_kernels.tile import (
 from backlit_kernels.vector import LANES, NOWHERE, load_one
 
 
-@helper
+@pasted
 def finish_tile(tile: Any, arena: Any, at: int, row: int, step: int, after: After) -> Any:
     """What is done to results at the end, in tiles: see `initial` and what follows in `product`."""
     initial, rectify, mark, mask, high = after

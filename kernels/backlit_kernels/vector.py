@@ -267,11 +267,6 @@ def select(condition: Any, a: Any, b: Any) -> Any:
     return np.where(condition, a, b)
 
 
-def first_lanes(count: int) -> Any:
-    """A mask of the lanes below a number."""
-    return np.arange(LANES) < count
-
-
 def evens(a: Any, b: Any) -> Any:
     """Every other float of two vectors in a row, from the first on."""
     return np.concatenate([a, b])[::2]
@@ -325,13 +320,6 @@ def _emit_mantissa(b: Any, v: list[Any]) -> Any:
     return b.bitcast(b.or_(bits, ir.Constant(_INTS, [126 << 23] * LANES)), _VECTOR)
 
 
-def _emit_first_lanes(b: Any, v: list[Any]) -> Any:
-    number = b.trunc(v[0], _INT)
-    numbers = b.insert_element(ir.Constant(_INTS, ir.Undefined), number, _INT(0))
-    numbers = b.shuffle_vector(numbers, numbers, ir.Constant(_INTS, [0] * LANES))
-    return b.icmp_signed("<", ir.Constant(_INTS, list(range(LANES))), numbers)
-
-
 def _emit_shuffle(places: list[int]) -> Emit:
     return lambda b, v: b.shuffle_vector(v[0], v[1], ir.Constant(_INTS, places))
 
@@ -355,7 +343,6 @@ compiles_to(times_power_of_two, _emit_power, vector, *_pair)
 compiles_to(exponent, _emit_exponent, vector, _VectorType)
 compiles_to(mantissa, _emit_mantissa, vector, _VectorType)
 compiles_to(select, lambda b, v: b.select(v[0], v[1], v[2]), vector, _MaskType, *_pair)
-compiles_to(first_lanes, _emit_first_lanes, mask, types.Integer)
 _mixed = [i // 2 + LANES * (i % 2) for i in range(2 * LANES)]
 compiles_to(evens, _emit_shuffle(list(range(0, 2 * LANES, 2))), vector, *_pair)
 compiles_to(odds, _emit_shuffle(list(range(1, 2 * LANES, 2))), vector, *_pair)
