@@ -152,6 +152,20 @@ def test_entries_that_are_not_there(kind, constant, message):
         bl.load(one_operator(kind, (4,), [constant], axis=1))
 
 
+@pytest.mark.parametrize(
+    ("equation", "message"),
+    [
+        ("bi->b", r"the equation 'bi->b' is not one of 2 operands"),
+        ("bij,ij->b", r"does not fit operands of \[2, 2\] axes"),
+        ("bi,ij->bj", "its axes 'i' have extents 4 and 3"),
+        ("bi,bj->bj", "a constant that differs from sample to sample"),
+    ],
+)
+def test_einsums_that_do_not_fit(equation, message):
+    with pytest.raises(ValueError, match=message):
+        bl.load(one_operator("Einsum", (4,), [normal(3, 4)], equation=equation))
+
+
 def test_old_opsets():
     with pytest.raises(UnsupportedError, match="of opset 6; 7 and newer are supported"):
         bl.load(one_operator("Relu", IMAGE, opset=6))
@@ -178,6 +192,8 @@ def test_old_opsets():
         ([("Transpose", "x", "y", {"perm": [1, 0, 2, 3]})], "does not have the samples first"),
         ([("Softmax", "x", "s", {"axis": 0}), ("Exp", "s", "y", {})], "samples' axis"),
         ([("Conv", "x x", "y", {})], r"Conv_0 \(Conv\): its input 1 depends on the model's input"),
+        ([("Einsum", "x", "y", {"equation": "bchw->chw"})], "a sum over the samples' axis"),
+        ([("Einsum", "x x", "y", {"equation": "bchw,kchw->bk"})], "lie along other axes"),
     ],
 )
 def test_mixed_samples(nodes, message):

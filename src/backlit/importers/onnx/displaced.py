@@ -37,7 +37,8 @@ def transposed(context: Context, x: Tensor, order: Sequence[int]) -> Tensor:
     return permuted(context.builder, x, order)
 
 
-OF_SHAPES = {"Flatten", "Reshape", "Shape", "Size", "Squeeze", "Transpose", "Unsqueeze"}
+FIND_SAMPLES = {"Einsum", "Flatten", "Reshape", "Shape", "Size"}
+FIND_SAMPLES |= {"Squeeze", "Transpose", "Unsqueeze"}
 OF_EACH = {"Abs", "Cast", "CastLike", "Celu", "Clip", "Dropout", "Elu", "Erf", "Exp", "Gelu"}
 OF_EACH |= {"HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "Mish", "Neg"}
 OF_EACH |= {"Reciprocal", "Relu", "Selu", "Sigmoid", "Softplus", "Softsign", "Sqrt", "Swish"}
@@ -52,7 +53,7 @@ TO_THE_END = {"LayerNormalization", "RMSNormalization"}  # from the axis on
 def run(context: Context, operation: Operation) -> Outputs:
     """An operation of which an input is displaced."""
     kind = operation.kind
-    if kind in OF_SHAPES:
+    if kind in FIND_SAMPLES:
         return OPERATORS[kind](context, operation)
     inputs, x = _inner(context, operation)
     given, axis = replace(operation, inputs=inputs), x.axis
