@@ -183,6 +183,9 @@ def shift_axes(node, feeds, rank):
     if kind in BY_AXIS:
         default = {"Gather": 0, "Split": 0}.get(kind, -1)
         change("axis", further([given.get("axis", default)])[0])
+    elif kind == "GatherND":
+        places = feeds[names[1]]
+        feeds[names[1]] = np.concatenate([np.zeros_like(places[..., :1]), places], -1)
     elif kind == "Transpose":
         change("perm", [0, *(1 + n for n in given.get("perm", range(rank)[::-1]))])
     elif kind in BY_SHAPE:

@@ -153,6 +153,20 @@ def test_entries_that_are_not_there(kind, constant, message):
 
 
 @pytest.mark.parametrize(
+    ("indices", "options", "message"),
+    [
+        (integers(0, 0), {}, "an operation along the samples' axis"),
+        (integers(0, 4), {}, "its indices are outside of the first axes"),
+        (integers(0, 0, 0), {}, "its indices are outside of the first axes"),
+        (integers(0), {"batch_dims": 1}, "batch_dims is 1, not 0"),
+    ],
+)
+def test_places_that_are_not_gathered(indices, options, message):
+    with pytest.raises(ValueError, match=message):
+        bl.load(one_operator("GatherND", (4,), [indices[None]], **options))
+
+
+@pytest.mark.parametrize(
     ("equation", "message"),
     [
         ("bi->b", r"the equation 'bi->b' is not one of 2 operands"),

@@ -37,7 +37,7 @@ def transposed(context: Context, x: Tensor, order: Sequence[int]) -> Tensor:
     return permuted(context.builder, x, order)
 
 
-FIND_SAMPLES = {"Einsum", "Flatten", "Reshape", "Shape", "Size"}
+FIND_SAMPLES = {"Einsum", "Flatten", "GatherND", "Reshape", "Shape", "Size"}
 FIND_SAMPLES |= {"Squeeze", "Transpose", "Unsqueeze"}
 OF_EACH = {"Abs", "Cast", "CastLike", "Celu", "Clip", "Dropout", "Elu", "Erf", "Exp", "Gelu"}
 OF_EACH |= {"HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "Mish", "Neg"}

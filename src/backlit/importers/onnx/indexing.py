@@ -1,8 +1,11 @@
 """Operators that take parts of tensors or put them together."""
 
+from math import prod
+
 import numpy as np
 
 from backlit.importers.builder import UnsupportedError
+from backlit.importers.builder.moved import NOWHERE, moved, placed
 from backlit.importers.onnx.context import Context, Operation, Outputs, axes_of, operator
 
 
@@ -57,6 +60,31 @@ def gather(context: Context, node: Operation) -> Outputs:
         raise ValueError(f"its indices are outside of axis {axis} of shape {x.shape}")
     taken = builder.gather(x, axis, indices.reshape(-1) % size)
     return builder.reshape(taken, (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
+
+
+@operator(
+    "GatherND",
+    limits="not along the samples' axis, which exporters move behind the others before; indices "
+    "must be constant, batch_dims 0",
+)
+def gather_nd(context: Context, node: Operation) -> Outputs:
+    """The entries at places along the first axes, of any number of them."""
+    builder, x, places = context.builder, moved(context.builder, node.tensor()), node.weights(1)
+    if node.attributes.get("batch_dims"):
+        raise UnsupportedError(f"batch_dims is {node.attributes['batch_dims']}, not 0")
+    *outer, depth = places.shape
+    sizes = x.shape[:depth]
+    if depth > x.rank or ((places < np.negative(sizes)) | (places >= sizes)).any():
+        raise ValueError(f"its indices are outside of the first axes of shape {x.shape}")
+    if NOWHERE != x.axis < depth:
+        raise UnsupportedError("an operation along the samples' axis")
+    axis = x.axis if x.axis == NOWHERE else x.axis - depth + len(outer)
+    flat = np.ravel_multi_index(tuple(np.moveaxis(places % sizes, -1, 0)), sizes)
+    rest = x.inner.sample[depth:]
+    rows = builder.reshape(x.inner, (builder.batch, prod(sizes), *rest))
+    taken = builder.gather(rows, 1, flat.reshape(-1))
+    result = builder.reshape(taken, (builder.batch, *outer, *rest))
+    return placed(builder, result, axis, x.before, x.after)
 
 
 @operator("Pad", limits="not along the samples' axis; amounts and value must be constant")
