@@ -30,6 +30,7 @@ LEAVE_AXES_ALONE |= {"Where", "Cast", "CastLike", "Dropout", "Constant"}
 REASONS = {
     r"samples' axis|mixes samples|samples first|lie along other axes|differs from sample to sample|"
     r"matrix product of shapes": "mixes samples",
+    r"a comparison (of|with)": "comparisons",
     r"3 spatial dimensions": "3-D",
     r"training mode": "training mode",
     r"it rounds$": "rounds to another type",

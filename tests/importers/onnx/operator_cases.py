@@ -195,12 +195,39 @@ def written_out():
     yield "hard swish", make_model([gate, ("Mul", "x s", "y", {})], IMAGE)
     mish = [("Softplus", "x", "p", {}), ("Tanh", "p", "t", {}), ("Mul", "x t", "y", {})]
     yield "Mish", make_model(mish, IMAGE)
+    yield from softpluses()
     root = {"r": np.float32(np.sqrt(2)), "one": np.float32(1), "half": np.float32(0.5)}
     inner = [("Div", "x r", "d", {}), ("Erf", "d", "e", {}), ("Add", "e one", "s", {})]
     after = [("Mul", "x s", "p", {}), ("Mul", "p half", "y", {})]
     yield "GELU", make_model(inner + after, IMAGE, root)
     before = [("Mul", "x half", "h", {}), ("Mul", "h s", "y", {})]
     yield "GELU, half first", make_model(inner + before, IMAGE, root)
+
+
+def softpluses(shape=IMAGE):
+    """As PyTorch's newer exporter writes them, of x and of functions of it."""
+    constants = {"beta": np.float32(2), "t": np.float32(20), "one": np.float32(1)}
+    for name, source in {
+        "": [("Identity", "x", "h", {})],
+        " of a multiple": [("Mul", "x beta", "h", {})],
+        " of a sum": [("Mul", "x beta", "g", {}), ("Add", "g one", "h", {})],
+        " of a sigmoid": [("Sigmoid", "x", "h", {})],
+    }.items():
+        scaled = [*source, ("Mul", "h beta", "s", {}), ("Greater", "s t", "c", {})]
+        parts = [*scaled, ("Softplus", "s", "p", {}), ("Div", "p beta", "q", {})]
+        yield f"softplus{name}", make_model([*parts, ("Where", "c h q", "y", {})], shape, constants)
+        parts = [*scaled, ("Exp", "s", "e", {}), ("Add", "one e", "f", {}), ("Log", "f", "p", {})]
+        parts += [("Div", "p beta", "q", {}), ("Where", "c h q", "y", {})]
+        yield f"softplus by logarithm{name}", make_model(parts, shape, constants)
+    plain = [("Greater", "x t", "c", {}), ("Softplus", "x", "p", {}), ("Where", "c x p", "y", {})]
+    yield "softplus, beta 1", make_model(plain, shape, constants)
+    gate = [
+        *plain[:2],
+        ("Where", "c x p", "s", {}),
+        ("Tanh", "s", "g", {}),
+        ("Mul", "x g", "y", {}),
+    ]
+    yield "Mish, threshold", make_model(gate, shape, constants)
 
 
 def all_cases():

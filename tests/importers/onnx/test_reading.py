@@ -14,7 +14,13 @@ from backlit.operators import AxisMap, Reshape, Transpose
 onnx = pytest.importorskip("onnx")
 
 from tests.importers.onnx.models import make_model, one_operator  # noqa: E402
-from tests.importers.onnx.operator_cases import floats, integers, normal, positive  # noqa: E402
+from tests.importers.onnx.operator_cases import (  # noqa: E402
+    floats,
+    integers,
+    normal,
+    positive,
+    softpluses,
+)
 
 IMAGE = (3, 6, 5)
 
@@ -390,6 +396,37 @@ def test_a_softmax_at_every_pixel_stays():
 
 
 # --- what is simplified ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", dict(softpluses()))
+def test_softplus_above_a_threshold_is_one(name):
+    kinds = layers_of(bl.load(dict(softpluses())[name]))
+    names = [kind.name for kind in kinds if isinstance(kind, Activation)]
+    assert names.count("softplus" if "softplus" in name else "mish") == 1
+    assert not {"exp", "log"}.intersection(names)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ([("Greater", "x t", "c", {}), ("Where", "c x p", "y", {})], "no softplus"),
+        ([("Greater", "x two", "c", {}), ("Where", "c x s", "y", {})], "no softplus"),
+        ([("Greater", "p t", "c", {}), ("Where", "c x s", "y", {})], "no softplus"),
+        ([("Greater", "x t", "c", {}), ("Where", "c p s", "y", {})], "no softplus"),
+        ([("Greater", "x t", "c", {}), ("Where", "c s x", "y", {})], "no softplus"),
+        ([("Greater", "x row", "c", {}), ("Where", "c x s", "y", {})], "several numbers"),
+        ([("Greater", "t x", "c", {}), ("Where", "c s x", "y", {})], "its input 0 must depend"),
+        ([("Greater", "x t", "c", {}), ("Where", "m c x", "y", {})], "a comparison of what"),
+        ([("Greater", "x t", "c", {}), ("Cast", "c", "y", {"to": 1})], "a comparison of what"),
+        ([("Greater", "x t", "y", {})], "the output 'y': a comparison of what"),
+    ],
+)
+def test_other_comparisons_are_refused(nodes, message):
+    constants = {"t": np.float32(20), "two": np.float32(2), "row": floats(20, 21, 22, 23)}
+    constants["m"] = np.array([True, False, True, False])
+    parts = [("Softplus", "x", "s", {}), ("Mul", "s two", "p", {}), *nodes]
+    with pytest.raises(UnsupportedError, match=message):
+        bl.load(make_model(parts, (4,), constants))
 
 
 def layers_of(model):

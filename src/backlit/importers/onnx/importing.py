@@ -21,8 +21,10 @@ from backlit.importers.onnx.graphs import (
     sample_shape,
     to_array,
 )
+from backlit.importers.onnx.patterns import Above
 
 OLDEST = 7
+COMPARED = "a comparison of what depends on the model's input"
 
 
 class Importer:
@@ -125,6 +127,8 @@ class Importer:
                     f"the output {self.output!r} does not have the samples first"
                 )
             result = result.inner
+        if isinstance(result, Above):
+            raise UnsupportedError(f"the output {self.output!r}: {COMPARED}")
         if not isinstance(result, Tensor):
             raise ValueError(f"the output {self.output!r} does not depend on the model's input")
         return result
@@ -158,6 +162,9 @@ class Importer:
         inputs = tuple(self.values[name] if name else None for name in node.input)
         if not any(isinstance(value, Tensor) for value in inputs):
             return fold(node, inputs, self.opsets)  # type: ignore[arg-type]
+        numbers = inputs[1:] if kind_of(node) == "Where" else inputs
+        if any(isinstance(value, Above) for value in numbers):
+            raise UnsupportedError(COMPARED)
         if kind_of(node) not in OPERATORS:  # in a branch: others were found before
             raise UnsupportedError("the operator is not supported")
         self.builder.label = name_of(node)
