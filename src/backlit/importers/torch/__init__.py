@@ -18,7 +18,9 @@ def from_torch(
 
     The module is traced by `torch.export`, so that it does not matter how it is written:
     functional calls, in-place operations, modules called several times, residual additions.
-    Weights are copied (as float32); the module is left as it was.
+    Weights are copied (as float32); the module is left as it was. An exported program's
+    ``module()`` is taken too, and its layers keep their names; as that has no modes any more, it
+    must have been exported in evaluation mode.
 
     Layers are named as in the module: ``layer="layer4.1.conv2"``, or ``"layer4"`` for the output
     of the whole part. A module that is called several times stands for its last call, an
