@@ -310,6 +310,35 @@ def test_what_cannot_be_imported(function, message):
 
 
 @pytest.mark.parametrize(
+    ("function", "place"),
+    [
+        (lambda x: x / x.size(0), "div"),
+        (lambda x: x.relu() * torch.tensor(1.0 / x.shape[0]), "mul"),
+        (lambda x: x.sum(1, keepdim=True) + torch.full((6,), len(x)), r"add\.1"),
+        (lambda x: F.softplus(x, beta=len(x)), "softplus"),
+        (lambda x: x.tanh() if len(x) > 2 else x.relu(), "relu"),
+        (lambda x: x.relu() if len(x) > 2 else x, "relu"),
+    ],
+)
+def test_results_that_depend_on_the_number_of_samples(function, place):
+    message = f"{place}: its result depends on the number of samples"
+    with pytest.raises(ValueError, match=message):
+        bl.from_torch(Function(function), torch.zeros(1, 6))
+
+
+def test_numbers_of_samples_that_cancel():
+    module = Function(lambda x: (x * len(x) / x.size(0)).view(len(x), 2, -1).sum(2))
+    model = bl.from_torch(module, torch.zeros(1, 6))
+    assert_agrees(model, module, samples(17, 6))
+
+
+def test_errors_say_samples_for_their_number():
+    module = Function(lambda x: x.reshape(3, -1))
+    with pytest.raises(ValueError, match=r"reshaping \(samples, 6\) to \(3, 4\) mixes samples"):
+        bl.from_torch(module, torch.zeros(1, 6))
+
+
+@pytest.mark.parametrize(
     ("module", "example", "error", "message"),
     [
         ("net", torch.zeros(1, 6), TypeError, "module must be a torch.nn.Module, not str"),

@@ -148,9 +148,9 @@ def test_damaged_graphs():
 @pytest.mark.parametrize(
     ("kind", "constant", "message"),
     [
-        ("Gather", integers(4), r"its indices are outside of axis 1 of shape \(97, 4\)"),
+        ("Gather", integers(4), r"its indices are outside of axis 1 of shape \(samples, 4\)"),
         ("Gather", integers(-5), r"its indices are outside of axis 1"),
-        ("Split", integers(3), r"its sizes \[3\] are not those of axis 1 of shape \(97, 4\)"),
+        ("Split", integers(3), r"its sizes \[3\] are not those of axis 1 of shape \(samples, 4\)"),
     ],
 )
 def test_entries_that_are_not_there(kind, constant, message):
@@ -304,6 +304,69 @@ def test_any_number_of_samples_whatever_the_model_says(batch):
     nodes = [("Reshape", "x shape", "f", {}), ("MatMul", "f w", "y", {})]
     found = bl.load(make_model(nodes, IMAGE, constants, batch=batch)).logits(X)
     np.testing.assert_allclose(found, X.reshape(17, 90) @ constants["w"], rtol=1e-4, atol=1e-4)
+
+
+COUNT = [
+    ("Shape", "x", "s", {"start": 0, "end": 1}),
+    ("Cast", "s", "n", {"to": 1}),
+    ("Reciprocal", "n", "r", {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "place"),
+    [
+        ([("Div", "x n", "y", {})], "Div_3"),
+        ([("Relu", "x", "h", {}), ("Mul", "h r", "m", {}), ("Exp", "m", "y", {})], "Mul_4"),
+        ([("Size", "x", "z", {}), ("Cast", "z", "f", {"to": 1}), ("Sub", "f x", "y", {})], "Sub_5"),
+    ],
+)
+def test_results_that_depend_on_the_number_of_samples(nodes, place):
+    message = f"node {place}: its result depends on the number of samples, so that"
+    model = make_model([*COUNT, *nodes], (4,))
+    with pytest.raises(UnsupportedError, match=message):
+        bl.load(model)
+    X = normal(5, 4)
+    fixed = bl.load(make_model([*COUNT, ("Div", "x n", "y", {})], (4,), batch=8), outputs="values")
+    assert (fixed.logits(X) == X / 8).all()
+
+
+def test_numbers_of_samples_that_cancel():
+    nodes = [*COUNT, ("Mul", "x n", "m", {}), ("Relu", "m", "h", {}), ("Mul", "h r", "y", {})]
+    inner = [*COUNT, ("Div", "n n", "one", {}), ("Mul", "x one", "y", {})]
+    X = normal(5, 4)
+    assert (bl.load(make_model(inner, (4,)), outputs="values").logits(X) == X).all()
+    with pytest.raises(UnsupportedError, match="node Mul_3: its result depends"):
+        bl.load(make_model(nodes, (4,)))  # before the ReLU they have not
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        (
+            [("Reshape", "x four", "y", {})],
+            r"reshaping \(samples, 2, 6\) to \(4, samples \* 3\) mixes",
+        ),
+        (
+            [("Reshape", "x rows", "r", {}), ("Reshape", "r five", "y", {})],
+            r"reshaping \(samples \* 2, 6\) to \(5, samples, 2\) mixes",
+        ),
+        ([("Add", "x row", "y", {})], r"shapes \(samples, 2, 6\) and \(5\) do not fit"),
+        ([("Expand", "x wide", "y", {})], r"shapes \(samples, 2, 6\) and \(4, 3\) do not fit"),
+        ([("Squeeze", "x one", "y", {})], r"axes \[1\] of shape \(samples, 2, 6\)"),
+        ([("GatherND", "x at", "y", {})], r"first axes of shape \(samples, 2, 6\)"),
+        ([("GlobalMaxPool", "x", "p", {}), ("MatMul", "p x", "y", {})], None),
+        ([("Conv", "f w", "y", {})], r"samples, of shape \(12,\), have 0 spatial dimensions"),
+    ],
+)
+def test_errors_say_samples_for_their_number(nodes, message):
+    constants = {"four": integers(4, -1), "rows": integers(-1, 6), "five": integers(5, 97, 2)}
+    constants |= {"row": normal(5), "wide": integers(4, 3), "one": integers(1)}
+    constants |= {"at": integers(0, 2)[None], "w": normal(4, 3, 3, 3)}
+    model = make_model([("Flatten", "x", "f", {}), *nodes], (2, 6), constants)
+    with pytest.raises(ValueError, match=message) as caught:
+        bl.load(model)
+    assert "97" not in str(caught.value)
 
 
 def test_one_sample_without_its_axis():

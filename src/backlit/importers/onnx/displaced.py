@@ -24,7 +24,8 @@ def reshaped(context: Context, x: Tensor, wanted: Sequence[int]) -> Tensor:
     if sizes.count(-1) == 1 and (known := -prod(sizes)):
         sizes[sizes.index(-1)] = prod(x.shape) // known
     if prod(sizes) != prod(x.shape):
-        raise UnsupportedError(f"reshaping {x.shape} to {tuple(wanted)} mixes samples")
+        shapes = f"{context.builder.shown(x.shape)} to {context.builder.shown(wanted)}"
+        raise UnsupportedError(f"reshaping {shapes} mixes samples")
     if not isinstance(x, Moved) and sizes[:1] == [context.builder.batch]:
         return context.builder.reshape(x, sizes)
     return reshaped_anyhow(context.builder, x, sizes)

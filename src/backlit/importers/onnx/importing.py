@@ -7,14 +7,17 @@ import numpy as np
 
 from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError, Value
 from backlit.importers.builder.moved import Moved
+from backlit.importers.builder.nodes import STAND_INS
 from backlit.importers.onnx import displaced
 from backlit.importers.onnx.context import OPERATORS, Context, Operation
 from backlit.importers.onnx.folding import can_fold, fold
 from backlit.importers.onnx.graphs import (
+    SHAPES_ONLY,
     attributes_of,
     chosen_output,
     dependent,
     kind_of,
+    kinds,
     name_of,
     needed,
     reads,
@@ -36,6 +39,7 @@ class Importer:
         output: str | None,
         constants: Mapping[str, Any],
         input_shape: Sequence[int] | None,
+        stand_in: int = STAND_INS[0],
     ) -> None:
         versions = {entry.domain: entry.version for entry in model.opset_import}
         self.opset = versions.get("", versions.get("ai.onnx", 1))
@@ -53,6 +57,8 @@ class Importer:
         self.read = {name for node in self.nodes for name in reads(node)} | {self.output}
         entry = self._take_inputs(graph, constants)
         shape, batch = sample_shape(entry, input_shape)
+        self.open_batch = batch == 0
+        batch = batch or stand_in
         self.channels_last = len(shape) == 3 and any(
             self._moves_channels(node, entry.name, shape) for node in self.nodes
         )
@@ -98,6 +104,11 @@ class Importer:
             f"the model has {len(left)} inputs, {[value.name for value in left]}: give all but one "
             "as constants={name: array}"
         )
+
+    @property
+    def sees_batch(self) -> bool:
+        """Whether shapes are read that tell how many samples there are."""
+        return self.open_batch and any(not SHAPES_ONLY.isdisjoint(kinds(n)) for n in self.nodes)
 
     def check_operators(self) -> None:
         """Name everything that is missing, at once."""

@@ -26,7 +26,8 @@ def split(context: Context, node: Operation) -> Outputs:
         sizes = [largest] * (count - 1) + [x.shape[axis] - largest * (count - 1)]
     ends = np.cumsum(sizes).tolist()
     if sum(sizes) != x.shape[axis] or min(sizes) < 0:
-        raise ValueError(f"its sizes {sizes} are not those of axis {axis} of shape {x.shape}")
+        shape = context.builder.shown(x.shape)
+        raise ValueError(f"its sizes {sizes} are not those of axis {axis} of shape {shape}")
     return tuple(
         context.builder.gather(x, axis, range(end - size, end)) if name else None
         for name, size, end in zip(node.outputs, sizes, ends, strict=True)
@@ -45,7 +46,8 @@ def slice_(context: Context, node: Operation) -> Outputs:
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         wanted = range(x.shape[axis])[start:end:step]
         if not wanted:
-            raise UnsupportedError(f"it leaves nothing of axis {axis} of shape {x.shape}")
+            shape = context.builder.shown(x.shape)
+            raise UnsupportedError(f"it leaves nothing of axis {axis} of shape {shape}")
         if len(wanted) != x.shape[axis] or step != 1:
             x = context.builder.gather(x, axis, wanted)
     return x
@@ -57,7 +59,8 @@ def gather(context: Context, node: Operation) -> Outputs:
     axis = int(node.attributes.get("axis", 0)) % len(x.shape)
     indices, size = node.weights(1), x.shape[axis]
     if ((indices < -size) | (indices >= size)).any():
-        raise ValueError(f"its indices are outside of axis {axis} of shape {x.shape}")
+        shape = builder.shown(x.shape)
+        raise ValueError(f"its indices are outside of axis {axis} of shape {shape}")
     taken = builder.gather(x, axis, indices.reshape(-1) % size)
     return builder.reshape(taken, (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
 
@@ -75,7 +78,8 @@ def gather_nd(context: Context, node: Operation) -> Outputs:
     *outer, depth = places.shape
     sizes = x.shape[:depth]
     if depth > x.rank or ((places < np.negative(sizes)) | (places >= sizes)).any():
-        raise ValueError(f"its indices are outside of the first axes of shape {x.shape}")
+        shape = builder.shown(x.shape)
+        raise ValueError(f"its indices are outside of the first axes of shape {shape}")
     if NOWHERE != x.axis < depth:
         raise UnsupportedError("an operation along the samples' axis")
     axis = x.axis if x.axis == NOWHERE else x.axis - depth + len(outer)

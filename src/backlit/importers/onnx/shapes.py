@@ -93,7 +93,8 @@ def squeeze(context: Context, node: Operation) -> Outputs:
         axes = [axis for axis, n in enumerate(x.shape) if n == 1]
     gone = axes_of(axes, len(x.shape))
     if any(x.shape[axis] != 1 for axis in gone):
-        raise UnsupportedError(f"its axes {axes} of shape {x.shape} are not of extent 1")
+        shape = context.builder.shown(x.shape)
+        raise UnsupportedError(f"its axes {axes} of shape {shape} are not of extent 1")
     return reshaped(context, x, [n for axis, n in enumerate(x.shape) if axis not in gone])
 
 
