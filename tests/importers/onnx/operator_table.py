@@ -16,12 +16,13 @@ INTRODUCTION = """# ONNX operators
 
 `bl.load("model.onnx")` takes these operators of the domain `ai.onnx`, in all their versions from
 opset {oldest} on. Weights, shapes, axes and the like must not depend on the model's input; whatever
-does not depend on it, by any operator of ONNX's reference implementation, is computed once, at
-import. Axis 0 of the input is the samples', which no operator may mix; where their number is open,
-results may not depend on it. For a while that axis may be moved behind others, or joined with those
-before and behind it, as attention, dense layers and normalisations of rows are written: (samples,
-rows, features) reshaped to (samples * rows, features), and back. Models of one sample may reshape
-and transpose it in any way. All is computed in float32.
+does not depend on it, by any operator of ONNX's reference implementation that draws no random
+numbers, is computed once, at import. Axis 0 of the input is the samples', which no operator may
+mix; where their number is open, results may not depend on it. For a while that axis may be moved
+behind others, or joined with those before and behind it, as attention, dense layers and
+normalisations of rows are written: (samples, rows, features) reshaped to (samples * rows,
+features), and back. Models of one sample may reshape and transpose it in any way. All is computed
+in float32.
 
 Derivatives where a function has none are those of the PyTorch function of the name: of equal maxima
 in a pooling window the first, in a reduction all take the gradient in equal shares (`torch.amax`),

@@ -110,6 +110,57 @@ def test_every_unsupported_operator_is_named_before_anything_runs():
     ]
 
 
+DRAWN = {
+    "RandomNormal": ("RandomNormal", "", {"shape": [4]}),
+    "RandomUniform": ("RandomUniform", "", {"shape": [4]}),
+    "RandomNormalLike": ("RandomNormalLike", "c", {}),
+    "RandomUniformLike": ("RandomUniformLike", "c", {}),
+    "Like x": ("RandomUniformLike", "x", {}),
+    "Bernoulli": ("Bernoulli", "c", {}),
+    "Multinomial": ("Multinomial", "rows", {"sample_size": 4}),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_random_numbers_are_no_constants(name):
+    kind, source, attributes = DRAWN[name]
+    nodes = [
+        (kind, source, "r", attributes),
+        ("Cast", "r", "f", {"to": 1}),
+        ("Add", "x f", "y", {}),
+    ]
+    constants = {"c": floats(0.1, 0.4, 0.5, 0.9), "rows": normal(1, 3)}
+    message = rf"not supported:\n  {kind} \(it draws random numbers\): {kind}_0$"
+    with pytest.raises(UnsupportedError, match=message):
+        bl.load(make_model(nodes, (4,), constants))
+
+
+@pytest.mark.parametrize("source", ["x", "c"])
+@pytest.mark.parametrize("more", ["", " r", " r on", " none on", " r off", " - off", " - on"])
+def test_dropouts_in_training_mode_are_refused(source, more):
+    nodes = [("Dropout", source + more, "d", {}), ("Add", "x d", "y", {})]
+    constants = {"c": normal(4), "r": np.float32(0.3), "none": np.float32(0)}
+    constants |= {"on": np.array(True), "off": np.array(False)}
+    model = make_model(nodes, (4,), constants)
+    if more in (" r on", " - on"):
+        with pytest.raises(UnsupportedError, match=r"Dropout_0 .*: it draws random numbers"):
+            bl.load(model)
+    else:
+        X = normal(5, 4)
+        expected = X + (X if source == "x" else constants["c"])
+        np.testing.assert_allclose(bl.load(model, outputs="values").logits(X), expected, rtol=1e-6)
+
+
+def test_random_numbers_in_branches():
+    model = branching([("Shape", "h", "s", {"start": 1}), ("Equal", "s four", "c", {})])
+    branch = next(a.g for a in model.graph.node[-1].attribute if a.name == "then_branch")
+    draw = onnx.helper.make_node("RandomUniform", [], ["two"], name="draw", shape=[4])
+    branch.node.insert(0, draw)
+    del branch.initializer[:]
+    with pytest.raises(UnsupportedError, match=r"draw \(RandomUniform\): it draws random numbers"):
+        bl.load(model)
+
+
 def test_operators_of_other_domains():
     model = network()
     model.graph.node[1].domain = "com.example"

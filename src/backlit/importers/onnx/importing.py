@@ -10,7 +10,7 @@ from backlit.importers.builder.moved import Moved
 from backlit.importers.builder.nodes import STAND_INS
 from backlit.importers.onnx import displaced
 from backlit.importers.onnx.context import OPERATORS, Context, Operation
-from backlit.importers.onnx.folding import can_fold, fold
+from backlit.importers.onnx.folding import DRAWS, RANDOM, can_fold, fold
 from backlit.importers.onnx.graphs import (
     SHAPES_ONLY,
     attributes_of,
@@ -119,7 +119,8 @@ class Importer:
                 continue  # which branch is taken, is known later
             known = kind in OPERATORS if self._depends(node) else can_fold(kind)
             if not known:
-                missing.setdefault(kind, []).append(name_of(node))
+                label = f"{kind} ({DRAWS})" if kind in RANDOM else kind
+                missing.setdefault(label, []).append(name_of(node))
         if missing:
             lines = [f"  {kind}: {', '.join(names)}" for kind, names in sorted(missing.items())]
             raise UnsupportedError(
