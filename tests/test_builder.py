@@ -63,13 +63,19 @@ def test_what_mixes_samples_is_refused(name):
 
 
 MESSAGES = [
-    ("reshape", r"reshaping \(2, 3, 5, 7\) to \(6, 5, 7\) mixes samples"),
+    ("reshape", r"reshaping \(samples, 3, 5, 7\) to \(6, 5, 7\) mixes samples"),
     ("transpose", r"transposing axes \(1, 0, 2, 3\) moves the samples' axis"),
     ("reduce", "an operation along the samples' axis"),
     ("a constant for each sample", "a constant that differs from sample to sample"),
     ("a matrix from the left", "a matrix product that mixes samples"),
-    ("matrices of other ranks", r"a matrix product of shapes \(2, 3, 5, 7\) and \(2, 5, 7\)"),
-    ("broadcast with a tensor of less rank", r"\(2, 2, 5, 7\) with \(2, 5, 7\) mixes samples"),
+    (
+        "matrices of other ranks",
+        r"a matrix product of shapes \(samples, 3, 5, 7\) and \(samples, 5, 7\)",
+    ),
+    (
+        "broadcast with a tensor of less rank",
+        r"\(samples, 2, 5, 7\) with \(samples, 5, 7\) mixes samples",
+    ),
 ]
 
 

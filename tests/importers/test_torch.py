@@ -123,6 +123,41 @@ def test_the_module_is_left_as_it_was(net):
         assert torch.equal(value, before[key])
 
 
+def exported(batch=1, training=False, shapes=None):
+    """The program of a net like the fixture's, to which no test has added hooks."""
+    torch.manual_seed(0)
+    example = torch.zeros(batch, 3, 8, 9)
+    return torch.export.export(Net().train(training), (example,), dynamic_shapes=shapes)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("decomposed", [False, True])
+@pytest.mark.parametrize("shapes", [None, ({0: torch.export.Dim.AUTO},)], ids=["fixed", "open"])
+def test_exported_modules_are_imported_as_the_original(model, batch, decomposed, shapes):
+    program = exported(batch, shapes=shapes)
+    if decomposed:
+        program = program.run_decompositions()
+    found = bl.from_torch(program.module(), torch.zeros(1, 3, 8, 9))
+    X = samples(3, 3, 8, 9)
+    np.testing.assert_array_equal(found.logits(X), model.logits(X))
+    np.testing.assert_array_equal(bl.gradient(found, X, 1), bl.gradient(model, X, 1))
+    assert set(found._source.names) == set(model._source.names)
+
+
+def test_exported_modules_inside_of_others(model):
+    module = nn.Sequential(nn.Dropout(0.5), exported().module(), nn.Dropout(0.5))
+    X = samples(3, 3, 8, 9)
+    found = bl.from_torch(module, torch.zeros(1, 3, 8, 9))
+    np.testing.assert_array_equal(found.logits(X), model.logits(X))
+    assert module[0].training
+    assert module[2].training
+
+
+def test_modules_exported_in_training_mode_are_refused():
+    with pytest.raises(ValueError, match="at drop: dropout that is on"):
+        bl.from_torch(exported(training=True).module(), torch.zeros(1, 3, 8, 9))
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
 def test_any_floating_dtype(dtype):
     module = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 3)).to(dtype)
@@ -272,6 +307,35 @@ def test_all_unsupported_operators_are_listed():
 def test_what_cannot_be_imported(function, message):
     with pytest.raises(ValueError, match=message):
         bl.from_torch(Function(function), torch.zeros(1, 6))
+
+
+@pytest.mark.parametrize(
+    ("function", "place"),
+    [
+        (lambda x: x / x.size(0), "div"),
+        (lambda x: x.relu() * torch.tensor(1.0 / x.shape[0]), "mul"),
+        (lambda x: x.sum(1, keepdim=True) + torch.full((6,), len(x)), r"add\.1"),
+        (lambda x: F.softplus(x, beta=len(x)), "softplus"),
+        (lambda x: x.tanh() if len(x) > 2 else x.relu(), "relu"),
+        (lambda x: x.relu() if len(x) > 2 else x, "relu"),
+    ],
+)
+def test_results_that_depend_on_the_number_of_samples(function, place):
+    message = f"{place}: its result depends on the number of samples"
+    with pytest.raises(ValueError, match=message):
+        bl.from_torch(Function(function), torch.zeros(1, 6))
+
+
+def test_numbers_of_samples_that_cancel():
+    module = Function(lambda x: (x * len(x) / x.size(0)).view(len(x), 2, -1).sum(2))
+    model = bl.from_torch(module, torch.zeros(1, 6))
+    assert_agrees(model, module, samples(17, 6))
+
+
+def test_errors_say_samples_for_their_number():
+    module = Function(lambda x: x.reshape(3, -1))
+    with pytest.raises(ValueError, match=r"reshaping \(samples, 6\) to \(3, 4\) mixes samples"):
+        bl.from_torch(module, torch.zeros(1, 6))
 
 
 @pytest.mark.parametrize(

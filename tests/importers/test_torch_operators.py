@@ -252,6 +252,13 @@ SEQUENCES = {
     "tensordot": lambda x: torch.tensordot(x, constant(6, 3), 1),
     "einsum of rows": lambda x: torch.einsum("bd,dk->bk", x[:, 0], constant(6, 3)),
     "einsum of images": lambda x: torch.einsum("bchw,cd->bdhw", x[:, :, None], constant(5, 3)),
+    "einsum of three": lambda x: torch.einsum("bid,bjd,de->bije", x, x.tanh(), constant(6, 2)),
+    "einsum, samples in the middle": lambda x: torch.einsum(
+        "ibd,jbd->bij", x.transpose(0, 1), x.transpose(0, 1).tanh()
+    ),
+    "einsum of joined rows": lambda x: torch.einsum(
+        "rd,de->re", x.reshape(-1, 6), constant(6, 3)
+    ).view(-1, 5, 3),
     "matrix from the left": lambda x: constant(3, 5) @ x,
     "baddbmm": lambda x: torch.baddbmm(constant(1, 5, 5), x, x.transpose(1, 2)),
     "first token": lambda x: torch.cat([constant(1, 1, 6).expand(len(x), -1, -1), x], 1)[:, 0:2],

@@ -30,6 +30,7 @@ LEAVE_AXES_ALONE |= {"Where", "Cast", "CastLike", "Dropout", "Constant"}
 REASONS = {
     r"samples' axis|mixes samples|samples first|lie along other axes|differs from sample to sample|"
     r"matrix product of shapes": "mixes samples",
+    r"a comparison (of|with)": "comparisons",
     r"3 spatial dimensions": "3-D",
     r"training mode": "training mode",
     r"it rounds$": "rounds to another type",
@@ -183,6 +184,9 @@ def shift_axes(node, feeds, rank):
     if kind in BY_AXIS:
         default = {"Gather": 0, "Split": 0}.get(kind, -1)
         change("axis", further([given.get("axis", default)])[0])
+    elif kind == "GatherND":
+        places = feeds[names[1]]
+        feeds[names[1]] = np.concatenate([np.zeros_like(places[..., :1]), places], -1)
     elif kind == "Transpose":
         change("perm", [0, *(1 + n for n in given.get("perm", range(rank)[::-1]))])
     elif kind in BY_SHAPE:

@@ -79,6 +79,56 @@ def products():
     yield "Gemm of tensors", make_model(sums, (5,), {"w": w})
 
 
+def einsums():
+    """By equation: the shape of a sample, a constant beside it (or None), and which comes first."""
+    left, right = "x c0", "c0 x"
+    for equation, shape, constant, inputs in (
+        ("bi,ij->bj", (5,), normal(5, 4), left),
+        ("b...d,de->b...e", (2, 3, 6), normal(6, 4), left),
+        ("kc,bchw->bkhw", IMAGE, normal(4, 3), right),
+        ("bhid,hde->bihe", (3, 5, 6), normal(3, 6, 2), left),
+        ("bij,ij->bi", (4, 6), normal(4, 6), left),
+        ("bij,bij->bji", (4, 6), normal(1, 4, 6), left),
+        ("bi,j", (4,), normal(3), left),
+        ("bi,i->b", (4,), normal(4), left),
+        ("bij,jkl->bk", (4, 6), normal(6, 2, 3), left),
+        ("bij,...j->b...i", (4, 6), normal(2, 3, 6), left),
+    ):
+        case = one_operator("Einsum", shape, [constant], inputs=inputs, equation=equation)
+        yield equation, case
+    for equation, shape in (
+        ("b i j -> b j", (4, 6)),
+        ("bhii->bi", (2, 3, 3)),
+        ("b...->...b", (4,)),
+    ):
+        nodes = [("Einsum", "x", "e", {"equation": equation})]
+        back = ("Transpose" if equation.endswith("b") else "Exp", "e", "y", {})
+        yield equation, make_model([*nodes, back], shape)
+    for equation in (
+        *("bhid,bhjd->bhij", "bhid,bhjd->bijh", "bhid,bjke->bhkde", "bhid,bhid->bh"),
+        *("bhid,bhid->bhd", "bhid,bhie->bdie", "...d,...d->...d", "bhid,bhkd,bhid->bk"),
+    ):
+        nodes = [("Exp", "x", "e", {}), ("Einsum", "x e", "y", {"equation": equation})]
+        if equation.count(",") == 2:
+            nodes[1] = ("Einsum", "x e x", "y", {"equation": equation})
+        yield equation, make_model(nodes, (3, 5, 4))
+    constants = [normal(2, 3), normal(3, 4)]
+    first = {"inputs": "c0 c1 x", "equation": "ij,jk,bk->bi"}
+    yield "constants first", one_operator("Einsum", (4,), constants, **first)
+    wide = [("ReduceMean", "x", "m", {"axes": [2]})]
+    wide += [("Einsum", "x m", "y", {"equation": "b...d,b...d->b..."})]
+    yield "repeated", make_model(wide, (3, 5, 4))
+    turned = [("Transpose", "x", "t", {"perm": [1, 0, 2]}), ("Mul", "t k", "s", {})]
+    turned += [("Einsum", "s t", "y", {"equation": "ibd,jbd->bij"})]
+    yield "samples in the middle", make_model(turned, (5, 4), {"k": floats(0.7)})
+    rows = [("Reshape", "x rows", "r", {}), ("Einsum", "r w", "e", {"equation": "rd,de->re"})]
+    rows += [("Reshape", "e back", "y", {})]
+    constants = {"rows": integers(-1, 4), "back": integers(-1, 5, 3), "w": normal(4, 3)}
+    yield "joined rows", make_model(rows, (5, 4), constants)
+    lone = [("Einsum", "x x", "y", {"equation": "abc,adc->bd"})]
+    yield "one sample", make_model(lone, (5, 4), batch=1)
+
+
 def arithmetic():
     small = positive(7, 1)
     for kind in ("Add", "Sub", "Mul", "Div"):
@@ -145,6 +195,7 @@ def written_out():
     yield "hard swish", make_model([gate, ("Mul", "x s", "y", {})], IMAGE)
     mish = [("Softplus", "x", "p", {}), ("Tanh", "p", "t", {}), ("Mul", "x t", "y", {})]
     yield "Mish", make_model(mish, IMAGE)
+    yield from softpluses()
     root = {"r": np.float32(np.sqrt(2)), "one": np.float32(1), "half": np.float32(0.5)}
     inner = [("Div", "x r", "d", {}), ("Erf", "d", "e", {}), ("Add", "e one", "s", {})]
     after = [("Mul", "x s", "p", {}), ("Mul", "p half", "y", {})]
@@ -153,10 +204,36 @@ def written_out():
     yield "GELU, half first", make_model(inner + before, IMAGE, root)
 
 
+def softpluses(shape=IMAGE):
+    """As PyTorch's newer exporter writes them, of x and of functions of it."""
+    constants = {"beta": np.float32(2), "t": np.float32(20), "one": np.float32(1)}
+    for name, source in {
+        "": [("Identity", "x", "h", {})],
+        " of a multiple": [("Mul", "x beta", "h", {})],
+        " of a sum": [("Mul", "x beta", "g", {}), ("Add", "g one", "h", {})],
+        " of a sigmoid": [("Sigmoid", "x", "h", {})],
+    }.items():
+        scaled = [*source, ("Mul", "h beta", "s", {}), ("Greater", "s t", "c", {})]
+        parts = [*scaled, ("Softplus", "s", "p", {}), ("Div", "p beta", "q", {})]
+        yield f"softplus{name}", make_model([*parts, ("Where", "c h q", "y", {})], shape, constants)
+        parts = [*scaled, ("Exp", "s", "e", {}), ("Add", "one e", "f", {}), ("Log", "f", "p", {})]
+        parts += [("Div", "p beta", "q", {}), ("Where", "c h q", "y", {})]
+        yield f"softplus by logarithm{name}", make_model(parts, shape, constants)
+    plain = [("Greater", "x t", "c", {}), ("Softplus", "x", "p", {}), ("Where", "c x p", "y", {})]
+    yield "softplus, beta 1", make_model(plain, shape, constants)
+    gate = [
+        *plain[:2],
+        ("Where", "c x p", "s", {}),
+        ("Tanh", "s", "g", {}),
+        ("Mul", "x g", "y", {}),
+    ]
+    yield "Mish, threshold", make_model(gate, shape, constants)
+
+
 def all_cases():
     from tests.importers.onnx import shape_cases
 
-    families = [convolutions, transposed_convolutions, products, arithmetic, activations]
+    families = [convolutions, transposed_convolutions, products, einsums, arithmetic, activations]
     for family in [*families, written_out, *shape_cases.FAMILIES]:
         for name, model in family():
             yield f"{family.__name__}: {name}", model

@@ -16,8 +16,9 @@ INTRODUCTION = """# ONNX operators
 
 `bl.load("model.onnx")` takes these operators of the domain `ai.onnx`, in all their versions from
 opset {oldest} on. Weights, shapes, axes and the like must not depend on the model's input; whatever
-does not depend on it, by any operator of ONNX's reference implementation, is computed once, at
-import. Axis 0 of the input is the samples', which no operator may mix. For a while it may be moved
+does not depend on it, by any operator of ONNX's reference implementation that draws no random
+numbers, is computed once, at import. Axis 0 of the input is the samples', which no operator may
+mix; where their number is open, results may not depend on it. For a while that axis may be moved
 behind others, or joined with those before and behind it, as attention, dense layers and
 normalisations of rows are written: (samples, rows, features) reshaped to (samples * rows,
 features), and back. Models of one sample may reshape and transpose it in any way. All is computed

@@ -287,6 +287,18 @@ def indexing():
         "Gather table",
         one_operator("Gather", IMAGE, [integers(0, 1, 2, 3).reshape(2, 2)], axis=3),
     )
+    places = np.array([[[2, 0], [-1, 5]], [[0, 1], [1, -6]], [[2, 0], [0, 0]]])
+    for name, first, index, back in (
+        ("pairs", [2, 3, 0, 1], places, [2, 0, 1, 3]),
+        ("rows", [2, 0, 1, 3], places[:, 0, :1], [1, 0, 2, 3]),
+        ("triples", [1, 2, 3, 0], integers(2, -1, 3, 0, 0, 0).reshape(2, 3), [1, 0]),
+    ):
+        turned = [("Transpose", "x", "t", {"perm": first}), ("GatherND", "t i", "g", {})]
+        turned.append(("Transpose", "g", "y", {"perm": back}))
+        yield f"GatherND {name}", make_model(turned, IMAGE, {"i": index})
+    lone = [("GatherND", "x i", "g", {}), ("Unsqueeze", "g o", "y", {})]
+    constants = {"i": np.array([[0, 2, 1], [-1, 0, 3]]), "o": integers(0)}
+    yield "GatherND of one sample", make_model(lone, IMAGE, constants, batch=1)
     amounts = [0, 0, 1, 2, 0, 0, 3, 0]
     for mode in ("constant", "reflect", "edge"):
         yield f"Pad old {mode}", one_operator("Pad", IMAGE, (), 9, mode=mode, pads=amounts)

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
 from tests.importers.onnx.models import make_model, one_operator  # noqa: E402
-from tests.importers.onnx.operator_cases import floats, integers  # noqa: E402
+from tests.importers.onnx.operator_cases import floats, integers, softpluses  # noqa: E402
 
 NUMBERS = (8,)
 KINKS = np.array([-3, -1, -0.5, 0, 0.5, 1, 3, 6], np.float32)
@@ -51,6 +51,10 @@ MORE = {
 }
 for kind, (attributes, function) in OF_ONE.items():
     MORE[kind] = one_operator(kind, NUMBERS, (), 18, **attributes), function
+
+WRITTEN_OUT = dict(softpluses(NUMBERS))
+MORE["softplus"] = WRITTEN_OUT["softplus"], lambda x: F.softplus(x, 2)
+MORE["softplus by logarithm"] = WRITTEN_OUT["softplus by logarithm"], lambda x: F.softplus(x, 2)
 
 IMAGE = (2, 4, 4)
 OF_TIES = {

@@ -14,7 +14,13 @@ from backlit.operators import AxisMap, Reshape, Transpose
 onnx = pytest.importorskip("onnx")
 
 from tests.importers.onnx.models import make_model, one_operator  # noqa: E402
-from tests.importers.onnx.operator_cases import floats, integers, normal, positive  # noqa: E402
+from tests.importers.onnx.operator_cases import (  # noqa: E402
+    floats,
+    integers,
+    normal,
+    positive,
+    softpluses,
+)
 
 IMAGE = (3, 6, 5)
 
@@ -104,6 +110,57 @@ def test_every_unsupported_operator_is_named_before_anything_runs():
     ]
 
 
+DRAWN = {
+    "RandomNormal": ("RandomNormal", "", {"shape": [4]}),
+    "RandomUniform": ("RandomUniform", "", {"shape": [4]}),
+    "RandomNormalLike": ("RandomNormalLike", "c", {}),
+    "RandomUniformLike": ("RandomUniformLike", "c", {}),
+    "Like x": ("RandomUniformLike", "x", {}),
+    "Bernoulli": ("Bernoulli", "c", {}),
+    "Multinomial": ("Multinomial", "rows", {"sample_size": 4}),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_random_numbers_are_no_constants(name):
+    kind, source, attributes = DRAWN[name]
+    nodes = [
+        (kind, source, "r", attributes),
+        ("Cast", "r", "f", {"to": 1}),
+        ("Add", "x f", "y", {}),
+    ]
+    constants = {"c": floats(0.1, 0.4, 0.5, 0.9), "rows": normal(1, 3)}
+    message = rf"not supported:\n  {kind} \(it draws random numbers\): {kind}_0$"
+    with pytest.raises(UnsupportedError, match=message):
+        bl.load(make_model(nodes, (4,), constants))
+
+
+@pytest.mark.parametrize("source", ["x", "c"])
+@pytest.mark.parametrize("more", ["", " r", " r on", " none on", " r off", " - off", " - on"])
+def test_dropouts_in_training_mode_are_refused(source, more):
+    nodes = [("Dropout", source + more, "d", {}), ("Add", "x d", "y", {})]
+    constants = {"c": normal(4), "r": np.float32(0.3), "none": np.float32(0)}
+    constants |= {"on": np.array(True), "off": np.array(False)}
+    model = make_model(nodes, (4,), constants)
+    if more in (" r on", " - on"):
+        with pytest.raises(UnsupportedError, match=r"Dropout_0 .*: it draws random numbers"):
+            bl.load(model)
+    else:
+        X = normal(5, 4)
+        expected = X + (X if source == "x" else constants["c"])
+        np.testing.assert_allclose(bl.load(model, outputs="values").logits(X), expected, rtol=1e-6)
+
+
+def test_random_numbers_in_branches():
+    model = branching([("Shape", "h", "s", {"start": 1}), ("Equal", "s four", "c", {})])
+    branch = next(a.g for a in model.graph.node[-1].attribute if a.name == "then_branch")
+    draw = onnx.helper.make_node("RandomUniform", [], ["two"], name="draw", shape=[4])
+    branch.node.insert(0, draw)
+    del branch.initializer[:]
+    with pytest.raises(UnsupportedError, match=r"draw \(RandomUniform\): it draws random numbers"):
+        bl.load(model)
+
+
 def test_operators_of_other_domains():
     model = network()
     model.graph.node[1].domain = "com.example"
@@ -142,14 +199,42 @@ def test_damaged_graphs():
 @pytest.mark.parametrize(
     ("kind", "constant", "message"),
     [
-        ("Gather", integers(4), r"its indices are outside of axis 1 of shape \(97, 4\)"),
+        ("Gather", integers(4), r"its indices are outside of axis 1 of shape \(samples, 4\)"),
         ("Gather", integers(-5), r"its indices are outside of axis 1"),
-        ("Split", integers(3), r"its sizes \[3\] are not those of axis 1 of shape \(97, 4\)"),
+        ("Split", integers(3), r"its sizes \[3\] are not those of axis 1 of shape \(samples, 4\)"),
     ],
 )
 def test_entries_that_are_not_there(kind, constant, message):
     with pytest.raises(ValueError, match=message):
         bl.load(one_operator(kind, (4,), [constant], axis=1))
+
+
+@pytest.mark.parametrize(
+    ("indices", "options", "message"),
+    [
+        (integers(0, 0), {}, "an operation along the samples' axis"),
+        (integers(0, 4), {}, "its indices are outside of the first axes"),
+        (integers(0, 0, 0), {}, "its indices are outside of the first axes"),
+        (integers(0), {"batch_dims": 1}, "batch_dims is 1, not 0"),
+    ],
+)
+def test_places_that_are_not_gathered(indices, options, message):
+    with pytest.raises(ValueError, match=message):
+        bl.load(one_operator("GatherND", (4,), [indices[None]], **options))
+
+
+@pytest.mark.parametrize(
+    ("equation", "message"),
+    [
+        ("bi->b", r"the equation 'bi->b' is not one of 2 operands"),
+        ("bij,ij->b", r"does not fit operands of \[2, 2\] axes"),
+        ("bi,ij->bj", "its axes 'i' have extents 4 and 3"),
+        ("bi,bj->bj", "a constant that differs from sample to sample"),
+    ],
+)
+def test_einsums_that_do_not_fit(equation, message):
+    with pytest.raises(ValueError, match=message):
+        bl.load(one_operator("Einsum", (4,), [normal(3, 4)], equation=equation))
 
 
 def test_old_opsets():
@@ -178,6 +263,8 @@ def test_old_opsets():
         ([("Transpose", "x", "y", {"perm": [1, 0, 2, 3]})], "does not have the samples first"),
         ([("Softmax", "x", "s", {"axis": 0}), ("Exp", "s", "y", {})], "samples' axis"),
         ([("Conv", "x x", "y", {})], r"Conv_0 \(Conv\): its input 1 depends on the model's input"),
+        ([("Einsum", "x", "y", {"equation": "bchw->chw"})], "a sum over the samples' axis"),
+        ([("Einsum", "x x", "y", {"equation": "bchw,kchw->bk"})], "lie along other axes"),
     ],
 )
 def test_mixed_samples(nodes, message):
@@ -270,6 +357,69 @@ def test_any_number_of_samples_whatever_the_model_says(batch):
     np.testing.assert_allclose(found, X.reshape(17, 90) @ constants["w"], rtol=1e-4, atol=1e-4)
 
 
+COUNT = [
+    ("Shape", "x", "s", {"start": 0, "end": 1}),
+    ("Cast", "s", "n", {"to": 1}),
+    ("Reciprocal", "n", "r", {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "place"),
+    [
+        ([("Div", "x n", "y", {})], "Div_3"),
+        ([("Relu", "x", "h", {}), ("Mul", "h r", "m", {}), ("Exp", "m", "y", {})], "Mul_4"),
+        ([("Size", "x", "z", {}), ("Cast", "z", "f", {"to": 1}), ("Sub", "f x", "y", {})], "Sub_5"),
+    ],
+)
+def test_results_that_depend_on_the_number_of_samples(nodes, place):
+    message = f"node {place}: its result depends on the number of samples, so that"
+    model = make_model([*COUNT, *nodes], (4,))
+    with pytest.raises(UnsupportedError, match=message):
+        bl.load(model)
+    X = normal(5, 4)
+    fixed = bl.load(make_model([*COUNT, ("Div", "x n", "y", {})], (4,), batch=8), outputs="values")
+    assert (fixed.logits(X) == X / 8).all()
+
+
+def test_numbers_of_samples_that_cancel():
+    nodes = [*COUNT, ("Mul", "x n", "m", {}), ("Relu", "m", "h", {}), ("Mul", "h r", "y", {})]
+    inner = [*COUNT, ("Div", "n n", "one", {}), ("Mul", "x one", "y", {})]
+    X = normal(5, 4)
+    assert (bl.load(make_model(inner, (4,)), outputs="values").logits(X) == X).all()
+    with pytest.raises(UnsupportedError, match="node Mul_3: its result depends"):
+        bl.load(make_model(nodes, (4,)))  # before the ReLU they have not
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        (
+            [("Reshape", "x four", "y", {})],
+            r"reshaping \(samples, 2, 6\) to \(4, samples \* 3\) mixes",
+        ),
+        (
+            [("Reshape", "x rows", "r", {}), ("Reshape", "r five", "y", {})],
+            r"reshaping \(samples \* 2, 6\) to \(5, samples, 2\) mixes",
+        ),
+        ([("Add", "x row", "y", {})], r"shapes \(samples, 2, 6\) and \(5\) do not fit"),
+        ([("Expand", "x wide", "y", {})], r"shapes \(samples, 2, 6\) and \(4, 3\) do not fit"),
+        ([("Squeeze", "x one", "y", {})], r"axes \[1\] of shape \(samples, 2, 6\)"),
+        ([("GatherND", "x at", "y", {})], r"first axes of shape \(samples, 2, 6\)"),
+        ([("GlobalMaxPool", "x", "p", {}), ("MatMul", "p x", "y", {})], None),
+        ([("Conv", "f w", "y", {})], r"samples, of shape \(12,\), have 0 spatial dimensions"),
+    ],
+)
+def test_errors_say_samples_for_their_number(nodes, message):
+    constants = {"four": integers(4, -1), "rows": integers(-1, 6), "five": integers(5, 97, 2)}
+    constants |= {"row": normal(5), "wide": integers(4, 3), "one": integers(1)}
+    constants |= {"at": integers(0, 2)[None], "w": normal(4, 3, 3, 3)}
+    model = make_model([("Flatten", "x", "f", {}), *nodes], (2, 6), constants)
+    with pytest.raises(ValueError, match=message) as caught:
+        bl.load(model)
+    assert "97" not in str(caught.value)
+
+
 def test_one_sample_without_its_axis():
     """A model of a single sample may drop the axis."""
     nodes = [("Conv", "x w", "c", {}), ("ReduceMean", "c", "m", {"axes": [2, 3], "keepdims": 0})]
@@ -360,6 +510,37 @@ def test_a_softmax_at_every_pixel_stays():
 
 
 # --- what is simplified ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", dict(softpluses()))
+def test_softplus_above_a_threshold_is_one(name):
+    kinds = layers_of(bl.load(dict(softpluses())[name]))
+    names = [kind.name for kind in kinds if isinstance(kind, Activation)]
+    assert names.count("softplus" if "softplus" in name else "mish") == 1
+    assert not {"exp", "log"}.intersection(names)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ([("Greater", "x t", "c", {}), ("Where", "c x p", "y", {})], "no softplus"),
+        ([("Greater", "x two", "c", {}), ("Where", "c x s", "y", {})], "no softplus"),
+        ([("Greater", "p t", "c", {}), ("Where", "c x s", "y", {})], "no softplus"),
+        ([("Greater", "x t", "c", {}), ("Where", "c p s", "y", {})], "no softplus"),
+        ([("Greater", "x t", "c", {}), ("Where", "c s x", "y", {})], "no softplus"),
+        ([("Greater", "x row", "c", {}), ("Where", "c x s", "y", {})], "several numbers"),
+        ([("Greater", "t x", "c", {}), ("Where", "c s x", "y", {})], "its input 0 must depend"),
+        ([("Greater", "x t", "c", {}), ("Where", "m c x", "y", {})], "a comparison of what"),
+        ([("Greater", "x t", "c", {}), ("Cast", "c", "y", {"to": 1})], "a comparison of what"),
+        ([("Greater", "x t", "y", {})], "the output 'y': a comparison of what"),
+    ],
+)
+def test_other_comparisons_are_refused(nodes, message):
+    constants = {"t": np.float32(20), "two": np.float32(2), "row": floats(20, 21, 22, 23)}
+    constants["m"] = np.array([True, False, True, False])
+    parts = [("Softplus", "x", "s", {}), ("Mul", "s two", "p", {}), *nodes]
+    with pytest.raises(UnsupportedError, match=message):
+        bl.load(make_model(parts, (4,), constants))
 
 
 def layers_of(model):

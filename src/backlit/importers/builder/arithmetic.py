@@ -74,11 +74,11 @@ class ArithmeticBuilder(ShapeBuilder):
             elif function == "divide":
                 return self.binary("multiply", self.activation(b, "reciprocal"), a_)
         shapes = [np.shape(v) if not isinstance(v, Tensor) else v.shape for v in (a, b)]
-        shape = np.broadcast_shapes(*shapes)
+        shape = self.common_shape(*shapes)
         for value in (a, b):
             if isinstance(value, Tensor) and len(value.shape) != len(shape):
                 raise UnsupportedError(
-                    f"broadcasting of {shapes[0]} with {shapes[1]} mixes samples"
+                    f"broadcasting of {' with '.join(map(self.shown, shapes))} mixes samples"
                 )
         first, second = self._aligned(a, shape), self._aligned(b, shape)
         if first.shape == second.shape and function == "add":
@@ -104,7 +104,7 @@ class ArithmeticBuilder(ShapeBuilder):
 
     def _with_constant(self, function: str, x: Tensor, c: np.ndarray) -> Tensor | None:
         """x and a constant, as an affine map of channels or a function of one number."""
-        shape = np.broadcast_shapes(x.shape, c.shape)
+        shape = self.common_shape(x.shape, c.shape)
         if shape != x.shape:
             return None
         if function == "raise_to" and c.size == 1:

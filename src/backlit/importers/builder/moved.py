@@ -66,6 +66,7 @@ def reshaped(b: ShapeBuilder, x: Tensor, shape: Sequence[int]) -> Tensor:
     x = moved(b, x)
     if x.axis == NOWHERE:
         return placed(b, b.reshape(x.inner, (1, *shape)), NOWHERE)
+    mixes = f"reshaping {b.shown(x.shape)} to {b.shown(shape)} mixes samples"
     rest = x.factors[::-1]  # what is still to be taken, the next one last
     sizes, place = [], (0, 1, 1)
     for axis, size in enumerate(shape):
@@ -81,13 +82,13 @@ def reshaped(b: ShapeBuilder, x: Tensor, shape: Sequence[int]) -> Tensor:
                     break
             taken.append(factor)
         if _product(taken, b.batch) != size:
-            raise UnsupportedError(f"reshaping {x.shape} to {tuple(shape)} mixes samples")
+            raise UnsupportedError(mixes)
         if 0 in taken:
             at = taken.index(0)
             place = (axis, prod(taken[:at]), prod(taken[at + 1 :]))
         sizes.append(prod(n for n in taken if n))
     if 0 in rest or prod(rest) != 1:
-        raise UnsupportedError(f"reshaping {x.shape} to {tuple(shape)} mixes samples")
+        raise UnsupportedError(mixes)
     return placed(b, b.reshape(x.inner, (b.batch, *sizes)), *place)
 
 

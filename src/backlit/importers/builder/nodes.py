@@ -24,6 +24,9 @@ class Tensor:
 
 Value = Tensor | np.ndarray
 
+# Numbers of samples, where that is open: numbers that no shape has by chance
+STAND_INS = 97, 101
+
 
 class UnsupportedError(ValueError):
     """Something that cannot be expressed; its message says what."""
@@ -37,6 +40,23 @@ class NodeBuilder:
         self.graph = Graph([tuple(int(n) for n in shape)])
         self.input = Tensor(0, (batch, *self.graph.shapes[0]))
         self.label = ""
+
+    def shown(self, shape: Sequence[int]) -> str:
+        """A shape in words: people do not know the number of samples that stands in for any."""
+        sizes = [str(n) for n in shape]
+        for axis, n in enumerate(shape):
+            if n == self.batch and (axis == 0 or n in STAND_INS):
+                sizes[axis] = "samples"
+            elif self.batch in STAND_INS and n > 0 and n % self.batch == 0:
+                sizes[axis] = f"samples * {n // self.batch}"
+        return f"({', '.join(sizes)})"
+
+    def common_shape(self, *shapes: Sequence[int]) -> tuple[int, ...]:
+        """The shape that shapes have together."""
+        try:
+            return np.broadcast_shapes(*map(tuple, shapes))
+        except ValueError:
+            raise ValueError(f"shapes {' and '.join(map(self.shown, shapes))} do not fit") from None
 
     def append(self, layer: Layer, *inputs: Tensor) -> Tensor:
         """Add a node of any layer or operator (whose shapes are those of one sample)."""

@@ -52,7 +52,8 @@ class ProductBuilder(AxisBuilder):
         first, second = self.tensor(a, shape), self.tensor(b, shape)
         rank = max(len(first.shape), len(second.shape))
         if len(first.shape) != len(second.shape) or rank < 3:
-            raise UnsupportedError(f"a matrix product of shapes {first.shape} and {second.shape}")
+            shapes = f"{self.shown(first.shape)} and {self.shown(second.shape)}"
+            raise UnsupportedError(f"a matrix product of shapes {shapes}")
         outer = np.broadcast_shapes(first.sample[:-2], second.sample[:-2])
         first = self.expand(first, (self.batch, *outer, *first.sample[-2:]))
         second = self.expand(second, (self.batch, *outer, *second.sample[-2:]))

@@ -21,7 +21,8 @@ class ShapeBuilder(NodeBuilder):
             known = -prod(sizes)
             sizes[sizes.index(-1)] = total // known if known else 0
         if not sizes or sizes[0] != self.batch or prod(sizes) != total:
-            raise UnsupportedError(f"reshaping {x.shape} to {tuple(shape)} mixes samples")
+            shapes = f"{self.shown(x.shape)} to {self.shown(shape)}"
+            raise UnsupportedError(f"reshaping {shapes} mixes samples")
         node = self.graph.producer(x.number)
         if node and isinstance(node.layer, Reshape):  # of a reshaped tensor: one is enough
             x = Tensor(node.inputs[0], (self.batch, *self.graph.shapes[node.inputs[0]]))
@@ -66,9 +67,10 @@ class ShapeBuilder(NodeBuilder):
 
     def expand(self, x: Tensor, shape: Sequence[int]) -> Tensor:
         """Repeat axes of extent 1 (NumPy's broadcasting)."""
-        target = np.broadcast_shapes(x.shape, tuple(int(n) for n in shape))
+        target = self.common_shape(x.shape, [int(n) for n in shape])
         if len(target) != len(x.shape) or target[0] != self.batch:
-            raise UnsupportedError(f"expanding {x.shape} to {tuple(shape)} mixes samples")
+            shapes = f"{self.shown(x.shape)} to {self.shown(shape)}"
+            raise UnsupportedError(f"expanding {shapes} mixes samples")
         for axis, (own, wanted) in enumerate(zip(x.shape, target, strict=True)):
             if own != wanted:
                 x = self.gather(x, axis, [0] * wanted)

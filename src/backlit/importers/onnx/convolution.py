@@ -13,8 +13,8 @@ def check_dimensions(x: Tensor) -> int:
     dimensions = len(x.shape) - 2
     if dimensions not in (1, 2):
         raise UnsupportedError(
-            f"its input of shape {x.shape} has {dimensions} spatial dimensions; 1 or 2 are "
-            "supported"
+            f"its input's samples, of shape {x.sample}, have {dimensions} spatial dimensions; 1 "
+            "or 2 are supported"
         )
     return dimensions
 

@@ -24,7 +24,8 @@ def reshaped(context: Context, x: Tensor, wanted: Sequence[int]) -> Tensor:
     if sizes.count(-1) == 1 and (known := -prod(sizes)):
         sizes[sizes.index(-1)] = prod(x.shape) // known
     if prod(sizes) != prod(x.shape):
-        raise UnsupportedError(f"reshaping {x.shape} to {tuple(wanted)} mixes samples")
+        shapes = f"{context.builder.shown(x.shape)} to {context.builder.shown(wanted)}"
+        raise UnsupportedError(f"reshaping {shapes} mixes samples")
     if not isinstance(x, Moved) and sizes[:1] == [context.builder.batch]:
         return context.builder.reshape(x, sizes)
     return reshaped_anyhow(context.builder, x, sizes)
@@ -37,7 +38,8 @@ def transposed(context: Context, x: Tensor, order: Sequence[int]) -> Tensor:
     return permuted(context.builder, x, order)
 
 
-OF_SHAPES = {"Flatten", "Reshape", "Shape", "Size", "Squeeze", "Transpose", "Unsqueeze"}
+FIND_SAMPLES = {"Einsum", "Flatten", "GatherND", "Reshape", "Shape", "Size"}
+FIND_SAMPLES |= {"Squeeze", "Transpose", "Unsqueeze"}
 OF_EACH = {"Abs", "Cast", "CastLike", "Celu", "Clip", "Dropout", "Elu", "Erf", "Exp", "Gelu"}
 OF_EACH |= {"HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "Mish", "Neg"}
 OF_EACH |= {"Reciprocal", "Relu", "Selu", "Sigmoid", "Softplus", "Softsign", "Sqrt", "Swish"}
@@ -52,7 +54,7 @@ TO_THE_END = {"LayerNormalization", "RMSNormalization"}  # from the axis on
 def run(context: Context, operation: Operation) -> Outputs:
     """An operation of which an input is displaced."""
     kind = operation.kind
-    if kind in OF_SHAPES:
+    if kind in FIND_SAMPLES:
         return OPERATORS[kind](context, operation)
     inputs, x = _inner(context, operation)
     given, axis = replace(operation, inputs=inputs), x.axis

@@ -13,6 +13,9 @@ import numpy as np
 from backlit.importers.builder import UnsupportedError
 from backlit.importers.onnx.graphs import attributes_of
 
+RANDOM = {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike"}
+RANDOM |= {"RandomUniform", "RandomUniformLike"}
+DRAWS = "it draws random numbers"
 SUBGRAPHS = {"If", "Loop", "Scan", "SequenceMap"}
 FLAT = {"Softmax", "LogSoftmax", "Hardmax"}  # before opset 13, over all axes from the given one on
 Feeds = dict[str, np.ndarray]
@@ -23,7 +26,7 @@ def can_fold(kind: str) -> bool:
     from onnx.defs import get_schema
     from onnx.reference.ops import load_op
 
-    if kind in SUBGRAPHS:
+    if kind in SUBGRAPHS | RANDOM:
         return False
     try:
         schema: Any = get_schema(kind)
@@ -35,10 +38,20 @@ def can_fold(kind: str) -> bool:
     return True
 
 
+def draws(kind: str, inputs: Sequence[np.ndarray | None]) -> bool:
+    """Whether a node draws random numbers, as a dropout does in training mode."""
+    if kind != "Dropout":
+        return kind in RANDOM
+    ratio, training = [*inputs, None, None][1:3]
+    return training is not None and bool(training.any()) and (ratio is None or bool(ratio.any()))
+
+
 def fold(
     proto: Any, inputs: Sequence[np.ndarray | None], opsets: Sequence[Any]
 ) -> list[np.ndarray | None]:
     """The outputs of a node whose inputs are all constants."""
+    if draws(proto.op_type, inputs):
+        raise UnsupportedError(DRAWS)
     feeds = {n: v for n, v in zip(proto.input, inputs, strict=True) if v is not None and n}
     opset = next((entry.version for entry in opsets if entry.domain in ("", "ai.onnx")), 1)
     try:

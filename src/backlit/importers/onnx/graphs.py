@@ -8,7 +8,6 @@ import numpy as np
 from backlit.importers.builder import UnsupportedError
 
 SHAPES_ONLY = {"Shape", "Size"}  # what they give does not depend on their input's values
-STAND_IN = 97  # samples, where the batch is open: a number that no shape has by chance
 
 
 def reads(node: Any) -> set[str]:
@@ -58,7 +57,7 @@ def dependent(nodes: Iterable[Any], entry: str) -> set[str]:
 
 
 def sample_shape(entry: Any, input_shape: Sequence[int] | None) -> tuple[tuple[int, ...], int]:
-    """The shape of one sample, and the number of samples that the model's shapes speak of."""
+    """The shape of one sample, and how many samples the model's shapes speak of (0: of any)."""
     tensor = entry.type.tensor_type
     sizes: list[int | None] = [
         n.dim_value if n.HasField("dim_value") and n.dim_value > 0 else None
@@ -92,13 +91,19 @@ def sample_shape(entry: Any, input_shape: Sequence[int] | None) -> tuple[tuple[i
                 f"input_shape must fit {[n or '?' for n in own]}, the shape of one sample of the "
                 f"input {entry.name!r}, got {shape}"
             )
-    return shape, (sizes[0] if sizes else None) or STAND_IN
+    return shape, (sizes[0] if sizes else None) or 0
 
 
 def kind_of(node: Any) -> str:
     """The operator's name, with its domain if it is not ONNX's own."""
     own = node.domain in ("", "ai.onnx")
     return node.op_type if own else f"{node.domain}.{node.op_type}"
+
+
+def kinds(node: Any) -> set[str]:
+    """The operators of a node, those in its branches too."""
+    inner = (kinds(node) for branch in branches(node) for node in branch.node)
+    return {kind_of(node)}.union(*inner)
 
 
 def name_of(node: Any) -> str:

@@ -7,22 +7,27 @@ import numpy as np
 
 from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError, Value
 from backlit.importers.builder.moved import Moved
+from backlit.importers.builder.nodes import STAND_INS
 from backlit.importers.onnx import displaced
 from backlit.importers.onnx.context import OPERATORS, Context, Operation
-from backlit.importers.onnx.folding import can_fold, fold
+from backlit.importers.onnx.folding import DRAWS, RANDOM, can_fold, fold
 from backlit.importers.onnx.graphs import (
+    SHAPES_ONLY,
     attributes_of,
     chosen_output,
     dependent,
     kind_of,
+    kinds,
     name_of,
     needed,
     reads,
     sample_shape,
     to_array,
 )
+from backlit.importers.onnx.patterns import Above
 
 OLDEST = 7
+COMPARED = "a comparison of what depends on the model's input"
 
 
 class Importer:
@@ -34,6 +39,7 @@ class Importer:
         output: str | None,
         constants: Mapping[str, Any],
         input_shape: Sequence[int] | None,
+        stand_in: int = STAND_INS[0],
     ) -> None:
         versions = {entry.domain: entry.version for entry in model.opset_import}
         self.opset = versions.get("", versions.get("ai.onnx", 1))
@@ -51,6 +57,8 @@ class Importer:
         self.read = {name for node in self.nodes for name in reads(node)} | {self.output}
         entry = self._take_inputs(graph, constants)
         shape, batch = sample_shape(entry, input_shape)
+        self.open_batch = batch == 0
+        batch = batch or stand_in
         self.channels_last = len(shape) == 3 and any(
             self._moves_channels(node, entry.name, shape) for node in self.nodes
         )
@@ -97,6 +105,11 @@ class Importer:
             "as constants={name: array}"
         )
 
+    @property
+    def sees_batch(self) -> bool:
+        """Whether shapes are read that tell how many samples there are."""
+        return self.open_batch and any(not SHAPES_ONLY.isdisjoint(kinds(n)) for n in self.nodes)
+
     def check_operators(self) -> None:
         """Name everything that is missing, at once."""
         missing: dict[str, list[str]] = {}
@@ -106,7 +119,8 @@ class Importer:
                 continue  # which branch is taken, is known later
             known = kind in OPERATORS if self._depends(node) else can_fold(kind)
             if not known:
-                missing.setdefault(kind, []).append(name_of(node))
+                label = f"{kind} ({DRAWS})" if kind in RANDOM else kind
+                missing.setdefault(label, []).append(name_of(node))
         if missing:
             lines = [f"  {kind}: {', '.join(names)}" for kind, names in sorted(missing.items())]
             raise UnsupportedError(
@@ -125,6 +139,8 @@ class Importer:
                     f"the output {self.output!r} does not have the samples first"
                 )
             result = result.inner
+        if isinstance(result, Above):
+            raise UnsupportedError(f"the output {self.output!r}: {COMPARED}")
         if not isinstance(result, Tensor):
             raise ValueError(f"the output {self.output!r} does not depend on the model's input")
         return result
@@ -158,6 +174,9 @@ class Importer:
         inputs = tuple(self.values[name] if name else None for name in node.input)
         if not any(isinstance(value, Tensor) for value in inputs):
             return fold(node, inputs, self.opsets)  # type: ignore[arg-type]
+        numbers = inputs[1:] if kind_of(node) == "Where" else inputs
+        if any(isinstance(value, Above) for value in numbers):
+            raise UnsupportedError(COMPARED)
         if kind_of(node) not in OPERATORS:  # in a branch: others were found before
             raise UnsupportedError("the operator is not supported")
         self.builder.label = name_of(node)

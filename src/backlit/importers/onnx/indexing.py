@@ -1,8 +1,11 @@
 """Operators that take parts of tensors or put them together."""
 
+from math import prod
+
 import numpy as np
 
 from backlit.importers.builder import UnsupportedError
+from backlit.importers.builder.moved import NOWHERE, moved, placed
 from backlit.importers.onnx.context import Context, Operation, Outputs, axes_of, operator
 
 
@@ -23,7 +26,8 @@ def split(context: Context, node: Operation) -> Outputs:
         sizes = [largest] * (count - 1) + [x.shape[axis] - largest * (count - 1)]
     ends = np.cumsum(sizes).tolist()
     if sum(sizes) != x.shape[axis] or min(sizes) < 0:
-        raise ValueError(f"its sizes {sizes} are not those of axis {axis} of shape {x.shape}")
+        shape = context.builder.shown(x.shape)
+        raise ValueError(f"its sizes {sizes} are not those of axis {axis} of shape {shape}")
     return tuple(
         context.builder.gather(x, axis, range(end - size, end)) if name else None
         for name, size, end in zip(node.outputs, sizes, ends, strict=True)
@@ -42,7 +46,8 @@ def slice_(context: Context, node: Operation) -> Outputs:
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         wanted = range(x.shape[axis])[start:end:step]
         if not wanted:
-            raise UnsupportedError(f"it leaves nothing of axis {axis} of shape {x.shape}")
+            shape = context.builder.shown(x.shape)
+            raise UnsupportedError(f"it leaves nothing of axis {axis} of shape {shape}")
         if len(wanted) != x.shape[axis] or step != 1:
             x = context.builder.gather(x, axis, wanted)
     return x
@@ -54,9 +59,36 @@ def gather(context: Context, node: Operation) -> Outputs:
     axis = int(node.attributes.get("axis", 0)) % len(x.shape)
     indices, size = node.weights(1), x.shape[axis]
     if ((indices < -size) | (indices >= size)).any():
-        raise ValueError(f"its indices are outside of axis {axis} of shape {x.shape}")
+        shape = builder.shown(x.shape)
+        raise ValueError(f"its indices are outside of axis {axis} of shape {shape}")
     taken = builder.gather(x, axis, indices.reshape(-1) % size)
     return builder.reshape(taken, (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
+
+
+@operator(
+    "GatherND",
+    limits="not along the samples' axis, which exporters move behind the others before; indices "
+    "must be constant, batch_dims 0",
+)
+def gather_nd(context: Context, node: Operation) -> Outputs:
+    """The entries at places along the first axes, of any number of them."""
+    builder, x, places = context.builder, moved(context.builder, node.tensor()), node.weights(1)
+    if node.attributes.get("batch_dims"):
+        raise UnsupportedError(f"batch_dims is {node.attributes['batch_dims']}, not 0")
+    *outer, depth = places.shape
+    sizes = x.shape[:depth]
+    if depth > x.rank or ((places < np.negative(sizes)) | (places >= sizes)).any():
+        shape = builder.shown(x.shape)
+        raise ValueError(f"its indices are outside of the first axes of shape {shape}")
+    if NOWHERE != x.axis < depth:
+        raise UnsupportedError("an operation along the samples' axis")
+    axis = x.axis if x.axis == NOWHERE else x.axis - depth + len(outer)
+    flat = np.ravel_multi_index(tuple(np.moveaxis(places % sizes, -1, 0)), sizes)
+    rest = x.inner.sample[depth:]
+    rows = builder.reshape(x.inner, (builder.batch, prod(sizes), *rest))
+    taken = builder.gather(rows, 1, flat.reshape(-1))
+    result = builder.reshape(taken, (builder.batch, *outer, *rest))
+    return placed(builder, result, axis, x.before, x.after)
 
 
 @operator("Pad", limits="not along the samples' axis; amounts and value must be constant")

@@ -1,9 +1,44 @@
-"""Products that are activation functions: SiLU, hard swish, Mish and GELU as written out."""
+"""Activation functions as written out: SiLU, hard swish, Mish and GELU, which are products, and
+softplus, which is x itself above a threshold.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from backlit.importers.builder import GraphBuilder, Tensor, Value
 from backlit.layers import Activation, Layer, Sigmoid, Tanh
+
+LEAST = 15  # from here on, softplus is x to float32's digits
+
+
+@dataclass(frozen=True)
+class Above(Tensor):
+    """Where a tensor is above a threshold: of use for a softplus alone."""
+
+    threshold: float
+
+
+def softplus(builder: GraphBuilder, condition: Above, a: Value, b: Value) -> Tensor | None:
+    """x where beta x is above a threshold, else log(1 + exp(beta x)) / beta: softplus anyhow."""
+    if not isinstance(a, Tensor) or not isinstance(b, Tensor) or condition.threshold < LEAST:
+        return None
+    divided, logarithm = _unscaled(builder, b.number)
+    layer, source = _step_back(builder, logarithm)
+    if _is(layer, "log"):
+        layer, source = _step_back(builder, source)
+        exponential, source = _step_back(builder, source)
+        found = _is(layer, "scale", 1.0, 1.0) and _is(exponential, "exp")
+    else:
+        found = _is(layer, "softplus", 1.0)
+    if not found or source != condition.number or divided <= 0:
+        return None
+    factor, shift, origin = _affine(builder, a.number)
+    *scaled, start = _affine(builder, source)
+    beta = 1 / divided
+    if start != origin or not np.allclose(scaled, (beta * factor, beta * shift), rtol=1e-6):
+        return None
+    return builder.activation(a, "softplus", beta=beta)
 
 
 def product(builder: GraphBuilder, a: Value, b: Value) -> Tensor:
@@ -47,10 +82,17 @@ def _gelu(builder: GraphBuilder, x: Tensor, gate: Tensor) -> Tensor | None:
 
 def _unscaled(builder: GraphBuilder, tensor: int) -> tuple[float, int]:
     """A tensor as a factor times another."""
+    factor, shift, source = _affine(builder, tensor)
+    return (factor, source) if shift == 0 else (1.0, tensor)
+
+
+def _affine(builder: GraphBuilder, tensor: int) -> tuple[float, float, int]:
+    """A tensor as a factor times another, plus a number."""
     layer, source = _step_back(builder, tensor)
-    if isinstance(layer, Activation) and layer.name == "scale" and layer.parameters[1] == 0:
-        return layer.parameters[0], source
-    return 1.0, tensor
+    if isinstance(layer, Activation) and layer.name == "scale":
+        factor, shift = layer.parameters
+        return factor, shift, source
+    return 1.0, 0.0, tensor
 
 
 def _step_back(builder: GraphBuilder, tensor: int) -> tuple[Layer | None, int]:

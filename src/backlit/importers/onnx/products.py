@@ -3,6 +3,7 @@
 import numpy as np
 
 from backlit.importers.builder import UnsupportedError, Value
+from backlit.importers.builder.einsum import einsum
 from backlit.importers.onnx.context import Context, Operation, Outputs, operator
 
 
@@ -12,6 +13,12 @@ def matmul(context: Context, node: Operation) -> Outputs:
     assert a is not None
     assert b is not None
     return context.builder.matmul(a, b)
+
+
+@operator("Einsum", limits="not over the samples' axis")
+def sum_of_products(context: Context, node: Operation) -> Outputs:
+    values = [value for value in node.inputs if value is not None]
+    return einsum(context.builder, node.text("equation", ""), values)
 
 
 @operator("Gemm", limits="B must be constant, A not transposed")

@@ -5,6 +5,8 @@ from os import fspath
 from typing import Any
 
 from backlit.importers.builder import UnsupportedError
+from backlit.importers.builder.batches import DEPENDS, first_difference
+from backlit.importers.builder.nodes import STAND_INS
 from backlit.importers.onnx.importing import Importer
 from backlit.model import Model
 
@@ -52,12 +54,18 @@ def load_onnx(
     ValueError
         If it is no ONNX model, or an argument does not fit it.
     UnsupportedError
-        A ValueError, if operators are missing (all are listed) or samples would be mixed.
+        A ValueError, if operators are missing (all are listed), samples would be mixed, or
+        results depend on how many there are.
     """
     model = read(source)
     importer = Importer(model, output, constants or {}, input_shape)
     importer.check_operators()
     result = importer.run()
+    if importer.sees_batch:
+        other = Importer(model, output, constants or {}, input_shape, STAND_INS[1])
+        sides = (importer.builder.graph, result), (other.builder.graph, other.run())
+        if place := first_difference(*sides):
+            raise UnsupportedError(f"node {place}: its result {DEPENDS}")
     if outputs is None and importer.output == model.graph.output[0].name:
         outputs = {entry.key: entry.value for entry in model.metadata_props}.get(MEANING)
     label = name or model.graph.name or None

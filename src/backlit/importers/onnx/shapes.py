@@ -7,6 +7,7 @@ import numpy as np
 from backlit.importers.builder import UnsupportedError
 from backlit.importers.onnx.context import Context, Operation, Outputs, axes_of, operator
 from backlit.importers.onnx.displaced import reshaped, transposed
+from backlit.importers.onnx.folding import DRAWS, draws
 
 
 @operator("Identity")
@@ -17,10 +18,8 @@ def identity(context: Context, node: Operation) -> Outputs:
 @operator("Dropout", limits="inference only; no mask")
 def dropout(context: Context, node: Operation) -> Outputs:
     node.only_first_output()
-    if context.opset >= 12:
-        training = node.constant(2)
-        if training is not None and training.any() and node.number("ratio", 1, 0.5):
-            raise UnsupportedError("it is in training mode")
+    if draws(node.kind, (None, node.constant(1), node.constant(2))):
+        raise UnsupportedError(f"it is in training mode: {DRAWS}")
     return node.tensor()
 
 
@@ -93,7 +92,8 @@ def squeeze(context: Context, node: Operation) -> Outputs:
         axes = [axis for axis, n in enumerate(x.shape) if n == 1]
     gone = axes_of(axes, len(x.shape))
     if any(x.shape[axis] != 1 for axis in gone):
-        raise UnsupportedError(f"its axes {axes} of shape {x.shape} are not of extent 1")
+        shape = context.builder.shown(x.shape)
+        raise UnsupportedError(f"its axes {axes} of shape {shape} are not of extent 1")
     return reshaped(context, x, [n for axis, n in enumerate(x.shape) if axis not in gone])
 
 

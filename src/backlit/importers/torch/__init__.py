@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from backlit.importers.builder import Tensor, UnsupportedError
+from backlit.graph import Graph
+from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError
+from backlit.importers.builder.batches import DEPENDS, first_difference
 from backlit.model import Model
 
 
@@ -18,7 +20,9 @@ def from_torch(
 
     The module is traced by `torch.export`, so that it does not matter how it is written:
     functional calls, in-place operations, modules called several times, residual additions.
-    Weights are copied (as float32); the module is left as it was.
+    Weights are copied (as float32); the module is left as it was. An exported program's
+    ``module()`` is taken too, and its layers keep their names; as that has no modes any more, it
+    must have been exported in evaluation mode.
 
     Layers are named as in the module: ``layer="layer4.1.conv2"``, or ``"layer4"`` for the output
     of the whole part. A module that is called several times stands for its last call, an
@@ -51,7 +55,8 @@ def from_torch(
         If an argument has another type.
     ValueError
         If the module cannot be traced, or it uses operators that cannot be imported (all are
-        listed, with their places in the module), or it computes with several samples together.
+        listed, with their places in the module), or it computes with several samples together,
+        or with their number.
 
     Examples
     --------
@@ -80,7 +85,9 @@ def from_torch(
             raise ValueError(f"module cannot be traced by torch.export:\n{error}") from None
     name = type(module).__name__ if name is None else name
     try:
-        return _import(program, output, name, outputs)
+        builder, result = _import(program, output)
+        _check_batch(torch, module, example, output, (builder.graph, result))
+        return builder.finish(result, name, outputs)
     except UnsupportedError as error:
         raise ValueError(
             f"module uses operators that cannot be imported:\n{_indented(str(error))}"
@@ -107,7 +114,22 @@ def _example(torch: Any, module: Any, example_input: Any) -> Any:
     return example.detach()
 
 
-def _import(program: Any, output: int | None, name: str, outputs: str | None) -> Model:
+def _check_batch(
+    torch: Any, module: Any, example: Any, output: int | None, imported: tuple[Graph, Tensor]
+) -> None:
+    """Of three samples a module must make what it makes of two."""
+    from backlit.importers.torch.export import ExportError, export
+
+    try:
+        program = export(module, torch.cat([example[:1]] * 3))
+    except ExportError:  # written for so many samples
+        return
+    builder, result = _import(program, output)
+    if place := first_difference(imported, (builder.graph, result)):
+        raise UnsupportedError(f"{place}: its result {DEPENDS}")
+
+
+def _import(program: Any, output: int | None) -> tuple[GraphBuilder, Tensor]:
     from backlit.importers.builder.moved import Moved
     from backlit.importers.torch.convert import Converter, Failed
 
@@ -130,7 +152,7 @@ def _import(program: Any, output: int | None, name: str, outputs: str | None) ->
         raise UnsupportedError("the output's samples are not along axis 0")
     if not isinstance(result, Tensor):
         raise ValueError("module must return a tensor that depends on its input")
-    return converter.builder.finish(result, name, outputs)
+    return converter.builder, result
 
 
 def _indented(text: str) -> str:

@@ -106,7 +106,7 @@ class Converter:
             try:
                 result = handler(builder, *positional, **named)
             except UnsupportedError:
-                if name not in moved.LAYOUT:
+                if name not in moved.FIND_SAMPLES:
                     raise
                 return moved.apply(builder, handler, name, by_name(node, positional, named))
         except UnsupportedError:

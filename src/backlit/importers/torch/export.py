@@ -64,7 +64,11 @@ def decompositions() -> dict[Any, Any]:
 def evaluating(module: Any) -> Iterator[None]:
     """Evaluation mode, and then each part's mode as it was."""
     modes = [(part, part.training) for part in module.modules()]
-    module.eval()
+    try:
+        module.eval()
+    except NotImplementedError:  # of an exported module, which has the mode it was traced in
+        for part, _ in modes:
+            part.training = False
     try:
         yield
     finally:

@@ -9,8 +9,9 @@ import numpy as np
 from backlit.importers.builder import Tensor, UnsupportedError
 from backlit.importers.builder.moved import NOWHERE, Moved, moved, permuted, placed, reshaped
 from backlit.importers.torch.operators import TorchBuilder
+from backlit.importers.torch.operators.arithmetic import sum_of_products
 
-# --- operators that change the layout alone -------------------------------------------------------
+# --- operators that find the samples themselves ---------------------------------------------------
 
 
 def _transpose(b: TorchBuilder, x: Tensor, dim0: int, dim1: int) -> Tensor:
@@ -24,10 +25,11 @@ def _by_shape(b: TorchBuilder, x: Tensor, *_: Any, **__: Any) -> Tensor:
 
 
 BY_SHAPE = ("view", "reshape", "_unsafe_view", "flatten", "unflatten", "squeeze", "unsqueeze")
-LAYOUT: dict[str, Callable[..., Tensor]] = {
+FIND_SAMPLES: dict[str, Callable[..., Tensor]] = {
     **dict.fromkeys(BY_SHAPE, _by_shape),
     "permute": permuted,
     "transpose": _transpose,
+    "einsum": sum_of_products,
 }
 
 # --- operators that leave the samples' axis alone -------------------------------------------------
@@ -48,8 +50,8 @@ LAST_AXES = {"linear": 1, "layer_norm": 1, "bmm": 2, "matmul": 2, "mm": 2, "badd
 
 def apply(b: TorchBuilder, handler: Any, name: str, arguments: dict[str, Any]) -> Any:
     """An operator of tensors of which some are moved, by its handler for ordinary ones."""
-    if name in LAYOUT:
-        return LAYOUT[name](b, *arguments.values())
+    if name in FIND_SAMPLES:
+        return FIND_SAMPLES[name](b, *arguments.values())
     dense = name in ("bmm", "matmul", "mm") and _is_matrix([*arguments.values()][1])
     last_axes = 1 if dense else LAST_AXES.get(name, 0)
     if b.batch == 1:  # any tensor passes as moved

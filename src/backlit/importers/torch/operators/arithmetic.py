@@ -1,8 +1,12 @@
 """Arithmetic of two values, and matrix products."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from backlit.importers.builder import Tensor, UnsupportedError, Value
+from backlit.importers.builder.einsum import einsum
 from backlit.importers.torch.operators.table import TorchBuilder, constant, operator, weights
 
 
@@ -114,6 +118,13 @@ def linear(b: TorchBuilder, x: Value, weight: Value, bias: Value | None = None) 
 @operator("matmul", "mm", "bmm", "mv")
 def matmul(b: TorchBuilder, x: Value, y: Value) -> Tensor:
     return b.matmul(x, y)
+
+
+@operator("einsum")
+def sum_of_products(
+    b: TorchBuilder, equation: str, tensors: Sequence[Value], path: Any = None
+) -> Tensor:
+    return einsum(b, equation, tensors)
 
 
 @operator("addmm", "baddbmm")

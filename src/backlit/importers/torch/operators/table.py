@@ -78,5 +78,5 @@ def image_axes(x: Tensor, at_most: int = 2) -> int:
     """How many axes come after samples and channels."""
     axes = len(x.shape) - 2
     if not 1 <= axes <= at_most:
-        raise UnsupportedError(f"an input of shape {x.shape}, with {axes} axes beside the channels")
+        raise UnsupportedError(f"samples of shape {x.sample}, with {axes} axes beside the channels")
     return axes
