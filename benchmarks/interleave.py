@@ -4,7 +4,8 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-PAUSE = 0.01  # seconds between turns, so that the last contender's spinning threads fall asleep
+PAUSE, LONGEST_PAUSE = 0.01, 0.5  # seconds between turns
+QUIET = 0.2  # of a processor's time: less of it, and no thread spins
 SHORTEST = 0.02  # seconds a turn lasts at least; shorter calls are repeated
 
 
@@ -12,7 +13,6 @@ def side_by_side(
     contenders: Mapping[str, Callable[[], object]],
     rounds: int | None = None,
     seconds: float = 20,
-    pause: float = PAUSE,
 ) -> dict[str, list[float]]:
     """Seconds for one call of each contender in each round, after one call that is not counted.
 
@@ -22,15 +22,29 @@ def side_by_side(
     for name, run in contenders.items():
         once = time_of(run)
         repeats[name] = math.ceil(SHORTEST / once)
-        turn += once * repeats[name] + pause
+        turn += once * repeats[name] + PAUSE
     if rounds is None:
         rounds = min(max(int(seconds / turn), 5), 50)
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, run in contenders.items():
-            time.sleep(pause)
+            rest()
             times[name].append(time_of(run, repeats[name]))
     return times
+
+
+def rest() -> None:
+    """Wait until the last contender's threads have fallen asleep.
+
+    Those of OpenMP spin for some milliseconds after their work, those of OpenBLAS for a hundred. A
+    processor that idles for longer wakes slowly, so it is no more than they need.
+    """
+    end = time.perf_counter() + LONGEST_PAUSE
+    while time.perf_counter() < end:
+        before = time.process_time()
+        time.sleep(PAUSE)
+        if time.process_time() - before < QUIET * PAUSE:
+            return
 
 
 def best_batch(run: Callable[[int], object], candidates: Iterable[int]) -> int:

@@ -111,8 +111,7 @@ def test_forward(network, benchmark, replay, record, tmp_path):
             "backlit": lambda x=x: model.logits(x, threads=THREADS),
             "onnxruntime": lambda x=x: session.run(None, {name: x}),
         }
-        # onnxruntime's threads spin for long after a run
-        for who, seconds in side_by_side(runs, 4 * ROUNDS, pause=0.2).items():
+        for who, seconds in side_by_side(runs, 4 * ROUNDS).items():
             times.setdefault(who, {})[count] = [s / count for s in seconds]
     best = {who: min(map(statistics.median, by.values())) for who, by in times.items()}
     benchmark.group = f"{network} forward"
