@@ -175,14 +175,16 @@ class Tape:
         )
 
     def _drop_unread_marks(self) -> None:
-        everything = [o for s in self.instructions.values() for i in s for o in i.operands]
-        read = {o.marks for o in everything if isinstance(o, Marks) and o.read}
-        for section in self.instructions.values():
-            for n, (kernel, operands) in enumerate((i.kernel, i.operands) for i in section):
-                kept = (
-                    NOWHERE if isinstance(o, Marks) and o.marks not in read else o for o in operands
-                )
-                section[n] = Instruction(kernel, tuple(kept))
+        sections = self.instructions.values()
+        operands = [o for section in sections for i in section for o in i.operands]
+        read = {o.marks for o in operands if isinstance(o, Marks) and o.read}
+
+        def kept(operand: Operand) -> Operand:
+            unread = isinstance(operand, Marks) and operand.marks not in read
+            return NOWHERE if unread else operand
+
+        for section in sections:
+            section[:] = [Instruction(i.kernel, tuple(map(kept, i.operands))) for i in section]
 
     def _plan_arena(self) -> int:
         """Give each buffer the lowest place that is free while it lives, largest first."""
