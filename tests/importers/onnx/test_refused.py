@@ -1,0 +1,227 @@
+"""What `bl.load` refuses, and how it says so."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import backlit as bl
+from backlit.importers.builder import UnsupportedError
+
+onnx = pytest.importorskip("onnx")
+
+from tests.importers.onnx.models import make_model, one_operator  # noqa: E402
+from tests.importers.onnx.operator_cases import (  # noqa: E402
+    floats,
+    integers,
+    normal,
+)
+from tests.importers.onnx.small_models import IMAGE, branching, network  # noqa: E402
+
+
+def test_what_is_no_model(tmp_path):
+    with pytest.raises(ValueError, match="must be an ONNX model, but 7 bytes is not"):
+        bl.load(b"not one")
+    with pytest.raises(ValueError, match="its graph is empty"):
+        bl.load(b"")
+    with pytest.raises(FileNotFoundError):
+        bl.load(tmp_path / "none.onnx")
+    with pytest.raises(TypeError, match=r"path must be a path, the bytes .* not int"):
+        bl.load(3)
+    with pytest.raises(TypeError, match=r"\['output'\] are options for ONNX models only"):
+        bl.load(tmp_path / "model.npz", output="y")
+
+
+def test_every_unsupported_operator_is_named_before_anything_runs():
+    nodes = [
+        ("Sin", "x", "a", {}),
+        ("NonZero", "c", "n", {}),  # of a constant: computed
+        ("Add", "a b", "s", {}),  # b does not exist: running would fail here
+        ("Sin", "s", "t", {}),
+        ("CumSum", "t axis", "y", {}),
+        ("Cos", "x", "unused", {}),
+    ]
+    model = make_model(nodes, IMAGE, {"axis": np.int64(1), "c": np.ones(3, np.float32)})
+    with pytest.raises(UnsupportedError) as error:
+        bl.load(model)
+    assert str(error.value).splitlines() == [
+        "the model has operators that are not supported:",
+        "  CumSum: CumSum_4",
+        "  Sin: Sin_0, Sin_3",
+    ]
+
+
+DRAWN = {
+    "RandomNormal": ("RandomNormal", "", {"shape": [4]}),
+    "RandomUniform": ("RandomUniform", "", {"shape": [4]}),
+    "RandomNormalLike": ("RandomNormalLike", "c", {}),
+    "RandomUniformLike": ("RandomUniformLike", "c", {}),
+    "Like x": ("RandomUniformLike", "x", {}),
+    "Bernoulli": ("Bernoulli", "c", {}),
+    "Multinomial": ("Multinomial", "rows", {"sample_size": 4}),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_random_numbers_are_no_constants(name):
+    kind, source, attributes = DRAWN[name]
+    nodes = [
+        (kind, source, "r", attributes),
+        ("Cast", "r", "f", {"to": 1}),
+        ("Add", "x f", "y", {}),
+    ]
+    constants = {"c": floats(0.1, 0.4, 0.5, 0.9), "rows": normal(1, 3)}
+    message = rf"not supported:\n  {kind} \(it draws random numbers\): {kind}_0$"
+    with pytest.raises(UnsupportedError, match=message):
+        bl.load(make_model(nodes, (4,), constants))
+
+
+@pytest.mark.parametrize("source", ["x", "c"])
+@pytest.mark.parametrize("more", ["", " r", " r on", " none on", " r off", " - off", " - on"])
+def test_dropouts_in_training_mode_are_refused(source, more):
+    nodes = [("Dropout", source + more, "d", {}), ("Add", "x d", "y", {})]
+    constants = {"c": normal(4), "r": np.float32(0.3), "none": np.float32(0)}
+    constants |= {"on": np.array(True), "off": np.array(False)}
+    model = make_model(nodes, (4,), constants)
+    if more in (" r on", " - on"):
+        with pytest.raises(UnsupportedError, match=r"Dropout_0 .*: it draws random numbers"):
+            bl.load(model)
+    else:
+        X = normal(5, 4)
+        expected = X + (X if source == "x" else constants["c"])
+        np.testing.assert_allclose(bl.load(model, outputs="values").logits(X), expected, rtol=1e-6)
+
+
+def test_random_numbers_in_branches():
+    model = branching([("Shape", "h", "s", {"start": 1}), ("Equal", "s four", "c", {})])
+    branch = next(a.g for a in model.graph.node[-1].attribute if a.name == "then_branch")
+    draw = onnx.helper.make_node("RandomUniform", [], ["two"], name="draw", shape=[4])
+    branch.node.insert(0, draw)
+    del branch.initializer[:]
+    with pytest.raises(UnsupportedError, match=r"draw \(RandomUniform\): it draws random numbers"):
+        bl.load(model)
+
+
+def test_operators_of_other_domains():
+    model = network()
+    model.graph.node[1].domain = "com.example"
+    with pytest.raises(UnsupportedError, match=r"com\.example\.Relu: Relu_1"):
+        bl.load(model)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"constants": ["s"]}, "constants must map names to arrays, but is a list"),
+        ({"input_shape": 5}, "input_shape must be a tuple of ints, got 5"),
+    ],
+)
+def test_options_of_another_type(options, message):
+    with pytest.raises(TypeError, match=message):
+        bl.load(network(), **options)
+
+
+def test_constants_of_another_type():
+    model = make_model([("Mul", "x s", "y", {})], (4,))
+    model.graph.input.append(onnx.helper.make_tensor_value_info("s", 1, []))
+    with pytest.raises(TypeError, match=r"constants\['s'\] must hold numbers, not object"):
+        bl.load(model, constants={"s": None})
+
+
+def test_damaged_graphs():
+    with pytest.raises(ValueError, match="no node of the model computes its output 'zz'"):
+        bl.load(make_model([("Relu", "x", "y", {})], (4,), output="zz"))
+    model = network()
+    model.graph.initializer[0].data_type = 99
+    with pytest.raises(ValueError, match="the weights of 'w' cannot be read"):
+        bl.load(model)
+
+
+@pytest.mark.parametrize(
+    ("kind", "constant", "message"),
+    [
+        ("Gather", integers(4), r"its indices are outside of axis 1 of shape \(samples, 4\)"),
+        ("Gather", integers(-5), r"its indices are outside of axis 1"),
+        ("Split", integers(3), r"its sizes \[3\] are not those of axis 1 of shape \(samples, 4\)"),
+    ],
+)
+def test_entries_that_are_not_there(kind, constant, message):
+    with pytest.raises(ValueError, match=message):
+        bl.load(one_operator(kind, (4,), [constant], axis=1))
+
+
+@pytest.mark.parametrize(
+    ("indices", "options", "message"),
+    [
+        (integers(0, 0), {}, "an operation along the samples' axis"),
+        (integers(0, 4), {}, "its indices are outside of the first axes"),
+        (integers(0, 0, 0), {}, "its indices are outside of the first axes"),
+        (integers(0), {"batch_dims": 1}, "batch_dims is 1, not 0"),
+    ],
+)
+def test_places_that_are_not_gathered(indices, options, message):
+    with pytest.raises(ValueError, match=message):
+        bl.load(one_operator("GatherND", (4,), [indices[None]], **options))
+
+
+@pytest.mark.parametrize(
+    ("equation", "message"),
+    [
+        ("bi->b", r"the equation 'bi->b' is not one of 2 operands"),
+        ("bij,ij->b", r"does not fit operands of \[2, 2\] axes"),
+        ("bi,ij->bj", "its axes 'i' have extents 4 and 3"),
+        ("bi,bj->bj", "a constant that differs from sample to sample"),
+    ],
+)
+def test_einsums_that_do_not_fit(equation, message):
+    with pytest.raises(ValueError, match=message):
+        bl.load(one_operator("Einsum", (4,), [normal(3, 4)], equation=equation))
+
+
+def test_old_opsets():
+    with pytest.raises(UnsupportedError, match="of opset 6; 7 and newer are supported"):
+        bl.load(one_operator("Relu", IMAGE, opset=6))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ([("Reshape", "x rows", "y", {})], "the output 'y' does not have the samples first"),
+        ([("Reshape", "x mix", "y", {})], r"Reshape_0 \(Reshape\): .* mixes samples"),
+        (
+            [("Reshape", "x rows", "r", {}), ("MaxPool", "r", "y", {"kernel_shape": [2]})],
+            r"MaxPool_1 \(MaxPool\): the samples' axis is moved, or joined with others",
+        ),
+        (
+            [("Reshape", "x rows", "r", {}), ("ReduceMax", "r", "y", {"axes": [0]})],
+            "along the samples' axis",
+        ),
+        (
+            [("Reshape", "x rows", "r", {}), ("Flatten", "x", "f", {}), ("Add", "r f", "y", {})],
+            "combines samples with samples that lie along other axes",
+        ),
+        ([("ReduceMean", "x", "y", {"axes": [0]})], "along the samples' axis"),
+        ([("Transpose", "x", "y", {"perm": [1, 0, 2, 3]})], "does not have the samples first"),
+        ([("Softmax", "x", "s", {"axis": 0}), ("Exp", "s", "y", {})], "samples' axis"),
+        ([("Conv", "x x", "y", {})], r"Conv_0 \(Conv\): its input 1 depends on the model's input"),
+        ([("Einsum", "x", "y", {"equation": "bchw->chw"})], "a sum over the samples' axis"),
+        ([("Einsum", "x x", "y", {"equation": "bchw,kchw->bk"})], "lie along other axes"),
+    ],
+)
+def test_mixed_samples(nodes, message):
+    with pytest.raises(UnsupportedError, match=message):
+        bl.load(make_model(nodes, IMAGE, {"rows": integers(-1, 5), "mix": integers(4, -1)}))
+
+
+def test_a_missing_package_is_named():
+    code = (
+        "import sys; sys.modules['onnx'] = None\n"
+        "import backlit as bl\n"
+        "try: bl.load('model.onnx')\n"
+        "except ImportError as error: print(error)"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "pip install 'backlit[onnx]'" in printed.stdout

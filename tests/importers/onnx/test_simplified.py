@@ -1,0 +1,218 @@
+"""What becomes of nodes that are folded, recognised as one, or chosen between."""
+
+import numpy as np
+import pytest
+
+import backlit as bl
+from backlit.importers.builder import UnsupportedError
+from backlit.layers import Activation, BatchNorm, Conv2D
+from backlit.operators import AxisMap, Reshape, Transpose
+
+onnx = pytest.importorskip("onnx")
+
+from tests.importers.onnx.models import make_model  # noqa: E402
+from tests.importers.onnx.operator_cases import (  # noqa: E402
+    floats,
+    integers,
+    normal,
+    positive,
+    softpluses,
+)
+from tests.importers.onnx.small_models import IMAGE, branching, images  # noqa: E402
+
+
+@pytest.mark.parametrize("name", dict(softpluses()))
+def test_softplus_above_a_threshold_is_one(name):
+    kinds = layers_of(bl.load(dict(softpluses())[name]))
+    names = [kind.name for kind in kinds if isinstance(kind, Activation)]
+    assert names.count("softplus" if "softplus" in name else "mish") == 1
+    assert not {"exp", "log"}.intersection(names)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ([("Greater", "x t", "c", {}), ("Where", "c x p", "y", {})], "no softplus"),
+        ([("Greater", "x two", "c", {}), ("Where", "c x s", "y", {})], "no softplus"),
+        ([("Greater", "p t", "c", {}), ("Where", "c x s", "y", {})], "no softplus"),
+        ([("Greater", "x t", "c", {}), ("Where", "c p s", "y", {})], "no softplus"),
+        ([("Greater", "x t", "c", {}), ("Where", "c s x", "y", {})], "no softplus"),
+        ([("Greater", "x row", "c", {}), ("Where", "c x s", "y", {})], "several numbers"),
+        ([("Greater", "t x", "c", {}), ("Where", "c s x", "y", {})], "its input 0 must depend"),
+        ([("Greater", "x t", "c", {}), ("Where", "m c x", "y", {})], "a comparison of what"),
+        ([("Greater", "x t", "c", {}), ("Cast", "c", "y", {"to": 1})], "a comparison of what"),
+        ([("Greater", "x t", "y", {})], "the output 'y': a comparison of what"),
+    ],
+)
+def test_other_comparisons_are_refused(nodes, message):
+    constants = {"t": np.float32(20), "two": np.float32(2), "row": floats(20, 21, 22, 23)}
+    constants["m"] = np.array([True, False, True, False])
+    parts = [("Softplus", "x", "s", {}), ("Mul", "s two", "p", {}), *nodes]
+    with pytest.raises(UnsupportedError, match=message):
+        bl.load(make_model(parts, (4,), constants))
+
+
+def layers_of(model):
+    return [node.layer for node in model._programs.graph.nodes]
+
+
+def test_normalisation_is_folded():
+    nodes = [("Conv", "x w", "c", {}), ("BatchNormalization", "c a b m v", "y", {})]
+    constants = {"w": normal(4, 3, 3, 3), "a": normal(4), "b": normal(4), "m": normal(4)}
+    model = bl.load(make_model(nodes, IMAGE, constants | {"v": positive(4)}))
+    assert not [layer for layer in layers_of(model) if isinstance(layer, BatchNorm)]
+
+
+def test_written_out_activations_are_one():
+    nodes = [("Div", "x r", "d", {}), ("Erf", "d", "e", {}), ("Add", "e one", "s", {})]
+    nodes += [("Mul", "x s", "p", {}), ("Mul", "p half", "y", {})]
+    root = {"r": np.float32(np.sqrt(2)), "one": np.float32(1), "half": np.float32(0.5)}
+    kinds = layers_of(bl.load(make_model(nodes, IMAGE, root)))
+    assert [k.name for k in kinds if isinstance(k, Activation)] == ["gelu"]
+
+
+CHANNELS_FIRST, CHANNELS_LAST = {"perm": [0, 3, 1, 2]}, {"perm": [0, 2, 3, 1]}
+
+
+def test_images_with_channels_last():
+    """Transposes cancel; the input and its maps keep their layout."""
+    nodes = [
+        ("Transpose", "x", "a", CHANNELS_FIRST),
+        ("Conv", "a w", "b", {"pads": [1, 1, 1, 1]}),
+        ("Transpose", "b", "c", CHANNELS_LAST),
+        ("Transpose", "c", "d", CHANNELS_FIRST),
+        ("Relu", "d", "e", {}),
+        ("Transpose", "e", "f", CHANNELS_LAST),
+        ("ReduceMean", "f", "y", {"axes": [1, 2], "keepdims": 0}),
+    ]
+    constants = {"w": normal(4, 3, 3, 3)}
+    model = bl.load(make_model(nodes, (6, 5, 3), constants))
+    assert model.channels_last
+    assert model.input_shape == (6, 5, 3)
+    assert sum(isinstance(layer, Transpose) for layer in layers_of(model)) == 1  # the last
+    plain = [
+        ("Conv", "x w", "b", {"pads": [1, 1, 1, 1]}),
+        ("Relu", "b", "e", {}),
+        ("ReduceMean", "e", "y", {"axes": [2, 3], "keepdims": 0}),
+    ]
+    other = bl.load(make_model(plain, IMAGE, constants))
+    X = images()
+    found, expected = bl.gradient(model, X.transpose(0, 2, 3, 1), 2), bl.gradient(other, X, 2)
+    assert found.shape == (5, 6, 5, 3)
+    np.testing.assert_allclose(found, expected.transpose(0, 2, 3, 1), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("by", ["Transpose", "Reshape"])
+def test_grey_images_with_channels_last(by):
+    first = {"Transpose": ("Transpose", "x", "a", CHANNELS_FIRST)}
+    first["Reshape"] = ("Reshape", "x image", "a", {})
+    nodes = [first[by], ("Conv", "a w", "y", {})]
+    constants = {"w": normal(4, 1, 3, 3), "image": integers(-1, 1, 6, 5)}
+    model = bl.load(make_model(nodes, (6, 5, 1), constants), outputs="values")
+    other = bl.load(make_model([("Conv", "x w", "y", {})], (1, 6, 5), constants), outputs="values")
+    X = normal(5, 1, 6, 5)
+    assert model.channels_last
+    assert (model.logits(X.transpose(0, 2, 3, 1)) == other.logits(X)).all()
+    assert len(layers_of(model)) == len(layers_of(other))
+
+
+def test_padding_is_taken_up_by_the_convolution():
+    nodes = [("Pad", "x amounts", "p", {}), ("Conv", "p w", "y", {"pads": [0, 1, 0, 0]})]
+    constants = {"amounts": integers(0, 0, 1, 0, 0, 0, 2, 3), "w": normal(4, 3, 3, 3)}
+    layers = layers_of(bl.load(make_model(nodes, IMAGE, constants)))
+    assert not [layer for layer in layers if isinstance(layer, AxisMap)]
+    assert next(k for k in layers if isinstance(k, Conv2D)).padding == (1, 1, 2, 3)
+
+
+def test_shapes_of_shapes_are_one():
+    nodes = [
+        ("Reshape", "x first", "r", {}),
+        ("Reshape", "r second", "s", {}),
+        ("Exp", "s", "y", {}),
+    ]
+    constants = {"first": integers(0, 18, 5), "second": integers(0, 30, 3)}
+    layers = layers_of(bl.load(make_model(nodes, IMAGE, constants)))
+    assert sum(isinstance(layer, Reshape) for layer in layers) == 2  # and one to a row of scores
+
+
+# --- branches -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", ["four", "five"])
+def test_branches_by_shape(size):
+    condition = [("Shape", "h", "s", {"start": 1}), ("Equal", f"s {size}", "c", {})]
+    X = normal(5, 4)
+    found = bl.load(branching(condition), outputs="values").logits(X)
+    assert (found == (2 * np.maximum(-X, 0) if size == "four" else -X)).all()
+
+
+def test_branches_by_value_are_refused():
+    condition = [("ReduceMax", "h", "c", {"axes": [1]})]
+    with pytest.raises(
+        UnsupportedError, match=r"If_2 .* its condition depends on the model's input"
+    ):
+        bl.load(branching(condition))
+
+
+def test_where_with_minus_infinity_leaves_attributions_finite():
+    constants = {"m": np.tri(4, dtype=bool)[None], "low": np.float32(-np.inf)}
+    nodes = [("Where", "m x low", "w", {}), ("Softmax", "w", "s", {}), ("MatMul", "s x", "y", {})]
+    model, X = bl.load(make_model(nodes, (4, 4), constants), outputs="values"), normal(3, 4, 4)
+    shares = bl.deeplift(model, X, target=6, baseline=0)
+    difference = model.logits(X) - model.logits(np.zeros_like(X))
+    np.testing.assert_allclose(shares.sum(axis=(1, 2)), difference[:, 6], atol=1e-4)
+
+
+FOLDED = {
+    "Softmax, flat": ("Softmax", 11, [normal(2, 3, 4)], {"axis": 1}),
+    "Hardmax, flat": ("Hardmax", 11, [normal(2, 3, 4)], {}),
+    "DequantizeLinear": ("DequantizeLinear", 13, [np.arange(4, dtype=np.int8), floats(0.1)[0]], {}),
+    "Resize 10": ("Resize", 10, [normal(1, 1, 3, 3), floats(1, 1, 2, 1.5)], {}),
+    "Upsample 7": ("Upsample", 7, [normal(1, 1, 3, 3)], {"scales": [1.0, 1.0, 2.0, 2.0]}),
+    "Upsample 9": (
+        "Upsample",
+        9,
+        [normal(1, 1, 3, 3), floats(1, 1, 2, 1.5)],
+        {"mode": "linear"},
+    ),
+    "BatchNormalization 7": ("BatchNormalization", 7, [normal(2, 3), *positive(4, 3)], {}),
+    "GroupNormalization": (
+        "GroupNormalization",
+        18,
+        [normal(1, 4, 3), *positive(2, 2)],
+        {"num_groups": 2},
+    ),
+    "Gelu": ("Gelu", 20, [normal(3)], {}),
+    "Mish": ("Mish", 18, [normal(3)], {}),
+    "HardSwish": ("HardSwish", 14, [normal(3)], {}),
+}
+
+
+@pytest.mark.parametrize("name", FOLDED)
+def test_operations_on_constants_are_those_of_onnxruntime(name):
+    runtime = pytest.importorskip("onnxruntime")
+    kind, opset, values, attributes = FOLDED[name]
+    constants = {f"c{number}": value for number, value in enumerate(values)}
+    nodes = [
+        (kind, " ".join(constants), "f", attributes),
+        ("Reshape", "f row", "r", {}),
+        ("Add", "x zero", "h", {}),
+        ("Concat", "h r", "y", {"axis": 1}),
+    ]
+    constants |= {"row": integers(1, -1), "zero": np.float32(0)}
+    model = make_model(nodes, (2,), constants, opset, batch=1)
+    x = normal(1, 2)
+    (expected,) = runtime.InferenceSession(model.SerializeToString()).run(None, {"x": x})
+    np.testing.assert_allclose(bl.load(model, outputs="values").logits(x), expected, atol=1e-5)
+
+
+# --- other types ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float64])
+def test_weights_of_other_types(kind):
+    w, b, X = normal(4, 3, 3, 3).astype(kind), normal(4).astype(kind), images()
+    nodes = [("Conv", "x w b", "c", {}), ("GlobalAveragePool", "c", "y", {})]
+    model = make_model(nodes, IMAGE, {"w": w, "b": b})
+    single = make_model(nodes, IMAGE, {"w": w.astype(np.float32), "b": b.astype(np.float32)})
+    assert (bl.load(model).logits(X) == bl.load(single).logits(X)).all()
