@@ -161,8 +161,12 @@ class KernelCache:
                 found = one.load_overload(sig, target_context)
                 if found is not None:
                     return found
-        _announce_compilation()
+        announce_compilation()
         return None
+
+    def holds_one(self) -> bool:
+        """Whether there seems to be something to load."""
+        return any(os.path.exists(one._cache_file._index_path) for one in self._all)
 
     def save_overload(self, sig: Any, data: Any) -> None:
         if source_digest() != IMPORTED_DIGEST:
@@ -173,8 +177,9 @@ class KernelCache:
 
 
 @cache
-def _announce_compilation() -> None:
-    kept = "kept for later, about ten seconds for all that a method needs"
+def announce_compilation() -> None:
+    """Say, once, that compiling is what takes long."""
+    kept = "kept for later, some seconds for all that a method needs"
     if cache_folder() is None:
         kept = "each time, as no folder to keep them in can be written: set NUMBA_CACHE_DIR"
     print(

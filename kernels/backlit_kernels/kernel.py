@@ -9,7 +9,9 @@ float32* constants, int64* instruction, int64* frame)``, so that the machine is 
 through addresses held in the program.
 """
 
+import ast
 import inspect
+import textwrap
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -70,29 +72,39 @@ class Kernel:
 
     @cached_property
     def entry(self) -> Callable[..., None]:
-        """The kernel under the machine's signature: operands are read from the instruction."""
-        pointers = ["frame" if p == "team" else p for p in self.pointers]
-        fields = [f"table[{HEADER + i}]" for i in range(len(self.operands))]
-        source = (
-            f"def entry(arena, constants, table, frame):\n"
-            f"    function({', '.join([*pointers, *fields])})\n"
-        )
+        """The kernel under the machine's signature: its own lines, after its operands are read."""
         inner = self.function
-        scope = {"function": inner if INTERPRETED else helper(inner)}
-        code = inner.__code__
-        exec(compile(source, code.co_filename, "exec"), scope)
-        entry = scope["entry"]
-        entry.__qualname__ = entry.__name__ = self.name
-        entry.__module__ = inner.__module__
-        return entry
+        lines, first = inspect.getsourcelines(inner)
+        tree = ast.increment_lineno(ast.parse(textwrap.dedent("".join(lines))), first - 1)
+        reads = [f"    {name} = table[{HEADER + i}]" for i, name in enumerate(self.operands)]
+        reads += ["    team = frame"] if self.shared else []
+        head = "\n".join(["def entry(arena, constants, table, frame):", *reads, "    ..."])
+        (entry,), (own,) = ast.parse(head).body, tree.body
+        assert isinstance(entry, ast.FunctionDef)
+        assert isinstance(own, ast.FunctionDef)
+        entry.body[-1:] = own.body
+        tree.body = [entry]
+        scope = {**inner.__globals__, **inspect.getclosurevars(inner).nonlocals}
+        exec(compile(tree, inner.__code__.co_filename, "exec"), scope)
+        function: Any = scope["entry"]
+        function.__qualname__ = function.__name__ = self.name
+        return function
+
+    @cached_property
+    def _native(self) -> CFunc:
+        native = CFunc(self.entry, (_SIGNATURE.args, _SIGNATURE.return_type), {}, OPTIONS)
+        native._cache = KernelCache(self.entry)
+        return native
 
     @cached_property
     def compiled(self) -> CFunc:
         """The machine code; loaded from disk where it was compiled before."""
-        native = CFunc(self.entry, (_SIGNATURE.args, _SIGNATURE.return_type), {}, OPTIONS)
-        native._cache = KernelCache(self.entry)
-        native.compile()
-        return native
+        self._native.compile()
+        return self._native
+
+    def is_kept(self) -> bool:
+        """Whether the machine code is here or on disk."""
+        return "compiled" in vars(self) or self._native._cache.holds_one()
 
     @property
     def address(self) -> int:

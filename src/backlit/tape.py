@@ -12,6 +12,7 @@ from hashlib import blake2b
 from typing import Any
 
 import numpy as np
+from backlit_kernels.compiling import compile_together
 from backlit_kernels.kernel import HEADER, Kernel
 from backlit_kernels.machine import kernel_address
 from backlit_kernels.vector import LANES, NOWHERE
@@ -156,6 +157,7 @@ class Tape:
     def link(self, lanes: int) -> Program:
         self._drop_unread_marks()
         arena_size = self._plan_arena()
+        compile_together(i.kernel for name in SECTIONS for i in self.instructions[name])
         sections, code = [], []
         position = 0
         for name in SECTIONS:
