@@ -87,7 +87,7 @@ def _repeat(worker: Worker, first: int, end: int, rounds: int) -> list[float]:
     def run(repeats: int) -> None:
         run_machine(
             worker.arena,
-            program.constants,
+            program.constants.memory,
             program.code,
             worker.frame,
             sections,

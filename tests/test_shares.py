@@ -71,7 +71,9 @@ class Instructions:
         own[frame.PART] = part
         program, lanes = self.program, self.program.samples
         steps = 0, 1, 1
-        run_machine(after, program.constants, program.code, own, sections, *steps, 0, lanes, lanes)
+        run_machine(
+            after, program.constants.memory, program.code, own, sections, *steps, 0, lanes, lanes
+        )
         return after
 
 

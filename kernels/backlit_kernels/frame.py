@@ -37,7 +37,7 @@ def integers_at(address: int) -> Any:
 def _memory_at(address: int, kind: Any) -> Any:
     interface = {
         "data": (int(address), False),
-        "shape": (1 << 40,),
+        "shape": (1 << 46,),
         "typestr": np.dtype(kind).str,
         "version": 3,
     }

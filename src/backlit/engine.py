@@ -16,6 +16,7 @@ from backlit_kernels.machine import run_machine
 
 from backlit.crew import crew
 from backlit.layout import CACHE_LINE
+from backlit.memory import address, aligned
 from backlit.tape import Program
 
 # From this many multiply-adds a tile on, threads work on one tile together if there are few.
@@ -30,19 +31,6 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def address(array: np.ndarray) -> int:
-    """Where an array's data lies (quicker than through ctypes)."""
-    where: int = array.__array_interface__["data"][0]
-    return where
-
-
-def aligned(size: int) -> np.ndarray:
-    """Uninitialised float32 memory that begins at a cache line."""
-    memory = np.empty(size + CACHE_LINE, np.float32)
-    start = (-address(memory) % 64) // 4
-    return memory[start : start + size]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +70,7 @@ class Worker:
         program = self.job.program
         run_machine(
             self.arena,
-            program.constants,
+            program.constants.memory,
             program.code,
             self.frame,
             program.sections,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from backlit.constants import Constants
 from backlit.layers import (
     Activation,
     AvgPool2D,
@@ -41,7 +42,8 @@ class Graph:
     """Nodes in the order of computation; ``shapes[t]`` is tensor t's shape for one sample.
 
     Tensor 0 is the input; ``names`` says which tensor the layer of a name computes;
-    ``outputs_are`` says what the last tensor means (see `backlit.Model`).
+    ``outputs_are`` says what the last tensor means (see `backlit.Model`);
+    ``constants`` are those of all programs of the model, and of graphs made from this one.
     """
 
     shapes: list[Shape]
@@ -49,6 +51,7 @@ class Graph:
     output: int = 0
     names: dict[str, int] = field(default_factory=dict)
     outputs_are: str = "classes"
+    constants: Constants = field(default_factory=Constants, repr=False, compare=False)
 
     def append(self, layer: Layer, inputs: tuple[int, ...], name: str) -> int:
         """Add a node; returns its output tensor."""
@@ -124,7 +127,7 @@ def simplify(graph: Graph, fold: bool = True) -> Graph:
 
     A layer that a normalisation is folded into loses its name: its own output is not computed.
     """
-    result = Graph([graph.shapes[0]], outputs_are=graph.outputs_are)
+    result = Graph([graph.shapes[0]], outputs_are=graph.outputs_are, constants=graph.constants)
     output, heads = graph.output, HEADS[graph.outputs_are]
     if (last := graph.producer(output)) and isinstance(last.layer, heads):
         output = last.inputs[0]
@@ -181,7 +184,7 @@ def pool_first(graph: Graph) -> Graph:
 
     The two commute, and the ReLU then has less to do.
     """
-    result = Graph(list(graph.shapes[:1]), outputs_are=graph.outputs_are)
+    result = Graph(list(graph.shapes[:1]), outputs_are=graph.outputs_are, constants=graph.constants)
     renamed = {0: 0}
     waiting: dict[int, Node] = {}  # ReLUs put off, by their output
     for node in graph.nodes:

@@ -1,14 +1,13 @@
 """The tape: a model's lowered form, a list of instructions over buffers.
 
-Linking a tape plans the arena (buffers whose lives do not overlap share memory), packs the
-constants, and writes the program that the machine runs.
+Linking a tape plans the arena (buffers whose lives do not overlap share memory) and writes the
+program that the machine runs.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from backlit_kernels.kernel import HEADER, Kernel
 from backlit_kernels.machine import kernel_address
 from backlit_kernels.vector import LANES, NOWHERE
 
+from backlit.constants import Constants
 from backlit.layout import CACHE_LINE, round_up
 
 SECTIONS = ("setup", "prologue", "body", "epilogue")
@@ -98,7 +98,7 @@ class Program:
 
     code: np.ndarray  # int64
     sections: np.ndarray  # int64: where each section begins, and the end
-    constants: np.ndarray  # float32
+    constants: Constants
     arena_size: int  # floats
     samples: int  # at a time
     steps: Steps
@@ -111,16 +111,14 @@ class Program:
 
 @dataclass
 class Tape:
-    """Instructions and constants as they are emitted."""
+    """Instructions as they are emitted, and where they keep their constants."""
 
+    constants: Constants = field(default_factory=Constants)
     section: str = "body"
     steps: Steps = Steps.FOLLOW
     instructions: dict[str, list[Instruction]] = field(
         default_factory=lambda: {name: [] for name in SECTIONS}
     )
-    _constants: list[np.ndarray] = field(default_factory=list)
-    _constant_size: int = 0
-    _constant_places: dict[bytes, int] = field(default_factory=dict)
 
     @contextmanager
     def in_section(self, section: str) -> Iterator[None]:
@@ -135,16 +133,7 @@ class Tape:
 
     def constant(self, values: Any) -> int:
         """Keep float32 constants, equal ones once; returns where they lie."""
-        array = np.ascontiguousarray(values, dtype=np.float32).reshape(-1)
-        key = blake2b(array.data, digest_size=16).digest()
-        if key in self._constant_places:
-            return self._constant_places[key]
-        self._constant_places[key] = self._constant_size
-        start = self._constant_size
-        size = round_up(array.size, CACHE_LINE)
-        self._constants += [array, np.zeros(size - array.size, np.float32)]
-        self._constant_size += size
-        return start
+        return self.constants.place(values)
 
     def emit(self, kernel: Kernel, **operands: Operand) -> None:
         """Append an instruction; a table operand (an int64 array) travels with it."""
@@ -170,7 +159,7 @@ class Tape:
         return Program(
             np.concatenate([*code, np.zeros(1, np.int64)]),
             np.array(sections, np.int64),
-            np.concatenate([*self._constants, np.zeros(CACHE_LINE, np.float32)]),
+            self.constants,
             arena_size,
             1 if self.steps is Steps.DEALT else lanes,
             self.steps,

@@ -44,7 +44,7 @@ class Lowering:
         self.graph = graph
         self.lanes = lanes
         self.relu_rule = relu_rule
-        self.tape = Tape()
+        self.tape = Tape(graph.constants)
         self.layouts = plan_layouts(graph, lanes)
         self.activations: dict[int, Buffer] = {}
         self.gradients: dict[int, Buffer] = {}

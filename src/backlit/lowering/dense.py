@@ -69,16 +69,20 @@ def emit_matrix(
     columns = matrix_vector_columns(padded // LANES)
     width = columns * LANES
     starts = [min(start, padded - width) for start in range(0, padded, width)]
-    weights = np.zeros((len(starts), depth, width), np.float32)
-    for tile, start in zip(weights, starts, strict=True):
-        part = matrix[:, start : start + width]
-        tile[:, : part.shape[1]] = part
+
+    def streams() -> np.ndarray:
+        weights = np.zeros((len(starts), depth, width), np.float32)
+        for tile, start in zip(weights, starts, strict=True):
+            part = matrix[:, start : start + width]
+            tile[:, : part.shape[1]] = part
+        return weights
+
     pieces = count_pieces(depth)
     lowering.tape.emit(
         matrix_vector(columns),
         out=out,
         x=x,
-        weights=lowering.tape.constant(weights),
+        weights=lowering.tape.constants.derived(matrix, ("streams", width), streams),
         bias=lowering.tape.constant(np.pad(bias, (0, padded - outputs))),
         depth=depth,
         pieces=pieces,

@@ -1,6 +1,7 @@
 """Emitting the dense product: one instruction for each tile shape that covers the channels."""
 
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -36,26 +37,39 @@ class Packed:
 class Weights:
     """Weights (groups, channels, depth) and a bias of a product, packed when first used."""
 
-    def __init__(self, lowering: Lowering, weights: np.ndarray, bias: np.ndarray) -> None:
-        self.tape = lowering.tape
-        self.weights = weights
-        self.bias = bias.reshape(weights.shape[:2])
-        self._packed: dict[tuple[tuple[int, int, int], ...], list[Packed]] = {}
+    def __init__(
+        self,
+        lowering: Lowering,
+        source: np.ndarray,
+        bias: np.ndarray,
+        shape: tuple[int, ...] | None = None,
+    ) -> None:
+        self.constants = lowering.tape.constants
+        self.source = source
+        self.shape = source.shape if shape is None else shape
+        self.bias = bias.reshape(self.shape[:2])
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """What is packed, made from the source only if it was not packed before."""
+        return self.source
 
     def packed(self, shapes: tuple[tuple[int, int, int], ...]) -> list[Packed]:
         """Parts for tile shapes (rows, columns, blocks) that cover the channels together."""
-        groups, _, depth = self.weights.shape
-        if shapes not in self._packed:
-            parts, first = [], 0
-            for rows, columns, blocks in shapes:
-                part = slice(first, first + rows * blocks)
-                tiles = self.weights[:, part].reshape(groups, blocks, rows, depth)
-                tiles = tiles.transpose(0, 1, 3, 2)
-                places = self.tape.constant(tiles), self.tape.constant(self.bias[:, part])
-                parts.append(Packed(rows, columns, blocks, *places))
-                first += rows * blocks
-            self._packed[shapes] = parts
-        return self._packed[shapes]
+        parts, first = [], 0
+        for rows, columns, blocks in shapes:
+            recipe = type(self), self.shape, rows, first, blocks
+            make = partial(self._tiles, rows, first, blocks)
+            weights = self.constants.derived(self.source, recipe, make)
+            bias = self.constants.place(self.bias[:, first : first + rows * blocks])
+            parts.append(Packed(rows, columns, blocks, weights, bias))
+            first += rows * blocks
+        return parts
+
+    def _tiles(self, rows: int, first: int, blocks: int) -> np.ndarray:
+        groups, _, depth = self.shape
+        part = self.weights[:, first : first + rows * blocks]
+        return part.reshape(groups, blocks, rows, depth).transpose(0, 1, 3, 2)
 
 
 def emit_product(
@@ -76,7 +90,7 @@ def emit_product(
     `shortest` is the number of positions that a tile may rely on, `aligned` whether they begin at
     whole vectors.
     """
-    groups, channels, depth = weights.weights.shape
+    groups, channels, depth = weights.shape
     pieces = count_pieces(depth)
     adjacent = steps["x_step"] == steps["out_step"] == LANES
     positions = (steps["runs"] - 1) * steps["length"] + steps["last"]

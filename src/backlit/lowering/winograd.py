@@ -8,6 +8,7 @@ bits wherever they lie, or else a max-pooling breaks their ties by rounding (of 
 large pictures, values too close to tell are done again: see `backlit.lowering.ties`.
 """
 
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -104,6 +105,22 @@ def winograd_backward(
     emit_winograd(lowering, m, tensors, g, out, filters, zeros, shift, after)
 
 
+class Filters(Weights):
+    """A product for each entry of the transformed filters (outputs, inputs, 3, 3)."""
+
+    def __init__(self, lowering: Lowering, filters: np.ndarray, m: int) -> None:
+        entries, (outputs, inputs) = (m + 2) ** 2, filters.shape[:2]
+        bias = np.zeros((entries, outputs))
+        super().__init__(lowering, filters, bias, (entries, outputs, inputs))
+        self.m = m
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        transform = MATRICES[self.m].FILTERS
+        transformed = transform @ self.source.astype(np.float64) @ transform.T
+        return transformed.transpose(2, 3, 0, 1).reshape(self.shape)
+
+
 def emit_winograd(
     lowering: Lowering,
     m: int,
@@ -123,14 +140,11 @@ def emit_winograd(
     outputs, inputs = filters.shape[:2]
     lanes, tape = lowering.lanes, lowering.tape
     _, height, width = target.image
-    transform, entries = MATRICES[m].FILTERS, (m + 2) ** 2
-    transformed = transform @ filters.astype(np.float64) @ transform.T
-    transformed = transformed.transpose(2, 3, 0, 1).reshape(entries, outputs, inputs)
-    weights = Weights(lowering, transformed, np.zeros((entries, outputs)))
+    weights, entries = Filters(lowering, filters, m), (m + 2) ** 2
     rows, across = -(-height // m), -(-width // m)  # strips, and patches of one
     strip = across * lanes  # floats of a strip
     patches = -(-strip // LANES)  # vectors of a strip
-    piece_bytes = int(np.clip(4 * transformed.size, LEAST_BYTES, MOST_BYTES))
+    piece_bytes = int(np.clip(4 * entries * filters[:, :, 0, 0].size, LEAST_BYTES, MOST_BYTES))
     room = max(piece_bytes // (entries * inputs * LANES * 4), 1)
     pieces = -(-patches // room)
     length = -(-patches // pieces)

@@ -1,0 +1,18 @@
+"""Memory that kernels read and write: where it is, and how it is got."""
+
+import numpy as np
+
+from backlit.layout import CACHE_LINE
+
+
+def address(array: np.ndarray) -> int:
+    """Where an array's data lies (quicker than through ctypes)."""
+    where: int = array.__array_interface__["data"][0]
+    return where
+
+
+def aligned(size: int) -> np.ndarray:
+    """Uninitialised float32 memory that begins at a cache line."""
+    memory = np.empty(size + CACHE_LINE, np.float32)
+    start = (-address(memory) % 64) // 4
+    return memory[start : start + size]
