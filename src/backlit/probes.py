@@ -245,7 +245,8 @@ def share_steps(parts: list[Part], threads: int) -> list[Part]:
     """Let threads share the steps of each part, if there are too few parts to go round."""
     apart = all(part.job.program.steps is Steps.APART for part in parts)
     few = len(parts) < 4 * threads and len(parts) % threads
-    enough = all(part.job.repeats >= threads * 2 * AROUND_STEPS for part in parts)
-    if not (apart and few and enough):
+    pieces = min((part.job.repeats for part in parts), default=0) // (2 * AROUND_STEPS)
+    if not (apart and few and pieces >= threads):
         return parts
-    return [piece for part in parts for piece in split_steps(part, threads)]
+    # two for each thread: another program may keep one of them waiting
+    return [piece for part in parts for piece in split_steps(part, min(pieces, 2 * threads))]
