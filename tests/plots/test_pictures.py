@@ -9,6 +9,7 @@ import backlit as bl
 from backlit.graph import build_graph
 from backlit.model import Model
 from backlit.plots import display_limit, scale
+from backlit.plots.contact_sheet import contact_sheet
 from tests.helpers import grid
 
 
@@ -198,3 +199,15 @@ def test_models_with_channels_last(draw, rng):
     assert len(drawn[0]) >= 8
     for one, other in zip(*drawn, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_contact_sheet_shows_what_little_differs():
+    """RISE's maps are averages of scores: far from 0, and nearly even."""
+    even = np.linspace(5, 6, 16).reshape(1, 1, 4, 4)
+    maps = {"unsigned": even, "signed": even - 5.5}
+    figure = contact_sheet(np.zeros((1, 1, 4, 4)), {"model": maps}, show=False)
+    _, unsigned, signed = pictures(figure)
+    assert unsigned.min() == 0
+    assert unsigned.max() == 1
+    assert signed.min() == -1
+    assert signed.max() == 1

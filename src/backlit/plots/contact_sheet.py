@@ -48,7 +48,8 @@ def contact_sheet(
     Returns
     -------
     matplotlib.figure.Figure
-        Maps with negative values are red (for) and blue (against), others black to white.
+        Maps with negative values are red (for) and blue (against), others black, at their least
+        value, to white.
     """
     images = as_images(X)
     if len(images) == 0 or not maps:
@@ -62,7 +63,8 @@ def contact_sheet(
         LEFT + len(maps) * block - BETWEEN + MARGIN,
         top_line + len(methods) * (CELL + GAP) + MARGIN,
         title,
-        f"each map at full strength from its own {percentile:g}th percentile up",
+        f"each map at full strength from its own {percentile:g}th percentile up; "
+        "black is the least value of a map that has no negative ones",
         show=show,
     )
     for row, method in enumerate(methods):
@@ -78,8 +80,10 @@ def contact_sheet(
                 continue
             top = top_line + row * (CELL + GAP)
             shown = as_images(np.asarray(own[method]), images.shape[1:], f"maps of {method}")
-            style = map_colors(signed=bool((shown < 0).any()))
+            signed = bool((shown < 0).any())
+            style = map_colors(signed)
             for column, one in enumerate(strongest_channel(shown)):
+                one = one if signed else one - one.min()
                 place = left + column * (CELL + GAP)
                 sheet.picture(place, top, (CELL, CELL), scale(one, percentile), **style)
             if notes:
