@@ -5,9 +5,9 @@ after the other from a queue and leave the machine code on disk, from where this
 """
 
 import os
-import select
 import signal
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -42,22 +42,17 @@ def _share_out(kernels: list[Kernel], processes: int) -> None:
     queue, fill = os.pipe()
     os.write(fill, bytes(range(len(kernels))))
     os.close(fill)
-    ended, running = os.pipe()  # at its end when the last copy closed it
     copies: list[int] = []
+    patience = 0.0
     try:
         with suppress(OSError):  # fewer copies, if there can be no more processes
             while len(copies) < processes - 1:
                 copies.append(_copy(lambda: _work(queue, kernels)))
-        os.close(running)
         _work(queue, kernels)
-        select.select([ended], [], [], PATIENCE)
+        patience = PATIENCE
     finally:
-        for copy in copies:
-            with suppress(OSError):
-                os.kill(copy, signal.SIGKILL)
-                os.waitpid(copy, 0)
         os.close(queue)
-        os.close(ended)
+        _end(copies, time.monotonic() + patience)
 
 
 def _work(queue: int, kernels: list[Kernel]) -> None:
@@ -77,3 +72,13 @@ def _copy(job: Callable[[], None]) -> int:
         finally:
             os._exit(0)
     return number
+
+
+def _end(copies: list[int], deadline: float) -> None:
+    """Wait until copies have ended, and end those that have not by then."""
+    for copy in copies:
+        with suppress(ChildProcessError):  # someone else waited for it
+            while os.waitpid(copy, os.WNOHANG) == (0, 0):
+                if time.monotonic() > deadline:
+                    os.kill(copy, signal.SIGKILL)
+                time.sleep(0.01)

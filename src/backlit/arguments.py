@@ -18,6 +18,8 @@ SCORES = {
 
 def as_array(name: str, value: Any) -> np.ndarray:
     """What a user gave for an array, as one."""
+    if hasattr(value, "detach"):  # a tensor of PyTorch's, which may want its gradient recorded
+        value = value.detach()
     try:
         return np.asarray(value)
     except ValueError as error:
@@ -85,7 +87,7 @@ def check_targets(
         array = np.empty(0, np.int64)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be None, an int or an array of ints, not {array.dtype}")
-    if array.ndim == 0:
+    if array.shape in ((), (1,)):
         array = np.broadcast_to(array, (samples,))
     if array.shape != (samples,):
         raise ValueError(

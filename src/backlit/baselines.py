@@ -26,8 +26,8 @@ def check_baseline(
     for shape in dict.fromkeys((samples.shape[1:], input_shape)):
         if array.ndim == 0:
             array = np.broadcast_to(array, (1, *shape))
-        elif array.shape == shape:
-            array = array[None]
+        elif array.shape in (shape, (1, *shape)):
+            array = array.reshape(1, *shape)
         elif array.shape == (len(samples), *shape):
             return Baseline(array, 1)
         else:

@@ -97,3 +97,11 @@ def test_bad_rise_arguments(options, words):
     model = pooled()
     with pytest.raises(ValueError, match=words):
         bl.rise(model, samples(model, 2), **options)
+
+
+@pytest.mark.parametrize("samples", [2, 3])
+def test_permutation_always_moves_something(samples):
+    model = bl.Model([bl.Dense(np.ones((40, 1)))], (40,), outputs="values")
+    X = np.random.default_rng(0).normal(size=(samples, 40))
+    assert np.all(bl.feature_permutation(model, X).any(axis=0))
+    assert bl.feature_permutation(model, X[:0]).shape == (0, 40)

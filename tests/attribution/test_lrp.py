@@ -147,6 +147,25 @@ def test_rules_by_layer():
     assert_close(found, reference.lrp(model, X, rules, 1, epsilon=0.1), 1e-4)
 
 
+def test_rules_by_part():
+    """A part's rule is that of the layers in it, unless they have one of their own."""
+    model = every_kind()
+    graph = model._programs.graph
+    names = choose_rules(graph, "epsilon")
+    (inner,) = (name for name in names if name.startswith("4."))
+    assert choose_rules(graph, {4: "gamma"}) == names | {inner: "gamma"}
+    assert choose_rules(graph, {"4.body": "flat", 4: "gamma"}) == names | {inner: "flat"}
+    assert choose_rules(graph, {inner: "z_plus", 4: "gamma"}) == names | {inner: "z_plus"}
+
+
+def test_box_of_a_transposed_convolution(rng):
+    """As in zennit, whose convolutions they are."""
+    first = ConvTranspose2D(rng.normal(size=(2, 3, 3, 3)))
+    layers = [first, bl.ReLU(), conv(rng, 3, 4), bl.ReLU(), bl.Flatten(), dense(rng, 64, 3)]
+    rules = choose_rules(bl.Model(layers, (2, 4, 4))._programs.graph, "epsilon_gamma_box")
+    assert rules == {"0": "z_box", "2": "gamma", "5": "epsilon"}
+
+
 # zennit's: rules of convolutions, of dense layers, and of the first layer of some kinds
 COMPOSITES = {
     "EpsilonPlus": ("z_plus", "epsilon", None, ()),

@@ -145,3 +145,31 @@ def test_lime_of_any_kernel_width_and_penalty(model, X):
 def test_name_with_symbols(model, X, name):
     found = bl.attribute(model, X, method=name)
     np.testing.assert_array_equal(found, bl.grad_cam_plus_plus(model, X))
+
+
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [(bl.deeplift, "baseline"), (bl.integrated_gradients, "baseline"), (bl.occlusion, "fill")],
+)
+def test_baseline_of_one_for_all(model, X, rng, method, name):
+    base = rng.normal(size=X.shape[1:]).astype(np.float32)
+    expected = method(model, X, 0, **{name: base})
+    np.testing.assert_array_equal(method(model, X, 0, **{name: base[None]}), expected)
+    last = Model.of_graph(model._source, channels_last=True)
+    given, moved = (np.ascontiguousarray(np.moveaxis(a, -3, -1)) for a in (X, base[None]))
+    found = method(last, given, 0, **{name: moved})
+    np.testing.assert_array_equal(np.moveaxis(found, -1, 1), expected)
+
+
+def test_one_target_for_all(model, X):
+    expected = bl.gradient(model, X, 1)
+    for target in ([1], np.array([1]), np.int64(1)):
+        np.testing.assert_array_equal(bl.gradient(model, X, target), expected)
+
+
+def test_tensors_whose_gradient_is_recorded(model, X):
+    torch = pytest.importorskip("torch")
+    x = torch.tensor(X, requires_grad=True)
+    expected = bl.deeplift(model, X, [0, 1, 2], baseline=X[0])
+    found = bl.deeplift(model, x, torch.tensor([0, 1, 2]), baseline=x[0])
+    np.testing.assert_array_equal(found, expected)

@@ -77,8 +77,9 @@ def feature_permutation(
 ) -> np.ndarray:
     """How much the score falls when a segment is taken from another sample of `X`.
 
-    For each segment the samples are shuffled once; Breiman, "Random forests", 2001, by sample as in
-    Captum's `FeaturePermutation`. Samples explain each other here: a value depends on all of `X`.
+    For each segment the samples are shuffled once, in an order that is not their own; Breiman,
+    "Random forests", 2001, by sample as in Captum's `FeaturePermutation`. Samples explain each
+    other here: a value depends on all of `X`.
 
     Parameters
     ----------
@@ -113,10 +114,18 @@ def feature_permutation(
 
     def scores(call: Call, parts: Segments, masks: np.ndarray) -> Scores:
         random = draw(len(masks))
-        choice = np.array([random.permutation(samples) for _ in masks])
+        choice = np.array([_shuffled(samples, random) for _ in masks])
         return swap_scores(call, parts, masks, choice)
 
     return explain_segments(call, parts, _leave_out, None, per_segment, scores)[0]
+
+
+def _shuffled(samples: int, random: np.random.Generator) -> np.ndarray:
+    """An order of samples in which some are not where they were, as far as there is one."""
+    order = np.arange(samples)
+    while samples > 1 and (order == np.arange(samples)).all():
+        order = random.permutation(samples)
+    return order
 
 
 def _segments(segments: Any, samples: np.ndarray) -> Segments:

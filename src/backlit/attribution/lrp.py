@@ -45,6 +45,8 @@ from backlit.lowering.relevance_rules import (
 )
 from backlit.model import Model
 
+CONVOLUTIONS = (Conv2D, ConvTranspose2D)
+
 
 class Composite(NamedTuple):
     """Which rule goes where; `first` is for the first layer of the kinds `first_of`."""
@@ -52,7 +54,7 @@ class Composite(NamedTuple):
     convolution: str
     dense: str
     first: str | None = None
-    first_of: tuple[type, ...] = (Conv2D, ConvTranspose2D, Dense)
+    first_of: tuple[type, ...] = (*CONVOLUTIONS, Dense)
 
 
 NAMES = (
@@ -71,7 +73,7 @@ COMPOSITES = {name: Composite(name, name) for name in NAMES} | {
     "epsilon_plus_flat": Composite("z_plus", "epsilon", "flat"),
     "epsilon_alpha2_beta1": Composite("alpha2_beta1", "epsilon"),
     "epsilon_alpha2_beta1_flat": Composite("alpha2_beta1", "epsilon", "flat"),
-    "epsilon_gamma_box": Composite("gamma", "epsilon", "z_box", (Conv2D,)),
+    "epsilon_gamma_box": Composite("gamma", "epsilon", "z_box", CONVOLUTIONS),
 }
 
 
@@ -167,7 +169,8 @@ def lrp(
         layers), "epsilon_alpha2_beta1", either with "_flat" added (flat for the first layer), or
         "epsilon_gamma_box" (gamma for convolutions, z_box for the first one, epsilon for dense
         layers). Zennit's spelling, EpsilonPlus, does as well. Or rules' names by the layer's
-        index in ``model.layers`` (for layers in a residual by name, as "3.body.0"); epsilon for
+        index in ``model.layers`` (for layers in a residual by name, as "3.body.0"), or by that of
+        a part of the model, for all layers in it that have no rule of their own; epsilon for
         layers that are not listed.
     epsilon : float
         The stabiliser of the epsilon rule; that of the others is 1e-6.
@@ -211,13 +214,14 @@ def choose_rules(graph: Graph, rule: Any) -> dict[str, str]:
     nodes = linear_nodes(graph)
     if isinstance(rule, Mapping):
         chosen = {node.name: "epsilon" for node in nodes}
-        for layer, name in rule.items():
-            if str(layer) not in chosen:
+        for layer, name in sorted(rule.items(), key=lambda item: len(str(item[0]))):
+            within = [own for own in chosen if f"{own}.".startswith(f"{layer}.")]
+            if not within:
                 raise ValueError(
                     f"rule names layer {layer!r}, which is none of the convolutions and dense "
-                    f"layers {', '.join(chosen)}"
+                    f"layers {', '.join(chosen)}, and holds none"
                 )
-            chosen[str(layer)] = _find(name, NAMES)
+            chosen |= dict.fromkeys(within, _find(name, NAMES))
     else:
         composite = COMPOSITES[_find(rule, COMPOSITES)]
         chosen = {
