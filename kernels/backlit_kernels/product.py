@@ -19,6 +19,7 @@ of 3 input channels from 64, which reads 192 rows: 13 and 69.)
 """
 
 from functools import cache
+from math import inf
 from typing import Any
 
 from backlit_kernels.frame import PART, PARTS
@@ -278,22 +279,19 @@ def tiling(channels: int, positions: int, aligned: bool = True) -> tuple[tuple[i
 
     `positions` is the number of vectors in the shortest run.
     """
-    best: list[tuple[float, tuple[int, int] | None]] = [(0.0, None)]
+    costs: dict[int, tuple[float, int]] = {}  # of a tile of some rows: the least, and its columns
+    for r, c in tile_shapes():
+        if c <= positions and r <= channels:
+            costs[r] = min(costs.get(r, (inf, 0)), (tile_cost(r, c, positions, aligned), c))
+    best, rows = [0.0], [0]
     for n in range(1, channels + 1):
-        best.append(
-            min(
-                (
-                    (best[n - r][0] + tile_cost(r, c, positions, aligned), (r, c))
-                    for r, c in tile_shapes()
-                    if r <= n and c <= positions
-                ),
-                key=lambda choice: choice[0],  # of equals, that of most channels
-            )
-        )
-    counts: dict[tuple[int, int], int] = {}
+        # of equals, that of most channels
+        cost, fewer = min((best[n - r] + costs[r][0], -r) for r in costs if r <= n)
+        best.append(cost)
+        rows.append(-fewer)
+    counts: dict[int, int] = {}
     while channels:
-        shape = best[channels][1]
-        assert shape is not None
-        counts[shape] = counts.get(shape, 0) + 1
-        channels -= shape[0]
-    return tuple((r, c, n) for (r, c), n in sorted(counts.items(), reverse=True))
+        r = rows[channels]
+        counts[r] = counts.get(r, 0) + 1
+        channels -= r
+    return tuple((r, costs[r][1], n) for r, n in sorted(counts.items(), reverse=True))
