@@ -48,7 +48,7 @@ def test_every_bit_counts():
 
 def test_what_cannot_change_is_derived_once():
     constants, calls = Constants(), []
-    source = np.arange(12, dtype=np.float32).reshape(3, 4)
+    source = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
     source.flags.writeable = False
 
     def derive(array, recipe):
@@ -64,12 +64,23 @@ def test_what_cannot_change_is_derived_once():
 
 
 def test_what_can_change_is_derived_anew():
-    constants, source = Constants(), np.ones(4, np.float32)
+    constants, array = Constants(), np.ones(4, np.float32)
+    source = array[:]
+    source.flags.writeable = False
     first = constants.derived(source, "same", lambda: source)
-    source += 1
+    array += 1
     second = constants.derived(source, "same", lambda: source)
     np.testing.assert_array_equal(read(first, 4), 1)
     np.testing.assert_array_equal(read(second, 4), 2)
+
+
+def test_other_arrays_at_the_same_place_are_others():
+    constants = Constants()
+    for value in range(50):  # most of which lie where the one before was
+        source = np.full(1000, value, np.float32)
+        source.flags.writeable = False
+        place = constants.derived(source, "same", lambda source=source: source)
+        assert read(place, 1)[0] == value
 
 
 @pytest.fixture

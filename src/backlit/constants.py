@@ -7,6 +7,7 @@ moved nor copied when a program is linked.
 from collections.abc import Callable, Hashable
 from hashlib import blake2b
 from typing import Any
+from weakref import ref
 
 import numpy as np
 from backlit_kernels.frame import floats_at
@@ -25,7 +26,7 @@ class Constants:
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, list[np.ndarray]] = {}
-        self._made: dict[Hashable, tuple[np.ndarray, int]] = {}
+        self._made: dict[Hashable, tuple[ref[np.ndarray], int]] = {}
 
     def __reduce__(self) -> Any:
         return Constants, ()  # a copy, or another process, makes its own
@@ -48,12 +49,17 @@ class Constants:
 
         It is made once if the array cannot change, and known again by where its data lies.
         """
-        if source.flags.writeable:
+        owner = source
+        while isinstance(owner.base, np.ndarray):
+            owner = owner.base
+        if owner.flags.writeable:
             return self.place(make())
         key = address(source), source.shape, source.strides, recipe
-        if key not in self._made:
-            self._made[key] = source, self.place(make())  # the source stays: so does its address
-        return self._made[key][1]
+        known, number = self._made.get(key, (None, 0))
+        if known is None or known() is not owner:  # others may lie there after its end
+            number = self.place(make())
+            self._made[key] = ref(owner), number
+        return number
 
 
 def _padded(array: np.ndarray) -> np.ndarray:
