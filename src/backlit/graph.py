@@ -42,7 +42,8 @@ class Node:
 class Graph:
     """Nodes in the order of computation; ``shapes[t]`` is tensor t's shape for one sample.
 
-    Tensor 0 is the input; ``names`` says which tensor the layer of a name computes;
+    Tensor 0 is the input; ``names`` says which tensor the layer of a name computes, ``several`` by
+    which layers a part of the model computes more than one;
     ``outputs_are`` says what the last tensor means (see `backlit.Model`);
     ``constants`` are those of all programs of the model, and of graphs made from this one.
     """
@@ -51,6 +52,7 @@ class Graph:
     nodes: list[Node] = field(default_factory=list)
     output: int = 0
     names: dict[str, int] = field(default_factory=dict)
+    several: dict[str, list[str]] = field(default_factory=dict)
     outputs_are: str = "classes"
     constants: Constants = field(default_factory=Constants, repr=False, compare=False)
 

@@ -165,6 +165,31 @@ def test_any_floating_dtype(dtype):
     assert_agrees(model, module, samples(17, 6))
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16])
+@pytest.mark.parametrize("given", [torch.float64, torch.float32, torch.bfloat16])
+def test_examples_of_any_floating_dtype(dtype, given):
+    module = nn.Sequential(nn.Conv1d(3, 4, 2), nn.ReLU(), nn.Flatten()).to(dtype)
+    model = bl.from_torch(module, torch.zeros(1, 3, 5, dtype=given))
+    assert_agrees(model, module, samples(17, 3, 5))
+    with pytest.raises(TypeError, match="floating-point numbers"):
+        bl.from_torch(module, torch.zeros(1, 3, 5, dtype=torch.int64))
+
+
+def test_examples_of_modules_of_two_dtypes():
+    """As given, as nobody knows which part takes it."""
+
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last, self.first = nn.Linear(3, 2).double(), nn.Conv1d(3, 3, 1)
+
+        def forward(self, x):
+            return self.last(self.first(x).double().sum(2))
+
+    model = bl.from_torch(Two(), torch.zeros(1, 3, 5))
+    assert model.classes == 2
+
+
 def test_modules_written_for_one_batch_size():
     module = Function(lambda x: F.relu(x).view(1, 2, 3).flatten(1) * 2)
     model = bl.from_torch(module, torch.zeros(1, 6))
@@ -284,6 +309,63 @@ def test_all_unsupported_operators_are_listed():
         bl.from_torch(Odd(), torch.zeros(1, 6))
     assert "aten.sin.default at first.sin" in str(caught.value)
     assert "aten.cumsum.default at second.cumsum" in str(caught.value)
+
+
+VOLUME = r": samples of shape \(2, 4, 4, 4\), with 3 axes beside the channels"
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda x: F.conv3d(x, torch.ones(1, 2, 2, 2, 2)), "convolution" + VOLUME),
+        (lambda x: F.max_pool3d(x, 2), "max_pool3d_with_indices" + VOLUME),
+        (lambda x: F.adaptive_avg_pool3d(x, 2), "_adaptive_avg_pool3d" + VOLUME),
+        (lambda x: F.adaptive_max_pool3d(x, 2), "adaptive_max_pool3d" + VOLUME),
+        (lambda x: F.avg_pool3d(x, 2), "avg_pool3d: pooling in three dimensions"),
+        (lambda x: x / x.max(), "max: an operation along the samples' axis"),
+        (lambda x: x.sort(1)[0], "sort: a result that depends on the order of values"),
+        (lambda x: x * (x > 0), "gt: a comparison of what depends on the input"),
+        (lambda x: x * x.argmax(1, keepdim=True), "argmax: places, which have no gradient"),
+        (torch.sin, "sin: no layer computes it"),
+    ],
+)
+def test_unsupported_operators_have_reasons(function, message):
+    class Only(nn.Module):
+        def forward(self, x):
+            return function(x).flatten(1)
+
+    with pytest.raises(ValueError, match=message):
+        bl.from_torch(Only(), torch.zeros(1, 2, 4, 4, 4))
+
+
+def test_failures_and_successes_say_nothing_of_their_own():
+    """In a process of its own: PyTorch's loggers know the first standard error alone."""
+    code = """
+import logging, sys, torch
+import backlit as bl
+
+class Module(torch.nn.Module):
+    def forward(self, x):
+        print("called", file=sys.stderr)
+        if self.kind == "shapes":
+            return x @ x
+        return x.relu() if self.kind == "plain" or x.sum() > 0 else -x
+
+module = Module()
+for module.kind in ("shapes", "values", "plain"):
+    try:
+        bl.from_torch(module, torch.zeros(1, 3))
+    except ValueError as error:
+        print(error)
+print("mine", file=sys.stderr)
+logging.getLogger("torch.export").error("theirs")
+"""
+    result = run_python(code)
+    assert result.stdout.count("cannot be traced by torch.export") == 2
+    lines = result.stderr.splitlines()
+    assert {"called", "mine"} == set(lines[:-1])
+    assert "theirs" in lines[-1]
+    assert "always_classified is unsupported" in run_python(code, TORCH_LOGS="+export").stderr
 
 
 @pytest.mark.parametrize(

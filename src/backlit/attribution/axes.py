@@ -100,4 +100,4 @@ def _of_a_sample(value: Any, shape: tuple[int, ...]) -> Any:
     """An array of a sample's shape, or of several, with channels first; others as they are."""
     if isinstance(value, str) or np.shape(value)[-len(shape) :] != shape:
         return value
-    return np.ascontiguousarray(np.moveaxis(np.asarray(value), -1, -len(shape)))
+    return np.ascontiguousarray(np.moveaxis(as_array("values", value), -1, -len(shape)))

@@ -53,7 +53,12 @@ def _name(model: Model, layer: Any) -> str:
         return model._layer_names[layer]
     if not isinstance(layer, str):
         raise TypeError(f"layer must be an index or a name, not {type(layer).__name__}")
-    names = model._source.names
+    names, several = model._source.names, model._source.several
+    if layer in several:
+        raise ValueError(
+            f"layer must compute one tensor, but {layer!r} returns {len(several[layer])} tensors; "
+            f"name one of the layers within: {', '.join(several[layer])}"
+        )
     if layer not in names:
         raise ValueError(f"layer must be one of {', '.join(sorted(names))}, got {layer!r}")
     # the name may be one of several that an importer gave to the tensor

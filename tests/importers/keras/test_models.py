@@ -158,9 +158,11 @@ def test_steps_of_time(rng):
     fill(model, rng)
     own = agree(model, rng)
     X = rng.normal(size=(2, 12, 4)).astype(np.float32)
-    inner = keras.Model(model.inputs, model.layers[2].output)
-    expected = inner.predict(X, verbose=0).transpose(0, 2, 1)
-    assert_close(bl.layer_activation(own, X, layer="conv1d_1").reshape(expected.shape), expected)
+    for layer in model.layers[:4]:
+        inner = keras.Model(model.inputs, layer.output)
+        expected = inner.predict(X, verbose=0)
+        expected = expected.transpose(0, 2, 1) if expected.ndim == 3 else expected
+        assert_close(bl.layer_activation(own, X, layer=layer.name), expected)
 
 
 def test_models_in_a_model_and_shared_layers(rng):
@@ -181,6 +183,24 @@ def test_models_in_a_model_and_shared_layers(rng):
     first, second = (bl.layer_activation(own, X, layer=name) for name in ("shared", "shared@2"))
     again = np.maximum(first @ shared.get_weights()[0] + shared.get_weights()[1], 0)
     assert_close(second, again)
+
+
+def test_models_that_return_several_tensors_are_no_layers(rng):
+    entry = keras.Input((6,))
+    parts = [L.Dense(4, name="first")(entry), L.Dense(4, name="second")(entry)]
+    inner, inputs = keras.Model(entry, parts, name="inner"), keras.Input((6,))
+    model = keras.Model(inputs, L.Dense(3)(L.Concatenate()(inner(inputs))))
+    own = agree(model, rng)
+    with pytest.raises(ValueError, match=r"'inner' returns 2 .* within: inner/first, inner/second"):
+        bl.layer_activation(own, rng.normal(size=(2, 6)), layer="inner")
+
+
+def test_an_activation_that_is_set_aside_stands_for_the_logits(rng):
+    model = image_model(L.Dense(3, activation="softmax", name="scores"), shape=(6,))
+    fill(model, rng)
+    own, X = bl.from_keras(model), rng.normal(size=(2, 6)).astype(np.float32)
+    for name in ("scores", "scores.1"):
+        np.testing.assert_array_equal(bl.layer_activation(own, X, layer=name), own.logits(X))
 
 
 def test_operations_between_layers(rng):

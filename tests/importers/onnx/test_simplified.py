@@ -131,7 +131,7 @@ def test_shapes_of_shapes_are_one():
         ("Exp", "s", "y", {}),
     ]
     constants = {"first": integers(0, 18, 5), "second": integers(0, 30, 3)}
-    layers = layers_of(bl.load(make_model(nodes, IMAGE, constants)))
+    layers = bl.load(make_model(nodes, IMAGE, constants)).layers
     assert sum(isinstance(layer, Reshape) for layer in layers) == 2  # and one to a row of scores
 
 

@@ -33,10 +33,10 @@ class ArithmeticBuilder(ShapeBuilder):
         return self.append(Activation(name, **parameters), x)
 
     def _scaled(self, x: Tensor, factor: float, shift: float) -> Tensor:
-        node = self.graph.producer(x.number)
+        node = self.merging(x, Activation)
         if node and isinstance(node.layer, Activation) and node.layer.name == "scale":
             inner, offset = node.layer.parameters
-            x = Tensor(node.inputs[0], x.shape)
+            x = self.of(node.inputs[0])
             factor, shift = inner * factor, offset * factor + shift
         if factor == 1 and shift == 0:
             return x

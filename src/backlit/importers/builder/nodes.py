@@ -1,13 +1,14 @@
 """Nodes, their names, and what is a tensor: what every kind of operation is built with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from backlit.graph import Graph
+from backlit.graph import Graph, Node
 from backlit.layers import Layer
-from backlit.operators import Constant
+from backlit.operators import Constant, Reshape, Transpose
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,14 @@ class NodeBuilder:
     def __init__(self, shape: Sequence[int], batch: int = 1) -> None:
         self.batch = batch
         self.graph = Graph([tuple(int(n) for n in shape)])
-        self.input = Tensor(0, (batch, *self.graph.shapes[0]))
+        self.input = self.of(0)
         self.label = ""
+        self._kept: set[int] = set()
+        self._several: dict[str, tuple[int, ...]] = {}
+
+    def of(self, number: int) -> Tensor:
+        """A tensor by its number."""
+        return Tensor(number, (self.batch, *self.graph.shapes[number]))
 
     def shown(self, shape: Sequence[int]) -> str:
         """A shape in words: people do not know the number of samples that stands in for any."""
@@ -61,25 +68,60 @@ class NodeBuilder:
     def append(self, layer: Layer, *inputs: Tensor) -> Tensor:
         """Add a node of any layer or operator (whose shapes are those of one sample)."""
         numbers = tuple(tensor.number for tensor in inputs)
-        number = self.graph.append(layer, numbers, self._name(layer))
-        return Tensor(number, (self.batch, *self.graph.shapes[number]))
-
-    def _name(self, layer: Layer) -> str:
-        """The label; before the last node of an operation, the kind of layer and a number."""
-        names = self.graph.names
         label = self.label or type(layer).__name__.lower()
-        if label in names:  # an operation's earlier node gives up the label
-            tensor = names.pop(label)
-            number = 1
-            while f"{label}.{number}" in names:
-                number += 1
-            names[f"{label}.{number}"] = tensor
-            at = next(i for i, node in enumerate(self.graph.nodes) if node.output == tensor)
-            before = self.graph.nodes[at]
-            self.graph.nodes[at] = type(before)(
-                before.layer, before.inputs, before.output, f"{label}.{number}"
-            )
-        return label
+        self._free(label)  # an operation's earlier node gives it up
+        return self.of(self.graph.append(layer, numbers, label))
+
+    def _free(self, label: str) -> None:
+        """Take a label from what it means: a node of that name has a number behind it instead."""
+        names = self.graph.names
+        self._several.pop(label, None)
+        if label not in names:
+            return
+        tensor, other = names.pop(label), self.numbered(label)
+        for at, node in enumerate(self.graph.nodes):
+            if node.output == tensor and node.name == label:
+                names[other] = tensor
+                self.graph.nodes[at] = replace(node, name=other)
+
+    def numbered(self, label: str) -> str:
+        """The label and a number, which no node has yet."""
+        number = 1
+        while f"{label}.{number}" in self.graph.names:
+            number += 1
+        return f"{label}.{number}"
+
+    def entitle(self, label: str, tensors: Sequence[Tensor]) -> None:
+        """Let a label mean what a part of the model returns; several tensors have no common one."""
+        numbers = tuple(dict.fromkeys(tensor.number for tensor in tensors))
+        if self.graph.names.get(label) not in numbers or len(numbers) > 1:
+            self._free(label)
+        if len(numbers) == 1:
+            self.graph.names[label] = numbers[0]
+        else:
+            self._several[label] = numbers
+
+    def keep(self, x: Tensor) -> None:
+        """Have a tensor computed, as it has a name: what comes next must not take its place."""
+        self._kept.add(x.number)
+
+    def keep_shape(self, *results: Any) -> None:
+        """Keep those results of an operation that have their shape from its last step.
+
+        Otherwise the next operation that changes shapes would leave that step out, and the
+        operation's name would be lost.
+        """
+        for result in results:
+            node = self.graph.producer(result.number) if isinstance(result, Tensor) else None
+            if node and node.name == self.label and isinstance(node.layer, Reshape | Transpose):
+                self.keep(result)
+
+    def merging(self, x: Tensor, kind: type[Layer]) -> Node | None:
+        """The node of a kind that computes a tensor, if the next of that kind may replace it."""
+        if x.number in self._kept:
+            return None
+        node = self.graph.producer(x.number)
+        return node if node and isinstance(node.layer, kind) else None
 
     def tensor(self, value: Value, shape: Sequence[int] | None = None) -> Tensor:
         """A value as a tensor; a constant is repeated for all samples if it must be.

@@ -110,7 +110,7 @@ class ProductBuilder(AxisBuilder):
                 break
             total[node.layer.axis - 1] += amounts[0]
             total[node.layer.axis + 1] += amounts[1]
-            x = Tensor(node.inputs[0], (self.batch, *self.graph.shapes[node.inputs[0]]))
+            x = self.of(node.inputs[0])
         return x, total
 
     def transposed_convolution(

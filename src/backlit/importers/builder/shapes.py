@@ -23,9 +23,8 @@ class ShapeBuilder(NodeBuilder):
         if not sizes or sizes[0] != self.batch or prod(sizes) != total:
             shapes = f"{self.shown(x.shape)} to {self.shown(shape)}"
             raise UnsupportedError(f"reshaping {shapes} mixes samples")
-        node = self.graph.producer(x.number)
-        if node and isinstance(node.layer, Reshape):  # of a reshaped tensor: one is enough
-            x = Tensor(node.inputs[0], (self.batch, *self.graph.shapes[node.inputs[0]]))
+        if node := self.merging(x, Reshape):  # of a reshaped tensor: one is enough
+            x = self.of(node.inputs[0])
         if tuple(sizes) == x.shape:
             return x
         return self.append(Reshape(sizes[1:]), x)
@@ -35,9 +34,9 @@ class ShapeBuilder(NodeBuilder):
         order = [int(axis) % len(x.shape) for axis in axes]
         if order[0] != 0:
             raise UnsupportedError(f"transposing axes {tuple(axes)} moves the samples' axis")
-        node = self.graph.producer(x.number)
-        if node and isinstance(node.layer, Transpose):  # of a transposed tensor: one is enough
-            x = Tensor(node.inputs[0], (self.batch, *self.graph.shapes[node.inputs[0]]))
+        if node := self.merging(x, Transpose):  # of a transposed tensor: one is enough
+            assert isinstance(node.layer, Transpose)
+            x = self.of(node.inputs[0])
             order = [0, *(node.layer.axes[axis - 1] + 1 for axis in order[1:])]
         if order == list(range(len(order))):
             return x

@@ -25,7 +25,8 @@ def from_keras(
     Layers have Keras's names, ``layer="conv2d_3"``; in a model within the model,
     ``"mobilenet/conv1"``, and ``"mobilenet"`` for its output. The second call of a shared layer is
     ``"conv2d_3@2"``. A layer with an activation is named for the activation's output, what is
-    before that is ``"conv2d_3.1"``. Layers that do nothing at inference (Dropout) have no output
+    before that is ``"conv2d_3.1"`` (a last softmax or sigmoid is set aside, and the layer's name
+    stands for the logits). Layers that do nothing at inference (Dropout) have no output
     of their own. Inner layers' maps have their channels as the model's samples do: last for
     images, and first for samples that are no images.
 
@@ -106,7 +107,7 @@ def from_keras(
         listed = "\n".join(f"    {problem}" for problem in converter.problems)
         raise ValueError(f"model has layers that cannot be imported:\n{listed}")
     last = builder.reorder(results[position])
-    converter.enter_names(last)
+    converter.enter_names()
     return builder.finish(last, name or model.name, outputs, channels_last=builder.moves_samples)
 
 

@@ -102,15 +102,6 @@ class KerasBuilder(GraphBuilder):
             return self.reshape(x, [x.shape[axis] for axis in order])
         return self.transpose(x, order)
 
-    def of(self, number: int) -> Tensor:
-        return Tensor(number, (self.batch, *self.graph.shapes[number]))
-
-    def reshape(self, x: Tensor, shape: Sequence[int]) -> Tensor:
-        node = self.graph.producer(x.number)
-        if node and isinstance(node.layer, Reshape):
-            x = self.of(node.inputs[0])
-        return super().reshape(x, shape)
-
     def flatten(self, x: Tensor) -> Tensor:
         """All values of a sample, in the order of a tensor's axes."""
         return self.append(Flatten(), x) if len(x.shape) > 2 else x

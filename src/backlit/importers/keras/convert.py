@@ -16,7 +16,7 @@ from backlit.importers.keras import (
 )
 from backlit.importers.keras.builder import KerasBuilder, Tensor
 from backlit.importers.keras.table import find, said
-from backlit.operators import Constant, Reshape
+from backlit.operators import Constant
 
 # importing the handlers fills the table
 HANDLERS = (activations, attention, convolution, merging, normalization, pooling, shapes)
@@ -88,7 +88,7 @@ class Converter:
     def __init__(self, builder: KerasBuilder) -> None:
         self.builder = builder
         self.problems: list[str] = []
-        self.ends: dict[str, int] = {}
+        self.ends: dict[str, list[Tensor]] = {}
         self._times: dict[str, int] = {}
 
     def run(self, model: Any, inputs: list[Any], prefix: str = "") -> list[Any]:
@@ -108,8 +108,8 @@ class Converter:
         if is_graph(layer):
             inputs = [values[id(tensor)] for tensor in node.input_tensors]
             results = self.run(layer, inputs, f"{path}/")
-            if isinstance(results[0], Tensor):
-                self.ends[path] = results[0].number
+            if tensors := [value for value in results if isinstance(value, Tensor)]:
+                self.ends[path] = tensors
             return results
         handler = find(layer)
         if handler is None:
@@ -131,6 +131,7 @@ class Converter:
             self.problems.append(f"{place}: {error}")
             return self.stand_ins(node)
         self.check(result, node.outputs[0], path)
+        self.builder.keep_shape(result)
         return [result]
 
     def arguments(self, node: Any, values: dict[int, Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -164,22 +165,10 @@ class Converter:
         )
         assert fits, (path, own, theirs)
 
-    def enter_names(self, output: Tensor) -> None:
-        """Let models in the model be found by their names too, and layers (in one dimension) whose
-        last step, a change of shape, was left out.
-        """
-        graph = self.builder.graph
-        live = {node.output for node in graph.leading_to(output.number)}
-        names = {path: tensor for path, tensor in graph.names.items() if tensor in live}
-        for path, tensor in graph.names.items():
-            node = graph.producer(tensor)
-            if node and path not in names and isinstance(node.layer, Reshape):
-                before = graph.producer(node.inputs[0])
-                if before and before.output in live and before.name.startswith(f"{path}."):
-                    names[path] = before.output
-        for path, tensor in self.ends.items():
-            names.setdefault(path, tensor)
-        graph.names = names
+    def enter_names(self) -> None:
+        """Let models in the model be found by their names too."""
+        for path, tensors in self.ends.items():
+            self.builder.entitle(path, tensors)
 
 
 def _resolved(argument: Any, values: dict[int, Any]) -> Any:

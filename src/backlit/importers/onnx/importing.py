@@ -27,6 +27,8 @@ from backlit.importers.onnx.graphs import (
 from backlit.importers.onnx.patterns import Above
 
 OLDEST = 7
+# What only names the same values another way: nobody asks for it, so it need not be computed
+MOVES = {"Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
 COMPARED = "a comparison of what depends on the model's input"
 
 
@@ -187,7 +189,17 @@ class Importer:
             result = displaced.run(context, operation)
         else:
             result = OPERATORS[operation.kind](context, operation)
-        return result if isinstance(result, tuple) else (result,)
+        results = result if isinstance(result, tuple) else (result,)
+        self._name(name_of(node), operation.kind, results)
+        return results
+
+    def _name(self, label: str, kind: str, results: Sequence[Value | None]) -> None:
+        """See to it that a node's name stands for its output, if it has one alone."""
+        tensors = [value for value in results if isinstance(value, Tensor)]
+        if kind not in MOVES:
+            self.builder.keep_shape(*tensors)
+        if len(tensors) > 1:
+            self.builder.entitle(label, tensors)
 
     def _depends(self, node: Any) -> bool:
         return not self.dependent.isdisjoint(reads(node))

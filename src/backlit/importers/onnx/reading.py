@@ -44,6 +44,7 @@ def load_onnx(
     -------
     Model
         Its layers are named after the ONNX nodes (or after their outputs, if nodes have no names).
+        A softmax or sigmoid at the end is set aside, and its name stands for the logits.
 
     Raises
     ------

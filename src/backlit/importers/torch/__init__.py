@@ -26,7 +26,12 @@ def from_torch(
 
     Layers are named as in the module: ``layer="layer4.1.conv2"``, or ``"layer4"`` for the output
     of the whole part. A module that is called several times stands for its last call, an
-    operation in a `forward` has the module's path and the operator's name, ``layer4.1.add``.
+    operation in a `forward` has the module's path and the operator's name, ``layer4.1.add``. A
+    softmax or sigmoid at the end is set aside: its name, and those of parts that end with it,
+    stand for the logits. A part of whose results several are used is no layer: an error names
+    those within that compute them. Samples are the first axis of what is found, also where the
+    module has them along another, or along one with other things. Without names are modules that
+    compute nothing (Identity), and zero padding that a convolution takes as its own (ZeroPad2d).
 
     Parameters
     ----------
@@ -34,8 +39,9 @@ def from_torch(
         Takes a batch of samples, returns a row of scores for each; a softmax or sigmoid at the
         end is set aside.
     example_input : tensor or array of shape (N, ...)
-        A batch that the module takes; only its shape and type matter. The model takes any number
-        of samples of that shape.
+        A batch that the module takes; only its shape matters, and that it holds floating-point
+        numbers: it is cast to the type of the module's weights, if they are of one. The model
+        takes any number of samples of that shape.
     output : int, optional
         Which one is meant, if the module returns several tensors.
     name : str, optional
@@ -101,9 +107,12 @@ def _example(torch: Any, module: Any, example_input: Any) -> Any:
             f"{len(example_input)}: wrap a module of several inputs into one that takes one"
         )
     example = torch.as_tensor(example_input)
+    weights = [weight for weight in module.parameters() if weight.is_floating_point()]
     if not isinstance(example_input, torch.Tensor):
-        weight = next(iter(module.parameters()), example.float())
+        weight = weights[0] if weights else example.float()
         example = example.to(weight.device, weight.dtype)
+    elif example.is_floating_point() and len({weight.dtype for weight in weights}) == 1:
+        example = example.to(weights[0].dtype)
     if not example.is_floating_point():
         raise TypeError(f"example_input must hold floating-point numbers, not {example.dtype}")
     if example.ndim < 2 or 0 in example.shape:

@@ -8,8 +8,10 @@ from backlit.importers.builder import Tensor, UnsupportedError
 from backlit.importers.builder.moved import Moved
 from backlit.importers.torch import moved
 from backlit.importers.torch.aliases import Aliases, operator_name
-from backlit.importers.torch.naming import Names
+from backlit.importers.torch.naming import Labels, returned
 from backlit.importers.torch.operators import Missing, TorchBuilder, find
+from backlit.importers.torch.operators.refused import why_not
+from backlit.importers.torch.operators.shapes import MOVES
 
 
 @dataclass(frozen=True)
@@ -31,23 +33,35 @@ class Converter:
         self.builder = TorchBuilder(shape[1:], shape[0])
         self.aliases = Aliases(program.graph)
         self.values: dict[Any, Any] = {}  # by owner
-        self.names = Names()
+        self.labels = Labels()
 
     def outputs(self) -> list[Any]:
         """What the module returns, one after the other."""
         import torch
 
         inputs = {spec.arg.name: spec for spec in self.program.graph_signature.input_specs}
+        ends = returned(self.program.graph.nodes, self.aliases)
+        computed: dict[Any, Tensor | None] = dict.fromkeys(chain(*ends.values()))
         with torch.no_grad():
             for node in self.program.graph.nodes:
                 if node.op == "placeholder":
                     self.values[node] = self.input_value(inputs[node.name])
                 elif node.op == "call_function":
-                    self.values[self.aliases.owner(node)] = self.call(node)
-        self.names.enter(self.builder.graph)
+                    value = self.values[self.aliases.owner(node)] = self.call(node)
+                    if node in computed and isinstance(value, Tensor):
+                        self.builder.keep(value)
+                        computed[node] = value
+        self.entitle(ends, computed)
         wanted = self.program.graph_signature.user_outputs
         nodes = {node.name: node for node in self.program.graph.nodes}
         return [self.resolve(nodes[name]) if isinstance(name, str) else name for name in wanted]
+
+    def entitle(self, ends: dict[str, list[Any]], computed: dict[Any, Any]) -> None:
+        """Let modules be found by their paths."""
+        for path, nodes in ends.items():
+            tensors = [computed[node] for node in nodes if computed[node] is not None]
+            if tensors:
+                self.builder.entitle(path, tensors)
 
     def input_value(self, spec: Any) -> Any:
         if spec.kind.name == "USER_INPUT":
@@ -68,12 +82,12 @@ class Converter:
         name, overload = operator_name(node)
         if name.startswith("_assert"):
             return None
-        label = self.names.label(node, name)
+        label = self.labels.of(node, name)
         if not any(isinstance(value, Tensor | Missing) for value in flat):
             return self.fold(node, label, arguments)
         handler = find(name, overload)
         if handler is None:
-            return Failed((f"{node.target} at {label}",))
+            return Failed((f"{node.target} at {label}: {why_not(name, overload, flat)}",))
         try:
             return self.convert(node, name, handler, label, arguments)
         except UnsupportedError as error:
@@ -116,7 +130,11 @@ class Converter:
         value = result[0] if isinstance(result, tuple) else result
         if isinstance(value, Tensor):
             assert value.shape == builder.expected, (label, value.shape, builder.expected)
-            self.names.computed(node, value.number)
+        tensors = [value for value in leaves([result]) if isinstance(value, Tensor)]
+        if name not in MOVES:
+            builder.keep_shape(*tensors)
+        if len(tensors) > 1:
+            builder.entitle(label, tensors)
         return result
 
     def resolve(self, value: Any) -> Any:

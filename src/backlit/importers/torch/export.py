@@ -1,8 +1,13 @@
 """PyTorch modules as graphs of ATen operators, by `torch.export`."""
 
+import logging
+import os
+import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
+from threading import RLock
 from typing import Any
 
 from backlit.importers.torch.aliases import Aliases, names, operator_name
@@ -22,10 +27,11 @@ def export(module: Any, example: Any) -> Any:
         warnings.simplefilter("ignore")
         for strict in (False, True):  # tracing as it runs, else by its bytecode
             try:
-                program = torch.export.export(module, (example,), strict=strict)
-                if is_plain(program):
-                    return program
-                return program.run_decompositions(decompositions())
+                with quiet():
+                    program = torch.export.export(module, (example,), strict=strict)
+                    if is_plain(program):
+                        return program
+                    return program.run_decompositions(decompositions())
             except Exception as error:
                 failures.append(f"strict={strict}: {first_lines(error)}")
     raise ExportError("\n".join(failures))
@@ -58,6 +64,45 @@ def decompositions() -> dict[Any, Any]:
 
     table = torch.export.default_decompositions()
     return {operator: table[operator] for operator in table if find(*names(operator)) is None}
+
+
+ONE_AT_A_TIME = RLock()  # what is redirected is so for all threads
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without PyTorch's logs, and what it prints of a failure: our error says what there is to say.
+
+    Whoever asks for logs, by ``TORCH_LOGS`` or ``TORCH_TRACE``, gets them.
+    """
+    if os.environ.get("TORCH_LOGS") or os.environ.get("TORCH_TRACE"):
+        yield
+        return
+    printed = StringIO()
+    with ONE_AT_A_TIME, without_logs(), redirect_stderr(printed):
+        yield
+    if text := printed.getvalue():  # of a module that could be traced: its own
+        sys.stderr.write(text)
+
+
+@contextmanager
+def without_logs() -> Iterator[None]:
+    """PyTorch's loggers write nothing."""
+
+    def refuse(record: logging.LogRecord) -> bool:
+        return False
+
+    found = list(logging.root.manager.loggerDict.values())
+    loggers = [entry for entry in found if isinstance(entry, logging.Logger)]  # else a prefix alone
+    theirs = [logger for logger in loggers if logger.name.partition(".")[0] == "torch"]
+    handlers = [handler for logger in theirs for handler in logger.handlers]
+    for handler in handlers:
+        handler.addFilter(refuse)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(refuse)
 
 
 @contextmanager

@@ -8,6 +8,12 @@ import numpy as np
 from backlit.importers.builder import Tensor, UnsupportedError, Value
 from backlit.importers.torch.operators.table import TorchBuilder, operator, spread, weights
 
+# What only names the same values another way: nobody asks for it, so it need not be computed
+MOVES = {
+    *("view", "reshape", "_unsafe_view", "flatten", "unflatten", "squeeze", "unsqueeze"),
+    *("permute", "transpose", "swapaxes", "t", "movedim"),
+}
+
 
 @operator("alias", "clone", "contiguous", "lift_fresh_copy")
 def same(b: TorchBuilder, x: Tensor, *_: Any, **__: Any) -> Tensor:

@@ -78,5 +78,10 @@ def image_axes(x: Tensor, at_most: int = 2) -> int:
     """How many axes come after samples and channels."""
     axes = len(x.shape) - 2
     if not 1 <= axes <= at_most:
-        raise UnsupportedError(f"samples of shape {x.sample}, with {axes} axes beside the channels")
+        raise UnsupportedError(axes_beside(x))
     return axes
+
+
+def axes_beside(x: Tensor) -> str:
+    """What to say of samples that are neither rows nor images."""
+    return f"samples of shape {x.sample}, with {len(x.shape) - 2} axes beside the channels"
