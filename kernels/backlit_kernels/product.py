@@ -106,7 +106,7 @@ def product(rows: int, columns: int, adjacent: bool, in_turn: bool) -> Kernel:
             Where output and input lie in the arena.
         weights, bias
             Where they lie in the constants: ``(groups, blocks, depth, rows)`` and
-            ``(groups, blocks, rows)``.
+            ``(groups, blocks, rows)``; `NOWHERE` for no bias.
         offsets
             Where the `depth` patch offsets lie in the table.
         pieces, partial
@@ -176,8 +176,8 @@ def product(rows: int, columns: int, adjacent: bool, in_turn: bool) -> Kernel:
                                 if p < pieces - 1:
                                     store_tile(tile, arena, so_far, row, step)
                                     continue
-                                first = bias + number * rows
-                                tile = add_rows(tile, constants, first)
+                                if bias != NOWHERE:
+                                    tile = add_rows(tile, constants, bias + number * rows)
                                 tile = finish_tile(tile, arena, at, out_channel, out_step, after)
                                 store_tile(tile, arena, at, out_channel, out_step)
 

@@ -18,8 +18,8 @@ SCORES = {
 
 def as_array(name: str, value: Any) -> np.ndarray:
     """What a user gave for an array, as one."""
-    if hasattr(value, "detach"):  # a tensor of PyTorch's, which may want its gradient recorded
-        value = value.detach()
+    if hasattr(value, "detach"):  # a tensor of PyTorch's, wherever it lies and whatever records it
+        value = value.detach().cpu()
     try:
         return np.asarray(value)
     except ValueError as error:

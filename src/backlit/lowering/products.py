@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from backlit_kernels.product import PARTIALS, product, tiling
-from backlit_kernels.vector import LANES
+from backlit_kernels.vector import LANES, NOWHERE
 
 from backlit.lowering.context import Lowering
 from backlit.tape import Buffer
@@ -41,13 +41,13 @@ class Weights:
         self,
         lowering: Lowering,
         source: np.ndarray,
-        bias: np.ndarray,
+        bias: np.ndarray | None,
         shape: tuple[int, ...] | None = None,
     ) -> None:
         self.constants = lowering.tape.constants
         self.source = source
         self.shape = source.shape if shape is None else shape
-        self.bias = bias.reshape(self.shape[:2])
+        self.bias = None if bias is None else bias.reshape(self.shape[:2])
 
     @cached_property
     def weights(self) -> np.ndarray:
@@ -61,7 +61,9 @@ class Weights:
             recipe = type(self), self.shape, rows, first, blocks
             make = partial(self._tiles, rows, first, blocks)
             weights = self.constants.derived(self.source, recipe, make)
-            bias = self.constants.place(self.bias[:, first : first + rows * blocks])
+            bias = NOWHERE
+            if self.bias is not None:
+                bias = self.constants.place(self.bias[:, first : first + rows * blocks])
             parts.append(Packed(rows, columns, blocks, weights, bias))
             first += rows * blocks
         return parts

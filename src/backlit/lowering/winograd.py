@@ -110,8 +110,7 @@ class Filters(Weights):
 
     def __init__(self, lowering: Lowering, filters: np.ndarray, m: int) -> None:
         entries, (outputs, inputs) = (m + 2) ** 2, filters.shape[:2]
-        bias = np.zeros((entries, outputs))
-        super().__init__(lowering, filters, bias, (entries, outputs, inputs))
+        super().__init__(lowering, filters, None, (entries, outputs, inputs))
         self.m = m
 
     @cached_property
