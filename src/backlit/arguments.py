@@ -88,7 +88,7 @@ def check_targets(
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be None, an int or an array of ints, not {array.dtype}")
     if array.shape in ((), (1,)):
-        array = np.broadcast_to(array, (samples,))
+        array = np.full(samples, array)
     if array.shape != (samples,):
         raise ValueError(
             f"{name} must be one class or one for each of the {samples} samples, "

@@ -4,7 +4,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import wait
+from concurrent.futures import Future
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -100,7 +100,7 @@ def run_team(part: Part, threads: int) -> bool:
     workers = Worker(part.job).team(threads)
     helpers = [crew().submit(partial(worker.run, part)) for worker in workers[1:]]
     valid = workers[0].run(part)
-    wait(helpers)
+    wait_for(helpers)
     return valid
 
 
@@ -144,8 +144,14 @@ def run_parts(
     try:
         valid = work()
     finally:
-        wait(helpers)
+        wait_for(helpers)
     return all([valid, *(helper.result() for helper in helpers)])  # or raises what went wrong
+
+
+def wait_for(helpers: list[Future]) -> None:
+    """Until all have ended, well or not; `concurrent.futures.wait` takes longer than small jobs."""
+    for helper in helpers:
+        helper.exception()
 
 
 def split(job: Job, first: int, stop: int, pieces: int) -> list[Part]:
