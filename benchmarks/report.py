@@ -147,6 +147,19 @@ def _network_memory(rows: list[dict]) -> list[str]:
     return [title, table(["network", "", "images", "memory"], body)]
 
 
+def _session(rows: list[dict]) -> list[str]:
+    body = [
+        [
+            *(r["network"], r["methods"], _time(r["first"]), _time(r["other"])),
+            *(f"{r[when] / 1e6:.0f} MB" for when in ("after one", "after all")),
+        ]
+        for r in rows
+    ]
+    head = ["network", "methods", "first call", "of another method", "memory then", "after all"]
+    title = "## Many methods in one process, each on one picture, kernels compiled; 2 threads\n"
+    return [title, table(head, body)]
+
+
 def _path_memory(rows: list[dict]) -> list[str]:
     most, aim = EXTRA_MEMORY
     body = [
@@ -268,6 +281,7 @@ SECTIONS = {
     "networks": _networks,
     "forward": _forward,
     "network memory": _network_memory,
+    "session": _session,
     "reference": _reference,
     "memory": _memory,
     "start": _start,

@@ -1,5 +1,6 @@
 """Input gradients and forward passes of real architectures, side by side with the peers."""
 
+import json
 import statistics
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from backlit.graph import multiply_adds
 THREADS = 2
 ROUNDS = 5
 PROBE = Path(__file__).with_name("probe_network_memory.py")
+SESSION = Path(__file__).with_name("probe_session.py")
 
 
 @cache
@@ -137,3 +139,15 @@ def test_memory(network, contender, record):
     output = subprocess.check_output([sys.executable, PROBE, *arguments], text=True)
     row = {"network": network.name, "contender": contender, "images": count, "bytes": int(output)}
     record("network memory", row)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+def test_session(network, record):
+    """Many methods on one picture: what each further one takes."""
+    command = [sys.executable, SESSION, network.name, str(THREADS)]
+    for _ in range(2):  # the first time, kernels are compiled
+        first, *others = json.loads(subprocess.check_output(command, text=True)).values()
+    row = {"network": network.name, "methods": 1 + len(others), "first": first[0]}
+    row |= {"other": statistics.median(seconds for seconds, _ in others)}
+    record("session", row | {"after one": first[1], "after all": others[-1][1]})
