@@ -21,20 +21,17 @@ PROCESSES = 8  # a program has ten to twenty kernels
 PATIENCE = 60.0  # seconds for the last kernel: what a copy inherits may, in theory, be locked
 
 
-def compile_together(kernels: Iterable[Kernel]) -> None:
-    """Compile those that are neither here nor on disk; alone where processes cannot be copied."""
-    if INTERPRETED or (limit := min(PROCESSES, _cores())) == 1:
+def compile_together(kernels: Iterable[Kernel], cores: int) -> None:
+    """Compile those that are neither here nor on disk, on so many cores.
+
+    Where processes cannot be copied, or nothing kept, each is compiled when it is first used.
+    """
+    if INTERPRETED or cache_folder() is None or not sys.platform.startswith("linux"):
         return
     missing = [k for k in dict.fromkeys(kernels) if not k.is_kept()][:256]  # numbered by bytes
-    if (processes := min(limit, len(missing))) > 1:
+    if (processes := min(PROCESSES, cores, len(missing))) > 1:
         announce_compilation()
         _share_out(missing, processes)
-
-
-def _cores() -> int:
-    if cache_folder() is None or not sys.platform.startswith("linux"):
-        return 1
-    return len(os.sched_getaffinity(0))
 
 
 def _share_out(kernels: list[Kernel], processes: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from backlit_kernels import scores
 
-from backlit.engine import available_cores
+from backlit.placement import available_cores
 
 SCORES = {
     "logit": scores.LOGIT,

@@ -1,6 +1,5 @@
 """The engine: runs a program over a data set, on threads of its own."""
 
-import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -24,13 +23,6 @@ TEAM_WORK = 10_000_000
 # Under this many multiply-adds in all, starting a thread costs more than it saves.
 SERIAL_WORK = 10_000_000
 PIECES_PER_THREAD = 8
-
-
-def available_cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Where threads run: a helper is sent to another core than its caller's before it is woken.
+"""Where threads run: on how many cores, and that a helper wakes on another than its caller's.
 
 Linux may wake a thread on its waker's core though another one is idle, and leave both there for
 milliseconds, which is all that many calls take. (Seen on two virtual cores: KernelSHAP of sixteen
@@ -21,6 +21,13 @@ def _load_current_core() -> Callable[[], int] | None:
 
 
 _current_core = _load_current_core()
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def send_elsewhere(thread: int) -> set[int] | None:

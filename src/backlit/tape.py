@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
 
 import numpy as np
 from backlit_kernels.compiling import compile_together
@@ -18,6 +17,7 @@ from backlit_kernels.vector import LANES, NOWHERE
 
 from backlit.constants import Constants
 from backlit.layout import CACHE_LINE, round_up
+from backlit.placement import available_cores
 
 SECTIONS = ("setup", "prologue", "body", "epilogue")
 
@@ -131,10 +131,6 @@ class Tape:
         # slack: the last vector of a run of single floats may reach past the end
         return Buffer(round_up(size, CACHE_LINE) + CACHE_LINE)
 
-    def constant(self, values: Any) -> int:
-        """Keep float32 constants, equal ones once; returns where they lie."""
-        return self.constants.place(values)
-
     def emit(self, kernel: Kernel, **operands: Operand) -> None:
         """Append an instruction; a table operand (an int64 array) travels with it."""
         if set(operands) != set(kernel.operands):
@@ -146,7 +142,8 @@ class Tape:
     def link(self, lanes: int) -> Program:
         self._drop_unread_marks()
         arena_size = self._plan_arena()
-        compile_together(i.kernel for name in SECTIONS for i in self.instructions[name])
+        kernels = (i.kernel for name in SECTIONS for i in self.instructions[name])
+        compile_together(kernels, available_cores())
         sections, code = [], []
         position = 0
         for name in SECTIONS:

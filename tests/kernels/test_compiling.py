@@ -13,9 +13,9 @@ from backlit_kernels import compiling
 from backlit_kernels.elementwise import add, mark
 from backlit_kernels.channels import zero_border
 kernels = [add, mark, zero_border]
-compiling._cores = lambda: 2
+cores = 2
 {change}
-compiling.compile_together(kernels)
+compiling.compile_together(kernels, cores)
 own = [k.name for k in kernels if "compiled" in vars(k)]
 kept = [k.name for k in kernels if k.is_kept()]
 print(len(own), len(kept), min(k.address for k in kernels) > 0)
@@ -55,7 +55,7 @@ def test_nothing_is_compiled_twice(tmp_path):
     ("what", "change"),
     [
         ("no more processes", "os.fork = lambda: os.open('nowhere', os.O_RDONLY)"),
-        ("one core", "compiling._cores = lambda: 1"),
+        ("one core", "cores = 1"),
         ("a copy that fails", "os.register_at_fork(after_in_child=lambda: os._exit(1))"),
     ],
 )
