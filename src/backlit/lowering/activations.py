@@ -58,7 +58,7 @@ def relu_backward(lowering: Lowering, node: Node) -> None:
 def parameters(lowering: Lowering, layer: Any) -> int:
     values = np.zeros(PARAMETERS, np.float32)
     values[: len(layer.parameters)] = layer.parameters
-    return lowering.tape.constant(values)
+    return lowering.tape.constants.place(values)
 
 
 def forward(lowering: Lowering, node: Node) -> None:

@@ -180,7 +180,7 @@ def emit_axis_map(
         rows=len(layer.starts) - 1,
         starts=layer.starts,
         columns=layer.columns,
-        weights=lowering.tape.constant(layer.weights),
+        weights=lowering.tape.constants.place(layer.weights),
         x_step=a[layer.axis],
         out_step=b[layer.axis],
         loops=loops.table,
@@ -213,7 +213,7 @@ def constant_forward(lowering: Lowering, node: Node) -> None:
     y = node.output
     out = lowering.new_buffer(y)
     layout = lowering.layouts[y]
-    values = lowering.tape.constant(node.layer.values)
+    values = lowering.tape.constants.place(node.layer.values)
     steps = compact_steps(layout.shape, 1)
     loops = nest(layout.shape, [steps, steps_of(layout)], 1)
     with lowering.tape.in_section("setup"):

@@ -232,7 +232,7 @@ class Lowering:
     def fill_lane_values(self, value: float) -> Buffer:
         """A number in every lane."""
         values = self.tape.buffer(self.lanes)
-        at = self.tape.constant([value])
+        at = self.tape.constants.place([value])
         self.tape.emit(fold.fill_lane_values, value=at, out=values, lanes=self.lanes)
         return values
 

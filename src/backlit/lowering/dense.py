@@ -83,7 +83,7 @@ def emit_matrix(
         out=out,
         x=x,
         weights=lowering.tape.constants.derived(matrix, ("streams", width), streams),
-        bias=lowering.tape.constant(np.pad(bias, (0, padded - outputs))),
+        bias=lowering.tape.constants.place(np.pad(bias, (0, padded - outputs))),
         depth=depth,
         pieces=pieces,
         partial=lowering.tape.buffer(len(starts) * width if pieces > 1 else 0),

@@ -117,7 +117,7 @@ def _read_marks(lowering: Lowering, tensor: int, out: Buffer, activation: Node) 
 
 def _ceiling(lowering: Lowering, activation: Node | None) -> int:
     layer = None if activation is None else activation.layer
-    return lowering.tape.constant([layer.high if isinstance(layer, Clip) else np.inf])
+    return lowering.tape.constants.place([layer.high if isinstance(layer, Clip) else np.inf])
 
 
 def rectifies(layer: Layer) -> bool:

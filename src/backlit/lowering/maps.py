@@ -93,8 +93,8 @@ def upsample(
         row=layout.pitch,
         rows=between,
         columns=across,
-        row_shares=lowering.tape.constant(shares),
-        column_shares=lowering.tape.constant(column_shares),
+        row_shares=lowering.tape.constants.place(shares),
+        column_shares=lowering.tape.constants.place(column_shares),
         out=out.buffer,
         height=height,
         image_width=width,
@@ -118,7 +118,7 @@ def sum_channels(
     lowering.tape.emit(
         maps.sum_channels(lowering.lanes),
         x=x,
-        scale=lowering.tape.constant(scale),
+        scale=lowering.tape.constants.place(scale),
         magnitude=int(magnitude),
         out=out.buffer,
         low=low,
@@ -131,7 +131,7 @@ def sum_channels(
         low=low,
         high=high,
         channels=layout.image[0],
-        epsilon=lowering.tape.constant([epsilon]),
+        epsilon=lowering.tape.constants.place([epsilon]),
         pixels=out.size[0] * out.size[1],
         lanes=lowering.lanes,
     )

@@ -15,7 +15,7 @@ def operands(lowering: Lowering, node: Node) -> dict[str, int]:
     scale, _ = layer.scale_and_shift()
     layout = lowering.layouts[node.output]
     step = layout.feature_step
-    return {"channels": len(scale), "plane": step, "scale": lowering.tape.constant(scale)}
+    return {"channels": len(scale), "plane": step, "scale": lowering.tape.constants.place(scale)}
 
 
 def forward(lowering: Lowering, node: Node) -> None:
@@ -28,7 +28,7 @@ def forward(lowering: Lowering, node: Node) -> None:
         affine(values["plane"]),
         x=lowering.activations[node.inputs[0]],
         out=out,
-        shift=lowering.tape.constant(shift),
+        shift=lowering.tape.constants.place(shift),
         **values,
     )
     lowering.clear_border(node.output, out)

@@ -80,7 +80,7 @@ def pooled_operands(lowering: Lowering, pooling: Node, *, rectify: bool) -> dict
         "width": width,
         "out_plane": layout.plane,
         "out_row": layout.pitch,
-        "floor": lowering.tape.constant([0 if rectify else -np.inf]),
+        "floor": lowering.tape.constants.place([0 if rectify else -np.inf]),
     }
 
 

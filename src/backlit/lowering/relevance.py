@@ -103,7 +103,7 @@ class Propagation:
                         relevance.add_share,
                         x=inputs[term.input],
                         c=transposed(lowering, node, term.layer, s),
-                        factor=tape.constant([part.factor]),
+                        factor=tape.constants.place([part.factor]),
                         out=out,
                         size=lowering.layouts[x].size,
                         accumulate=int(not first),

@@ -29,7 +29,7 @@ def quotient(
         relevance.stable_quotient,
         r=lowering.gradients[tensor],
         z=z,
-        epsilon=lowering.tape.constant([epsilon]),
+        epsilon=lowering.tape.constants.place([epsilon]),
         gate=gate,
         side=side,
         out=out,

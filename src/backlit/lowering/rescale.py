@@ -51,7 +51,7 @@ def rescale_rule(reference: Lowering) -> Callable[[Node], Emitter]:
     def rule(node: Node) -> Emitter:
         layer = node.layer
         if type(layer) in PIECES:
-            bounds = reference.tape.constant(PIECES[type(layer)](layer))
+            bounds = reference.tape.constants.place(PIECES[type(layer)](layer))
             return elementwise(reference, rescale.rescale_linear, bounds=bounds)
         if isinstance(layer, Elementwise) and layer.function != "scale":
             kernel = rescale_unary(layer.function)

@@ -92,7 +92,7 @@ def choose(lowering: Lowering, reference: Lowering, node: Node) -> None:
         g=lowering.gradients[y],
         out=share,
         size=lowering.layouts[y].size,
-        bounds=lowering.tape.constant([0.0, np.inf, 0.0]),
+        bounds=lowering.tape.constants.place([0.0, np.inf, 0.0]),
     )
     fold_back(lowering, b, y, share)
     fold_back(lowering, a, y, lowering.subtract(y, lowering.gradients[y], share))

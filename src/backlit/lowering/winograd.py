@@ -149,7 +149,7 @@ def emit_winograd(
     length = -(-patches // pieces)
     together = max(1, min(rows, room // patches)) if pieces == 1 else 1
     vector = LANES // lanes * m  # pixels from a vector of patches to the next
-    shift_after = tape.constant(bias)
+    shift_after = tape.constants.place(bias)
     spare = tape.buffer(outputs * LANES)
     for first_row, first in product(range(0, rows, together), range(0, patches, length)):
         strips = min(together, rows - first_row)
