@@ -105,6 +105,17 @@ class NodeBuilder:
         """Have a tensor computed, as it has a name: what comes next must not take its place."""
         self._kept.add(x.number)
 
+    def name_results(self, results: Sequence[Any], *, moves: bool) -> None:
+        """Let the label stand for what an operation returns, if that is a tensor.
+
+        Operations that only move values need not be computed: nobody asks for them.
+        """
+        tensors = [value for value in results if isinstance(value, Tensor)]
+        if not moves:
+            self.keep_shape(*tensors)
+        if len(tensors) > 1:
+            self.entitle(self.label, tensors)
+
     def keep_shape(self, *results: Any) -> None:
         """Keep those results of an operation that have their shape from its last step.
 

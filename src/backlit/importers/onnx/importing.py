@@ -190,16 +190,8 @@ class Importer:
         else:
             result = OPERATORS[operation.kind](context, operation)
         results = result if isinstance(result, tuple) else (result,)
-        self._name(name_of(node), operation.kind, results)
+        self.builder.name_results(results, moves=operation.kind in MOVES)
         return results
-
-    def _name(self, label: str, kind: str, results: Sequence[Value | None]) -> None:
-        """See to it that a node's name stands for its output, if it has one alone."""
-        tensors = [value for value in results if isinstance(value, Tensor)]
-        if kind not in MOVES:
-            self.builder.keep_shape(*tensors)
-        if len(tensors) > 1:
-            self.builder.entitle(label, tensors)
 
     def _depends(self, node: Any) -> bool:
         return not self.dependent.isdisjoint(reads(node))

@@ -130,11 +130,7 @@ class Converter:
         value = result[0] if isinstance(result, tuple) else result
         if isinstance(value, Tensor):
             assert value.shape == builder.expected, (label, value.shape, builder.expected)
-        tensors = [value for value in leaves([result]) if isinstance(value, Tensor)]
-        if name not in MOVES:
-            builder.keep_shape(*tensors)
-        if len(tensors) > 1:
-            builder.entitle(label, tensors)
+        builder.name_results(list(leaves([result])), moves=name in MOVES)
         return result
 
     def resolve(self, value: Any) -> Any:
