@@ -35,12 +35,18 @@ def rows(rng):
     return bl.Model([*layers, dense(rng, shape[0])], (1, 5, 80))
 
 
+def features(rng):
+    """Dense layers wide enough to list their terms."""
+    layers = [bl.Dense(rng.normal(size=(60, 50))), bl.ReLU(), bl.Dense(rng.normal(size=(50, 40)))]
+    return bl.Model([*layers, bl.ReLU(), dense(rng, 40)], (60,))
+
+
 def dense(rng, size):
     return bl.Dense(rng.normal(size=(size, 3)) / np.sqrt(size))
 
 
 def models():
-    return NETWORKS | {f.__name__: f(np.random.default_rng(3)) for f in (wide, rows)}
+    return NETWORKS | {f.__name__: f(np.random.default_rng(3)) for f in (wide, rows, features)}
 
 
 def samples(model, count):

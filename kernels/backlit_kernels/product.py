@@ -27,6 +27,7 @@ from backlit_kernels.functions import After
 from backlit_kernels.kernel import Kernel, pasted
 from backlit_kernels.target import target
 from backlit_kernels.team import share
+from backlit_kernels.terms import entries, term_at
 from backlit_kernels.tile import (
     add_rows,
     add_tile,
@@ -59,12 +60,13 @@ PARTIALS = 4  # threads that may each be at a run of its own
 
 
 @cache
-def product(rows: int, columns: int, adjacent: bool, in_turn: bool) -> Kernel:
+def product(rows: int, columns: int, adjacent: bool, in_turn: bool, listed: bool = False) -> Kernel:
     """The product with a register tile of `rows` channels by `columns` positions.
 
     `adjacent` says that neighbouring positions are neighbours in memory, input and output:
     addresses are then constants in the code. Otherwise they are `x_step` and `out_step` apart.
     `in_turn` says that each piece of the sums is added to all tiles of a run before the next.
+    `listed` says that there is a list of the terms to add (`backlit_kernels.terms`).
     """
 
     def product(
@@ -77,6 +79,7 @@ def product(rows: int, columns: int, adjacent: bool, in_turn: bool) -> Kernel:
         weights: int,
         bias: int,
         offsets: int,
+        terms: int,
         depth: int,
         pieces: int,
         partial: int,
@@ -109,6 +112,8 @@ def product(rows: int, columns: int, adjacent: bool, in_turn: bool) -> Kernel:
             ``(groups, blocks, rows)``; `NOWHERE` for no bias.
         offsets
             Where the `depth` patch offsets lie in the table.
+        terms
+            Where the list of terms lies (`listed`).
         pieces, partial
             In how many pieces to add the terms up, and (`in_turn`, of one group) where the sums so
             far of a run's tiles lie, `PARTIALS` times; else a tile's lie where its results will.
@@ -166,7 +171,11 @@ def product(rows: int, columns: int, adjacent: bool, in_turn: bool) -> Kernel:
                                 so_far, row, step = at, out_channel, out_step
                             for p in range(begin, end):
                                 tile = zero_tile(rows, columns)
-                                for k in range(p * piece, min(p * piece + piece, depth)):
+                                low, high = p * piece, min(p * piece + piece, depth)
+                                if listed:
+                                    low, high = entries(arena, terms, pieces, p)
+                                for j in range(low, high):
+                                    k = term_at(arena, j, constants, w, rows) if listed else j
                                     term = start + table[offsets + k]
                                     tile = rank_one_update(
                                         tile, constants, w + k * rows, arena, term, x_step
@@ -185,6 +194,7 @@ def product(rows: int, columns: int, adjacent: bool, in_turn: bool) -> Kernel:
         f"product_{rows}x{columns}"
         + ("" if adjacent else "_apart")
         + ("_in_turn" if in_turn else "")
+        + ("_listed" if listed else "")
     )
     return Kernel(product, name)
 

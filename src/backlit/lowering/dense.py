@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from backlit_kernels.product import matrix_vector, matrix_vector_columns
+from backlit_kernels.terms import AHEAD, list_terms
 from backlit_kernels.vector import LANES
 
 from backlit.graph import Node
@@ -13,6 +14,8 @@ from backlit.lowering.context import BACKWARD, FORWARD, Lowering
 from backlit.lowering.fusing import fuse_forward, send_back
 from backlit.lowering.products import Weights, count_pieces, emit_product
 from backlit.tape import Buffer
+
+LEAST_OUTPUTS = 32  # of fewer, a list of the terms costs what it saves
 
 
 def dense_forward(lowering: Lowering, node: Node) -> None:
@@ -47,6 +50,18 @@ def emit_matrix(
 ) -> None:
     """``out = x @ matrix + bias`` for the features of a tile."""
     depth, outputs = matrix.shape
+    pieces = count_pieces(depth)
+    terms = None
+    if lowering.lanes > 1 and outputs >= LEAST_OUTPUTS:
+        terms = lowering.tape.buffer(pieces + depth + AHEAD)
+        lowering.tape.emit(
+            list_terms(lowering.lanes),
+            x=x,
+            terms=terms,
+            depth=depth,
+            pieces=pieces,
+            lanes=lowering.lanes,
+        )
     if lowering.lanes > 1:
         vectors = lowering.lanes // LANES
         steps = {"runs": 1, "length": vectors, "last": vectors, "x_run": 0, "out_run": 0}
@@ -63,6 +78,7 @@ def emit_matrix(
             steps,
             after,
             aligned=True,
+            terms=terms,
         )
         return
     padded = round_up(outputs, LANES)
@@ -77,7 +93,6 @@ def emit_matrix(
             tile[:, : part.shape[1]] = part
         return weights
 
-    pieces = count_pieces(depth)
     lowering.tape.emit(
         matrix_vector(columns),
         out=out,

@@ -86,11 +86,12 @@ def emit_product(
     after: dict[str, Any],
     *,
     aligned: bool,
+    terms: Buffer | None = None,
 ) -> None:
     """Products: one instruction for each tile shape.
 
     `shortest` is the number of positions that a tile may rely on, `aligned` whether they begin at
-    whole vectors.
+    whole vectors, `terms` a list of the terms to add.
     """
     groups, channels, depth = weights.shape
     pieces = count_pieces(depth)
@@ -103,12 +104,13 @@ def emit_product(
         tiles = -(-steps["length"] // part.columns)  # no run is longer
         partial = PARTIALS * part.channels * tiles * part.columns * LANES if in_turn else 0
         lowering.tape.emit(
-            product(part.rows, part.columns, adjacent, in_turn),
+            product(part.rows, part.columns, adjacent, in_turn, terms is not None),
             out=out.at(out_offset + first * steps["out_channel"]),
             x=x,
             weights=part.weights,
             bias=part.bias,
             offsets=offsets,
+            terms=NOWHERE if terms is None else terms,
             depth=depth,
             pieces=pieces,
             partial=lowering.tape.buffer(partial),
