@@ -4,65 +4,84 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.lowering import convolution, winograd
+from backlit.lowering import convolution, settled, winograd
 from tests.reference.network import input_gradient
 
 
 def stripes(rng, count, size):
     """Images of slanted stripes: full of patches that are equal at a diagonal's distance."""
-    rows, columns = np.indices((size, size))
+    rows, columns = np.indices(size if isinstance(size, tuple) else (size, size))
     phases = rng.integers(0, 7, count)[:, None, None]
     slants = rng.choice([-1, 1], count)[:, None, None]
     return ((rows + slants * columns + phases) % 7 < 3)[:, None].astype(np.float32)
 
 
-def network(rng, size, pool, relu=True, channels=20):
+RELU = (bl.ReLU(),)
+
+
+def network(rng, size, between=RELU, channels=20):
     layers = [
         bl.Conv2D(rng.normal(size=(16, 1, 3, 3)) * 0.3, rng.normal(size=16) * 0.1, padding=1),
         bl.ReLU(),
         bl.Conv2D(
             rng.normal(size=(channels, 16, 3, 3)) * 0.1, rng.normal(size=channels), padding=1
         ),
-        *([bl.ReLU()] if relu else []),
-        bl.MaxPool2D(*pool),
+        *between,
+        bl.MaxPool2D(2),
         bl.Flatten(),
     ]
-    features = bl.Model(layers, (1, size, size)).classes
+    shape = (1, *size) if isinstance(size, tuple) else (1, size, size)
+    features = bl.Model(layers, shape).classes
     weights, bias = rng.normal(size=(features, 3)), rng.normal(size=3)
-    return bl.Model([*layers, bl.Dense(weights, bias)], (1, size, size))
+    return bl.Model([*layers, bl.Dense(weights, bias)], shape)
 
 
-@pytest.mark.parametrize("relu", [True, False])
-@pytest.mark.parametrize(("size", "pool"), [(14, (2,)), (13, (3,)), (12, ((2, 3), (3, 4)))])
-def test_gradients_are_those_of_direct_sums(rng, monkeypatch, size, pool, relu):
-    model = network(rng, size, pool, relu)
+@pytest.mark.parametrize("between", [[bl.ReLU()], [bl.Clip(0, 0.4)], []], ids=str)
+@pytest.mark.parametrize("size", [14, 13, (9, 300)], ids=str)
+def test_gradients_are_those_of_direct_sums(rng, monkeypatch, size, between):
+    model = network(rng, size, between)
     X = stripes(rng, 17, size)
-    settled = bl.gradient(model, X, 1)
+    found = bl.gradient(model, X, 1)
     alone = np.concatenate([bl.gradient(model, x[None], 1) for x in X])
-    np.testing.assert_array_equal(settled, alone)
+    np.testing.assert_array_equal(found, alone)
 
     def gradient(changes):
         with monkeypatch.context() as patch:
             for name, value in changes.items():
-                for module in (convolution, winograd):
+                for module in (convolution, winograd, settled):
                     if hasattr(module, name):
                         patch.setattr(module, name, value)
             return bl.gradient(bl.Model(model.layers, model.input_shape), X, 1)
 
-    np.testing.assert_array_equal(settled, gradient({"pooling_to_settle": lambda *_: None}))
-    unsettled = gradient({"emit_settle_ties": lambda *_: None})
-    assert not np.allclose(settled, unsettled, rtol=0, atol=1e-3)  # there were ties to settle
+    np.testing.assert_array_equal(found, gradient({"pooling_to_settle": lambda *_: None}))
+    unsettled = gradient({"CLOSE": 0})
+    assert not np.allclose(found, unsettled, rtol=0, atol=1e-3)  # there were ties to settle
+
+
+def test_outputs_that_are_wanted(rng, monkeypatch):
+    """Of the convolution, the ReLU and the pooling, where all of them are kept."""
+    model = network(rng, 13)
+    X = stripes(rng, 17, 13)
+    found = [bl.layer_activation(model, X, layer=layer) for layer in (2, 3, 4)]
+    inner = [bl.layer_gradient(model, X, 1, layer=layer) for layer in (2, 3, 4)]
+    monkeypatch.setattr(convolution, "forward_patches", lambda *_: 0)
+    direct = bl.Model(model.layers, model.input_shape)
+    for layer, values, gradient in zip((2, 3, 4), found, inner, strict=True):
+        expected = bl.layer_activation(direct, X, layer=layer)
+        np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-5)
+        expected = bl.layer_gradient(direct, X, 1, layer=layer)
+        np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_gradients_of_ties_are_the_references(rng):
-    model = network(rng, 10, (2,))
+    model = network(rng, 10)
     X = stripes(rng, 3, 10)
     expected = input_gradient(model, X, np.full(3, 1))
     np.testing.assert_allclose(bl.gradient(model, X, 1), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_flat_images_keep_their_ties(rng):
-    model = network(rng, 12, (2,))
+    model = network(rng, 12)
     X = np.full((2, 1, 12, 12), 0.4, np.float32)
     expected = input_gradient(model, X, np.full(2, 1))
     np.testing.assert_allclose(bl.gradient(model, X, 1), expected, rtol=1e-4, atol=1e-5)

@@ -18,6 +18,13 @@ def wide(rng):
     return bl.Model([*convs, bl.Clip(0, 0.5), bl.Flatten(), dense(rng, 16 * 15)], (16, 3, 5))
 
 
+def settled(rng):
+    """Winograd's method before a pooling, which has ties."""
+    conv = bl.Conv2D(rng.normal(size=(16, 16, 3, 3)) / 12, padding=1)
+    layers = [conv, bl.ReLU(), bl.MaxPool2D(2), bl.Flatten(), dense(rng, 16 * 2 * 18)]
+    return bl.Model([bl.Clip(0, 0.1), *layers], (16, 5, 37))
+
+
 def rows(rng):
     """Strided convolutions by phases and pooling by rows, wide enough for whole vectors."""
     layers = [
@@ -46,7 +53,9 @@ def dense(rng, size):
 
 
 def models():
-    return NETWORKS | {f.__name__: f(np.random.default_rng(3)) for f in (wide, rows, features)}
+    return NETWORKS | {
+        f.__name__: f(np.random.default_rng(3)) for f in (wide, settled, rows, features)
+    }
 
 
 def samples(model, count):

@@ -4,6 +4,9 @@ Equal patches of an image give equal bits by the direct sum wherever they lie, b
 Winograd's method, and the first of equal values is to take the gradient. Where a window's maximum
 exceeds another value by less than rounding can tell, all of its values are replaced by direct sums.
 (Where Winograd's method gives equal bits, as in flat parts of an image, there is nothing to do.)
+
+Windows are 2x2, side by side. A tile of samples is taken window by window, and a single sample
+`LANES` windows at a time, which may read and write past a row's end; its unsure windows one by one.
 """
 
 from typing import Any
@@ -15,10 +18,12 @@ from backlit_kernels.vector import (
     LANES,
     absolute,
     any_of,
+    evens,
     fma,
     load_one,
     maximum,
     minimum,
+    odds,
     select,
     splat,
 )
@@ -57,7 +62,10 @@ def largest_magnitude(
 
 
 @for_lanes
-def settle_ties(load: Any, store: Any, width: int, rows: int, columns: int) -> Any:
+def pool_settled(load: Any, store: Any, pixel: int) -> Any:
+    single = pixel == 1
+    together = LANES if single else 1  # windows in a vector
+
     @helper
     def direct(
         arena: Any, constants: Any, table: Any,
@@ -71,7 +79,7 @@ def settle_ties(load: Any, store: Any, width: int, rows: int, columns: int) -> A
             for k in range(p * piece, min(p * piece + piece, depth)):
                 weight, at = load_one(constants, weights + k), x + table[offsets + k]
                 a = fma(weight, load(arena, at), a)
-                b = fma(weight, load(arena, at + width), b)
+                b = fma(weight, load(arena, at + pixel), b)
             left, right = a + left, b + right
         shift = load_one(constants, bias)
         return left + shift, right + shift
@@ -82,14 +90,32 @@ def settle_ties(load: Any, store: Any, width: int, rows: int, columns: int) -> A
             value = minimum(high, maximum(splat(0.0), value))
         store(arena, at, select(unsure, value, load(arena, at)))
 
-    def settle_ties(
+    @helper
+    def entries(arena: Any, at: int, pitch: int) -> Any:
+        a, b = load_vector(arena, at), load_vector(arena, at + LANES)
+        c, d = load_vector(arena, at + pitch), load_vector(arena, at + pitch + LANES)
+        if single:
+            return evens(a, b), odds(a, b), evens(c, d), odds(c, d)
+        return a, b, c, d
+
+    @helper
+    def largest_of(v: Any) -> Any:
+        best, chosen = v[0], splat(0.0)
+        best, chosen = later(best, chosen, v[1], splat(1.0))
+        best, chosen = later(best, chosen, v[2], splat(2.0))
+        return later(best, chosen, v[3], splat(3.0))
+
+    def pool_settled(
         arena: Any,
         constants: Any,
         table: Any,
         team: Any,
         x: int,
         y: int,
+        out: int,
+        choice: int,
         largest: int,
+        spare: int,
         weights: int,
         bias: int,
         tolerance: int,
@@ -97,27 +123,32 @@ def settle_ties(load: Any, store: Any, width: int, rows: int, columns: int) -> A
         depth: int,
         pieces: int,
         channels: int,
-        out_height: int,
-        out_width: int,
-        stride_y: int,
-        stride_x: int,
+        height: int,
+        width: int,
         x_row: int,
         plane: int,
         pitch: int,
+        out_plane: int,
+        out_row: int,
         positive: int,
         rectify: int,
         ceiling: int,
     ) -> None:
-        """Replace values in a convolution's output `y`, in windows where they are close.
+        """The largest of each window of a convolution's output `y`, where ties are settled.
 
         Parameters
         ----------
         x, x_row, weights, bias, offsets, depth, pieces
             The convolution's input and the distance of its rows; weights ``(channels, depth)``;
             patch offsets and pieces of the sums as in `product`.
+        choice
+            Distance from `out` to a buffer of its layout for the windows' choices
+            (see `backlit_kernels.windows`).
         largest, tolerance
             Values are close that differ, but by less than the tolerance of a channel times
             `largest`, a lane value.
+        spare
+            Room for a vector for each channel.
         positive
             1 if maxima that are not positive do not matter.
         rectify, ceiling
@@ -126,33 +157,50 @@ def settle_ties(load: Any, store: Any, width: int, rows: int, columns: int) -> A
         zero = splat(0.0)
         high, scale = load_one(constants, ceiling), load_vector(arena, largest)
         for c in range(*share(team, channels)):
-            near = scale * load_one(constants, tolerance + c)
-            for oy in range(out_height):
-                for ox in range(out_width):
-                    row, column = oy * stride_y, ox * stride_x * width
-                    at = y + c * plane + row * pitch + column
-                    best = load(arena, at)
-                    for i in range(rows):
-                        for j in range(columns):
-                            best = maximum(best, load(arena, at + i * pitch + j * width))
-                    least, unsure = best - near, best < best
-                    for i in range(rows):
-                        for j in range(columns):
-                            value = load(arena, at + i * pitch + j * width)
-                            unsure = unsure | ((value < best) & (value > least))
+            near, room = scale * load_one(constants, tolerance + c), spare + c * LANES
+            for oy in range(height):
+                for ox in range(0, width, together):
+                    source = x + 2 * (oy * x_row + ox * pixel)
+                    at = y + c * plane + 2 * (oy * pitch + ox * pixel)
+                    a, b, e, f = entries(arena, at, pitch)
+                    best, chosen = largest_of((a, b, e, f))
+                    least = best - near
+                    unsure = close(a, least, best) | close(b, least, best)
+                    unsure = unsure | close(e, least, best) | close(f, least, best)
                     if positive != 0:
                         unsure = unsure & (best > zero)
                     if any_of(unsure):
-                        for i in range(rows):
-                            for j in range(0, columns, 2):
+                        if single:
+                            store_vector(arena, room, select(unsure, splat(1.0), zero))
+                        for n in range(min(together, width - ox)):
+                            if single:
+                                unsure = load_one(arena, room + n) > zero
+                                if not any_of(unsure):
+                                    continue
+                            for i in range(2):
                                 left, right = direct(
                                     arena, constants, table,
-                                    x + (row + i) * x_row + column + j * width,
+                                    source + 2 * n + i * x_row,
                                     weights + c * depth, bias + c, offsets, depth, pieces,
                                 )  # fmt: skip
-                                place = at + i * pitch + j * width
+                                place = at + 2 * n + i * pitch
                                 replace(arena, place, unsure, left, rectify, high)
-                                if j + 1 < columns:
-                                    replace(arena, place + width, unsure, right, rectify, high)
+                                replace(arena, place + pixel, unsure, right, rectify, high)
+                        best, chosen = largest_of(entries(arena, at, pitch))
+                    place = out + c * out_plane + oy * out_row + ox * pixel
+                    store_vector(arena, place, best)
+                    store_vector(arena, place + choice, chosen)
 
-    return settle_ties
+    return pool_settled
+
+
+@helper
+def later(best: Any, chosen: Any, value: Any, number: Any) -> Any:
+    """A maximum so far, and its number, after one more value: equal ones stay, a NaN wins."""
+    wins = (value > best) | ~(value == value)
+    return select(wins, value, best), select(wins, number, chosen)
+
+
+@helper
+def close(value: Any, least: Any, best: Any) -> Any:
+    return (value < best) & (value > least)

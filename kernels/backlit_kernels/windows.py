@@ -11,6 +11,7 @@ from typing import Any
 
 from backlit_kernels.functions import relu_rule
 from backlit_kernels.kernel import Kernel, kernel
+from backlit_kernels.lanes import for_lanes
 from backlit_kernels.target import target
 from backlit_kernels.team import share
 from backlit_kernels.tile import (
@@ -21,7 +22,17 @@ from backlit_kernels.tile import (
     window_update,
     zero_tile,
 )
-from backlit_kernels.vector import LANES, fma, load, load_one, select, splat, store
+from backlit_kernels.vector import (
+    LANES,
+    fma,
+    interleave_high,
+    interleave_low,
+    load,
+    load_one,
+    select,
+    splat,
+    store,
+)
 
 WINDOW = 4  # entries
 
@@ -147,38 +158,51 @@ def interpolate_windows(
                 store(arena, to + choice, chosen)
 
 
-@kernel
-def spread_choices(
-    arena: Any,
-    team: Any,
-    y: int,
-    g: int,
-    choice: int,
-    out: int,
-    channels: int,
-    height: int,
-    width: int,
-    y_plane: int,
-    y_row: int,
-    out_plane: int,
-    out_row: int,
-    masked: int,
-    rectified: int,
-) -> None:
-    """The way back: each window's gradient to its chosen entry, zero to the others.
+@for_lanes
+def spread_choices(_load: Any, _store: Any, pixel: int) -> Any:
+    single = pixel == 1
+    together = LANES if single else 1  # windows in a vector
 
-    `y` is the pooled output, `choice` the distance from there to the choices, and `g` its gradient;
-    `masked` and `rectified` are the rule of a ReLU before the pooling (see `relu_rule`).
-    """
-    zero = splat(0.0)
-    for c in range(*share(team, channels)):
-        for i in range(height):
-            for j in range(width):
-                at = c * y_plane + i * y_row + j * LANES
-                positive = load(arena, y + at) > zero
-                gradient = relu_rule(load(arena, g + at), positive, masked, rectified)
-                chosen = load(arena, y + choice + at)
-                to = out + c * out_plane + 2 * (i * out_row + j * LANES)
-                for number in range(WINDOW):
-                    share_of = select(chosen == splat(float(number)), gradient, zero)
-                    store(arena, to + number // 2 * out_row + number % 2 * LANES, share_of)
+    def spread_choices(
+        arena: Any,
+        team: Any,
+        y: int,
+        g: int,
+        choice: int,
+        out: int,
+        channels: int,
+        height: int,
+        width: int,
+        y_plane: int,
+        y_row: int,
+        out_plane: int,
+        out_row: int,
+        masked: int,
+        rectified: int,
+    ) -> None:
+        """The way back: each window's gradient to its chosen entry, zero to the others.
+
+        `y` is the pooled output, `choice` the distance from there to the choices, and `g` its
+        gradient; `masked` and `rectified` are the rule of a ReLU before the pooling (see
+        `relu_rule`). Of a single sample, what is written may run past the end of a row.
+        """
+        zero = splat(0.0)
+        for c in range(*share(team, channels)):
+            for i in range(height):
+                for row in range(2):  # the upper one's overrun is then overwritten
+                    first = splat(2.0 * row)
+                    for j in range(0, width, together):
+                        at = c * y_plane + i * y_row + j * pixel
+                        positive = load(arena, y + at) > zero
+                        gradient = load(arena, g + at)
+                        gradient = relu_rule(gradient, positive, masked, rectified)
+                        chosen = load(arena, y + choice + at)
+                        left = select(chosen == first, gradient, zero)
+                        right = select(chosen == first + splat(1.0), gradient, zero)
+                        if single:
+                            left, right = interleave_low(left, right), interleave_high(left, right)
+                        to = out + c * out_plane + (2 * i + row) * out_row + 2 * j * pixel
+                        store(arena, to, left)
+                        store(arena, to + LANES, right)
+
+    return spread_choices

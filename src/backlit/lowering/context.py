@@ -64,11 +64,17 @@ class Lowering:
         """A buffer with a tensor's layout."""
         return self.tape.buffer(self.layouts[tensor].size)
 
-    def clear_border(self, tensor: int, buffer: Buffer) -> None:
-        """Zero what is not a pixel, after a kernel wrote more than pixels, if it is ever read."""
+    def clear_border(
+        self, tensor: int, buffer: Buffer, size: tuple[int, int] | None = None
+    ) -> None:
+        """Zero what is not a pixel, after a kernel wrote more than pixels, if it is ever read.
+
+        With a `size`, only so many rows and columns of pixels stay.
+        """
         layout = self.layouts[tensor]
-        channels, height, width = layout.image
-        if layout.border != NO_BORDER:
+        channels, *whole = layout.image
+        height, width = size or whole
+        if layout.border != NO_BORDER or [height, width] != whole:
             self.tape.emit(
                 zero_border,
                 x=buffer,

@@ -20,7 +20,8 @@ from backlit.lowering.phases import (
 )
 from backlit.lowering.planning import NEEDS, Needs
 from backlit.lowering.pooled import pooled_forward, pooling_to_fuse
-from backlit.lowering.ties import emit_settle_ties, pooling_to_settle
+from backlit.lowering.settled import settled_forward
+from backlit.lowering.ties import pooling_to_settle
 from backlit.lowering.winograd import (
     backward_patches,
     forward_patches,
@@ -35,6 +36,9 @@ def conv_forward(lowering: Lowering, node: Node) -> None:
     layer, y = node.layer, node.output
     assert isinstance(layer, Conv2D)
     patches = forward_patches(lowering.graph, node)
+    if patches and (pooling := pooling_to_settle(lowering.graph, node)):
+        settled_forward(lowering, node, pooling, patches)
+        return
     if not patches and (pooling := pooling_to_fuse(lowering, node)):
         pooled_forward(lowering, node, pooling)
         return
@@ -42,10 +46,8 @@ def conv_forward(lowering: Lowering, node: Node) -> None:
     result, after = fuse_forward(lowering, node, out)
     x = node.inputs[0]
     if patches:
-        winograd_forward(lowering, node, patches, out, after)
+        winograd_forward(lowering, node, patches, out, lowering.layouts[y], after)
         lowering.clear_border(y, out)
-        if pooling := pooling_to_settle(lowering.graph, node):
-            emit_settle_ties(lowering, node, pooling, out, after)
     else:
         convolve(lowering, layer, x, lowering.activations[x], y, out, layer.bias, after)
     lowering.activations[result] = out

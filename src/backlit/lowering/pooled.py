@@ -31,14 +31,16 @@ def pooling_of(lowering: Lowering, users: list[Node]) -> Node | None:
     plain = pool.size == pool.stride == (2, 2) and not any(pool.padding)
     images = (lowering.graph.shapes[t][1:] for t in (pooling.inputs[0], pooling.output))
     inside = all(2 * out <= size for size, out in zip(*images, strict=True))
-    return pooling if lowering.lanes == LANES and plain and inside else None
+    return pooling if plain and inside else None
 
 
 def pooling_to_fuse(lowering: Lowering, node: Node) -> Node | None:
     """The pooling to be computed with a convolution."""
     assert isinstance(node.layer, Conv2D)
     user = lowering.only_user(node.output)
-    return None if user is None or node.layer.groups > 1 else pooling_of(lowering, [user])
+    if user is None or node.layer.groups > 1 or lowering.lanes != LANES:
+        return None
+    return pooling_of(lowering, [user])
 
 
 def place(lowering: Lowering, tensor: int, a: Buffer, b: Buffer, position: Buffer) -> None:
@@ -47,7 +49,7 @@ def place(lowering: Lowering, tensor: int, a: Buffer, b: Buffer, position: Buffe
     If a ReLU alone uses the tensor, or a pooling, its output is made at once.
     """
     users = lowering.graph.consumers(tensor)
-    if pooling := pooling_of(lowering, users):
+    if lowering.lanes == LANES and (pooling := pooling_of(lowering, users)):
         source = lowering.layouts[tensor]
         origins = {"a": a.at(source.origin), "b": b.at(source.origin)}
         lowering.tape.emit(
@@ -57,7 +59,8 @@ def place(lowering: Lowering, tensor: int, a: Buffer, b: Buffer, position: Buffe
             channels=source.image[0],
             plane=source.plane,
             row=source.pitch,
-            **pooled_operands(lowering, pooling, rectify=pooling.inputs[0] != tensor),
+            floor=floor(lowering, rectify=pooling.inputs[0] != tensor),
+            **pooled_operands(lowering, pooling),
         )
         lowering.clear_border(pooling.output, lowering.activations[pooling.output])
         return
@@ -66,7 +69,7 @@ def place(lowering: Lowering, tensor: int, a: Buffer, b: Buffer, position: Buffe
     lowering.activations[at] = lowering.interpolate(at, a, b, position, rectify=rectify)
 
 
-def pooled_operands(lowering: Lowering, pooling: Node, *, rectify: bool) -> dict[str, Any]:
+def pooled_operands(lowering: Lowering, pooling: Node) -> dict[str, Any]:
     """Makes buffers for a pooling's output and choices; returns the operands that write them."""
     y = pooling.output
     layout = lowering.layouts[y]
@@ -80,15 +83,20 @@ def pooled_operands(lowering: Lowering, pooling: Node, *, rectify: bool) -> dict
         "width": width,
         "out_plane": layout.plane,
         "out_row": layout.pitch,
-        "floor": lowering.tape.constants.place([0 if rectify else -np.inf]),
     }
+
+
+def floor(lowering: Lowering, *, rectify: bool) -> int:
+    """Where what a window's entries are at least lies: zero if a ReLU comes before the pooling."""
+    return lowering.tape.constants.place([0 if rectify else -np.inf])
 
 
 def pooled_forward(lowering: Lowering, node: Node, pooling: Node) -> None:
     layer, x, y = node.layer, node.inputs[0], pooling.output
     assert isinstance(layer, Conv2D)
     source, tape = lowering.layouts[x], lowering.tape
-    operands = pooled_operands(lowering, pooling, rectify=pooling.inputs[0] != node.output)
+    operands = pooled_operands(lowering, pooling)
+    operands["floor"] = floor(lowering, rectify=pooling.inputs[0] != node.output)
     out, plane = lowering.activations[y], operands["out_plane"]
     weights = layer.weights.reshape(1, len(layer.weights), -1)
     offsets, depth = window_offsets(source, layer), weights.shape[2]
@@ -116,29 +124,25 @@ def pooled_forward(lowering: Lowering, node: Node, pooling: Node) -> None:
     lowering.clear_border(y, out)
 
 
-def choices_backward(
-    lowering: Lowering, node: Node, out: Buffer, rule: dict[str, Any], *, tiles: bool
-) -> None:
-    """The gradient of the pooling's input; `tiles` says whether windows cover all of it."""
+def choices_backward(lowering: Lowering, node: Node, out: Buffer, rule: dict[str, Any]) -> None:
+    """The gradient of the pooling's input, which a ReLU's rule may have been applied to."""
     y = node.output
     source, target = lowering.layouts[node.inputs[0]], lowering.layouts[y]
-    if not tiles:
-        lowering.fill_zero(out, source.size)
     activations = lowering.activations[y]
+    channels, height, width = target.image
     lowering.tape.emit(
-        spread_choices,
+        spread_choices(lowering.lanes),
         y=activations.at(target.origin),
         g=lowering.gradients[y].at(target.origin),
         choice=Distance(activations, lowering.choices[y]),
         out=out.at(source.origin),
-        channels=target.image[0],
-        height=target.image[1],
-        width=target.image[2],
+        channels=channels,
+        height=height,
+        width=width,
         y_plane=target.plane,
         y_row=target.pitch,
         out_plane=source.plane,
         out_row=source.pitch,
         **rule,
     )
-    if tiles:
-        lowering.clear_border(node.inputs[0], out)
+    lowering.clear_border(node.inputs[0], out, (2 * height, 2 * width))

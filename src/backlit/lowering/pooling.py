@@ -103,7 +103,7 @@ def max_backward(lowering: Lowering, node: Node) -> None:
             "rectified": int(applies and lowering.relu_rule.rectified),
         }
         if node.output in lowering.choices:
-            choices_backward(lowering, node, out, rule, tiles=tiles)
+            choices_backward(lowering, node, out, rule)
             return
         operands: dict[str, Any] = image_operands(lowering, node) | {
             "x": lowering.activations[x].at(source.origin),

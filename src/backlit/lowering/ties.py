@@ -7,39 +7,26 @@ straight edges, where its differences vanish exactly, and other equal patches ar
 """
 
 from math import prod
-from typing import Any
-
-import numpy as np
-from backlit_kernels.ties import largest_magnitude, settle_ties
-from backlit_kernels.vector import LANES
 
 from backlit.graph import Graph, Node
-from backlit.layers import Conv2D, MaxPool2D
-from backlit.lowering.context import Lowering
-from backlit.lowering.flat_convolution import window_offsets
+from backlit.layers import MaxPool2D
 from backlit.lowering.fusing import rectifies
-from backlit.lowering.products import count_pieces
 from backlit.operators import Reduce
-from backlit.tape import Buffer
 
 PICKS_PIXELS = (MaxPool2D, Reduce)  # of equal values, they send the gradient to some
-# A channel's values are close that differ by less than this share of the largest sum its weights
-# give. Winograd's method was seen to err by 2^-24 of it, by 2^-22 where all terms are positive.
-CLOSE = 2.0**-20
 LARGE_PICTURE = 64 * 64  # pixels of the input
 
 
 def pooling_to_settle(graph: Graph, node: Node) -> Node | None:
-    """The pooling that alone picks from a convolution's output, in windows that do not overlap.
+    """The 2x2 pooling that alone picks from a convolution's output, in windows side by side.
 
     Of small pictures, what comes after it must pick no more.
     """
     tensor = rectified(graph, node)
     users = graph.consumers(tensor)
     if len(users) == 1 and isinstance(layer := users[0].layer, MaxPool2D):
-        apart = all(size <= step for size, step in zip(layer.size, layer.stride, strict=True))
-        plain = apart and not any(layer.padding) and not layer.ceil_mode
-        if plain and not picks_matter(graph, users[0].output):
+        plain = layer.size == layer.stride == (2, 2) and not any(layer.padding)
+        if plain and not layer.ceil_mode and not picks_matter(graph, users[0].output):
             return users[0]
     return None
 
@@ -56,51 +43,3 @@ def rectified(graph: Graph, node: Node) -> int:
     if len(users) == 1 and rectifies(users[0].layer):
         return users[0].output
     return node.output
-
-
-def emit_settle_ties(
-    lowering: Lowering, node: Node, pooling: Node, out: Buffer, after: dict[str, Any]
-) -> None:
-    """Put direct sums into the convolution's output where the pooling's choice hangs on them."""
-    layer, pool = node.layer, pooling.layer
-    assert isinstance(layer, Conv2D)
-    assert isinstance(pool, MaxPool2D)
-    source, target = lowering.layouts[node.inputs[0]], lowering.layouts[node.output]
-    x, tape = lowering.activations[node.inputs[0]], lowering.tape
-    weights = layer.weights.reshape(len(layer.weights), -1)
-    largest = tape.buffer(max(lowering.lanes, LANES))
-    channels, height, width = source.image
-    tape.emit(
-        largest_magnitude,
-        x=x.at(source.origin),
-        out=largest,
-        channels=channels,
-        height=height,
-        row=width * lowering.lanes,
-        plane=source.plane,
-        pitch=source.pitch,
-        lanes=lowering.lanes,
-    )
-    tape.emit(
-        settle_ties(lowering.lanes, *pool.size),
-        x=x.at(source.origin),
-        y=out.at(target.origin),
-        largest=largest,
-        weights=tape.constants.place(weights),
-        bias=tape.constants.place(layer.bias),
-        tolerance=tape.constants.place(CLOSE * np.abs(weights).sum(axis=1)),
-        offsets=window_offsets(source, layer),
-        depth=weights.shape[1],
-        pieces=count_pieces(weights.shape[1]),
-        channels=len(weights),
-        out_height=lowering.layouts[pooling.output].image[1],
-        out_width=lowering.layouts[pooling.output].image[2],
-        stride_y=pool.stride[0],
-        stride_x=pool.stride[1],
-        x_row=source.pitch,
-        plane=target.plane,
-        pitch=target.pitch,
-        positive=int(rectified(lowering.graph, node) != node.output),
-        rectify=after["rectify"],
-        ceiling=after["ceiling"],
-    )

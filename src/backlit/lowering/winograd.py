@@ -8,6 +8,7 @@ bits wherever they lie, or else a max-pooling breaks their ties by rounding (of 
 large pictures, values too close to tell are done again: see `backlit.lowering.ties`.
 """
 
+from collections.abc import Callable
 from functools import cached_property
 from itertools import product
 from typing import Any
@@ -18,7 +19,7 @@ from backlit_kernels.winograd import MATRICES, transform_input, transform_output
 
 from backlit.graph import Graph, Node
 from backlit.layers import Conv2D
-from backlit.layout import CACHE_LINE
+from backlit.layout import CACHE_LINE, Layout
 from backlit.lowering.context import Lowering
 from backlit.lowering.fusing import after_forward
 from backlit.lowering.products import Weights, emit_product
@@ -35,6 +36,8 @@ LEAST_BYTES, MOST_BYTES = 128 * 1024, 8 * 1024 * 1024
 FAR_WEIGHTS, LEAST_PATCHES = 16 * 1024 * 1024, 12
 # Patches that hang over must not cost more products than this share of those of direct sums.
 MOST_PRODUCTS = 0.7
+
+Follow = Callable[[int], None]
 
 
 def forward_patches(graph: Graph, node: Node) -> int:
@@ -80,15 +83,31 @@ def patches_reach(m: int, shift: int, outputs: int, inputs: int) -> int:
 
 
 def winograd_forward(
-    lowering: Lowering, node: Node, m: int, out: Buffer, after: dict[str, Any]
+    lowering: Lowering,
+    node: Node,
+    m: int,
+    out: Buffer,
+    target: Layout,
+    after: dict[str, Any],
+    follow: Follow | None = None,
 ) -> None:
-    layer = node.layer
+    """To a buffer with a layout of its own, if that is `strip_layout`."""
+    layer, x = node.layer, node.inputs[0]
     assert isinstance(layer, Conv2D)
-    x = node.inputs[0]
-    shift = layer.padding[0], layer.padding[1]
-    tensors = x, node.output
-    source = lowering.activations[x]
-    emit_winograd(lowering, m, tensors, source, out, layer.weights, layer.bias, shift, after)
+    emit_winograd(
+        lowering,
+        m,
+        x=lowering.activations[x],
+        source=lowering.layouts[x],
+        out=out,
+        target=target,
+        size=lowering.layouts[node.output].image[1:],
+        filters=layer.weights,
+        bias=layer.bias,
+        shift=layer.padding[:2],
+        after=after,
+        follow=follow,
+    )
 
 
 def winograd_backward(
@@ -98,11 +117,20 @@ def winograd_backward(
     layer = node.layer
     assert isinstance(layer, Conv2D)
     filters = layer.weights[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
-    shift = 2 - layer.padding[0], 2 - layer.padding[1]
-    tensors = node.output, node.inputs[0]
-    zeros = np.zeros(len(filters))
-    g = lowering.gradients[node.output]
-    emit_winograd(lowering, m, tensors, g, out, filters, zeros, shift, after)
+    target = lowering.layouts[node.inputs[0]]
+    emit_winograd(
+        lowering,
+        m,
+        x=lowering.gradients[node.output],
+        source=lowering.layouts[node.output],
+        out=out,
+        target=target,
+        size=target.image[1:],
+        filters=filters,
+        bias=np.zeros(len(filters)),
+        shift=(2 - layer.padding[0], 2 - layer.padding[1]),
+        after=after,
+    )
 
 
 class Filters(Weights):
@@ -120,34 +148,54 @@ class Filters(Weights):
         return transformed.transpose(2, 3, 0, 1).reshape(self.shape)
 
 
+def strip_layout(lowering: Lowering, layer: Conv2D, m: int, whole: Layout) -> Layout:
+    """The layout of what `emit_winograd` makes of an output at a time."""
+    channels, height, width = whole.image
+    together, _ = cut_patches(lowering.lanes, m, layer.weights, (height, width))
+    return Layout((channels, m * together, width), lowering.lanes)
+
+
+def cut_patches(lanes: int, m: int, filters: np.ndarray, size: tuple[int, ...]) -> tuple[int, int]:
+    """How many strips are transformed at a time, and how many vectors of each one's patches."""
+    rows, across = (-(-pixels // m) for pixels in size)
+    entries, inputs = (m + 2) ** 2, filters.shape[1]
+    patches = -(-across * lanes // LANES)
+    piece_bytes = int(np.clip(4 * entries * filters[:, :, 0, 0].size, LEAST_BYTES, MOST_BYTES))
+    room = max(piece_bytes // (entries * inputs * LANES * 4), 1)
+    pieces = -(-patches // room)
+    together = max(1, min(rows, room // patches)) if pieces == 1 else 1
+    return together, -(-patches // pieces)
+
+
 def emit_winograd(
     lowering: Lowering,
     m: int,
-    tensors: tuple[int, int],
+    *,
     x: Buffer,
+    source: Layout,
     out: Buffer,
+    target: Layout,
+    size: tuple[int, ...],
     filters: np.ndarray,
     bias: np.ndarray,
-    shift: tuple[int, int],
+    shift: tuple[int, ...],
     after: dict[str, Any],
+    follow: Follow | None = None,
 ) -> None:
-    """A convolution from a buffer of one tensor's layout to one of another's.
+    """A convolution with outputs of some size, from a buffer to another.
 
-    The first patch's corner lies `shift` (rows, columns) before the input's first pixel.
+    The first patch's corner lies `shift` (rows, columns) before the input's first pixel. When some
+    rows are done, `follow` is told how many there are by now. The target may have room for what is
+    made at a time only (`strip_layout`): what is made next then takes the place.
     """
-    source, target = (lowering.layouts[tensor] for tensor in tensors)
     outputs, inputs = filters.shape[:2]
     lanes, tape = lowering.lanes, lowering.tape
-    _, height, width = target.image
+    height, width = size
     weights, entries = Filters(lowering, filters, m), (m + 2) ** 2
     rows, across = -(-height // m), -(-width // m)  # strips, and patches of one
     strip = across * lanes  # floats of a strip
     patches = -(-strip // LANES)  # vectors of a strip
-    piece_bytes = int(np.clip(4 * entries * filters[:, :, 0, 0].size, LEAST_BYTES, MOST_BYTES))
-    room = max(piece_bytes // (entries * inputs * LANES * 4), 1)
-    pieces = -(-patches // room)
-    length = -(-patches // pieces)
-    together = max(1, min(rows, room // patches)) if pieces == 1 else 1
+    together, length = cut_patches(lanes, m, filters, size)
     vector = LANES // lanes * m  # pixels from a vector of patches to the next
     shift_after = tape.constants.place(bias)
     spare = tape.buffer(outputs * LANES)
@@ -193,7 +241,7 @@ def emit_winograd(
         tape.emit(
             transform_output(lanes, m),
             x=behind,
-            out=out.at(target.origin + row * target.pitch + column * lanes),
+            out=out.at(target.origin + row % target.image[1] * target.pitch + column * lanes),
             spare=spare,
             bias=shift_after,
             channels=outputs,
@@ -207,6 +255,8 @@ def emit_winograd(
             **piece,
             **after,
         )
+        if follow is not None and first + vectors == patches:
+            follow(min(row + m * strips, height))
 
 
 def odd_lines(size: int) -> int:
