@@ -129,6 +129,8 @@ def load_samples(
     per_sample: int,
     per_step: int,
     dealt: int,
+    first: int,
+    entries: int,
 ) -> None:
     """Fill a tile with entries of an array; lanes without a sample repeat the last.
 
@@ -144,12 +146,16 @@ def load_samples(
         Which entry a lane takes: ``sample * per_sample + step * per_step``.
     dealt
         1 if each lane has a step of its own: ``step * lanes + lane``.
+    first, entries
+        If `entries` is not 0, the lanes take so many entries from `first` on instead.
     """
     size = channels * height * width
     step, count, apart = frame[STEP], frame[COUNT], per_sample
     if dealt != 0 and per_step != 0:
         step, count, apart = step * lanes, lanes, per_step
     entry = frame[SAMPLE] * per_sample + step * per_step
+    if entries != 0:
+        entry, count, apart = first, entries, 1
     source = floats_at(frame[PORTS + port] + entry * size * 4)
     size *= apart
     for c in range(channels):
@@ -159,6 +165,23 @@ def load_samples(
             row_in(source, start, size, count, arena, target, width, lanes)
             if not is_finite(arena, target, width * lanes):
                 frame[INVALID] = 1
+
+
+@kernel
+def spread_lane(
+    arena: Any, frame: Any, x: int, out: int, size: int, first: int, lanes: int
+) -> None:
+    """In every lane what the current step's lane of `x` holds; the first belongs to step `first`.
+
+    Other steps than those of the `lanes` change nothing.
+    """
+    lane = frame[STEP] - first
+    if lane < 0 or lane >= lanes:
+        return
+    for i in range(0, size, lanes):
+        value = load_one(arena, x + i + lane)
+        for j in range(i, i + lanes, LANES):
+            store(arena, out + j, value)
 
 
 @kernel

@@ -53,6 +53,7 @@ class Worker:
         self.frame = np.zeros(frame.SIZE, np.int64)
         self.frame[frame.PARTS] = 1
         self.meeting = np.zeros(2 * CACHE_LINE, np.int64)
+        self.sections = job.program.sections
         for number, array in enumerate(job.ports):
             if array is not None:
                 self.frame[frame.PORTS + number] = address(array)
@@ -65,13 +66,15 @@ class Worker:
             program.constants.memory,
             program.code,
             self.frame,
-            program.sections,
+            self.sections,
             *part.steps,
             program.stride,
             part.first,
             part.stop,
             program.samples,
         )
+        # what the setup made stays in the arena
+        self.sections = np.concatenate([self.sections[1:2], self.sections[1:]])
         return not self.frame[frame.INVALID]
 
     def team(self, threads: int) -> "list[Worker]":

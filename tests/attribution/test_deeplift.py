@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from backlit_kernels.vector import LANES
 
 import backlit as bl
+from backlit.lowering import baselines
+from backlit.probes import FEATURE_LANES
 from tests.attribution.networks import NETWORKS, conv, dense, samples
 from tests.attribution.peers import assert_maps_agree, tensor, twin
 from tests.helpers import assert_close
@@ -112,21 +115,27 @@ def test_linear_model_is_input_times_weight():
     assert_close(bl.deeplift(model, X, 2), (X * weights[:, 2]).astype(np.float32))
 
 
-def test_shap_is_the_mean_over_baselines():
-    model = NETWORKS["residual"]()
-    X, background = samples(model, 18), samples(model, 5, seed=2)
+@pytest.mark.parametrize("name", ["residual", "fully connected"])
+@pytest.mark.parametrize("count", [5, 2 * FEATURE_LANES + 1])  # side by side in a tile, in several
+def test_shap_is_the_mean_over_baselines(name, count):
+    model = NETWORKS[name]()
+    X, background = samples(model, FEATURE_LANES + 2), samples(model, count, seed=2)
     found = bl.deeplift_shap(model, X, background=background, score="probability")
     each = [bl.deeplift(model, X, baseline=b, score="probability") for b in background]
     assert_close(found, np.mean(each, axis=0), 2e-6)
 
 
-def test_same_bits_however_it_is_split():
+@pytest.mark.parametrize("count", [3, LANES, 3 * LANES + 1])
+def test_same_bits_however_it_is_split(count, monkeypatch):
     model = curved()
-    X, background = samples(model, 40), samples(model, 3, seed=2)
+    X, background = samples(model, 40), samples(model, count, seed=2)
     whole = bl.deeplift_shap(model, X, background=background, threads=1)
     assert np.array_equal(bl.deeplift_shap(model, X, background=background, threads=2), whole)
     alone = [bl.deeplift_shap(model, x[None], background=background)[0] for x in X[:3]]
     assert np.array_equal(alone, whole[:3])
+    with monkeypatch.context() as patch:
+        patch.setattr(baselines, "MOST_FLOATS", 0)  # not side by side
+        assert np.array_equal(bl.deeplift_shap(curved(), X, background=background), whole)
     one = bl.deeplift(model, X, baseline=0.3)
     assert np.array_equal(bl.deeplift(model, X, baseline=np.full(X.shape, 0.3)), one)
     assert np.array_equal(bl.deeplift(model, X[7:8], baseline=0.3)[0], one[7])

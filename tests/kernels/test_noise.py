@@ -28,7 +28,17 @@ def noise(keys, steps, height, width, lanes, antithetic=False):
     x, out = (tape.buffer(height * width * lanes + LANES) for _ in range(2))
     key, other, scale = (tape.buffer(lanes) for _ in range(3))
     tape.section = "prologue"
-    tape.emit(load_samples, port=0, out=x, per_sample=1, per_step=0, dealt=0, **operands)
+    tape.emit(
+        load_samples,
+        port=0,
+        out=x,
+        per_sample=1,
+        per_step=0,
+        dealt=0,
+        first=0,
+        entries=0,
+        **operands,
+    )
     for port, values, per_sample in ((2, key, 1), (3, other, 1), (4, scale, 0)):
         entries = {"port": port, "per_sample": per_sample, "per_step": 0, "first": 0, "dealt": 0}
         tape.emit(fold.load_lane_values, out=values, lanes=lanes, **entries)
@@ -171,7 +181,8 @@ def run_on_floats(emit, *inputs, results, repeats=1):
         tape.section = "prologue" if port >= len(inputs) or inputs[port].ndim == 1 else "body"
         if tape.section == "body":
             per_step = {"per_sample": 0, "per_step": 1}
-        tape.emit(load_samples, port=port, out=buffer, dealt=0, **per_step, **image)
+        whole = {"first": 0, "entries": 0}
+        tape.emit(load_samples, port=port, out=buffer, dealt=0, **per_step, **whole, **image)
     tape.section = "body"
     emit(tape, buffers, size)
     tape.section = "epilogue"

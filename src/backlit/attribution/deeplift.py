@@ -23,6 +23,7 @@ from backlit.attribution.steps import step_values, step_weights
 from backlit.baselines import check_background, check_baseline
 from backlit.graph import Graph, Node, pool_first
 from backlit.lowering import Lowering
+from backlit.lowering.baselines import baseline_pass
 from backlit.lowering.context import FIRST_FREE_PORT, Emitter
 from backlit.lowering.rescale import rescale_rule, seed_multipliers
 from backlit.lowering.reveal_cancel import RevealCancel
@@ -56,12 +57,8 @@ class DifferenceRule(SumOfSteps):
         as_it_is = self.tensor or self.rule != "rescale"
         point = self.lowering(graph if as_it_is else pool_first(graph), lanes)
         point.keep_all()
-        reference = point.another_pass()
+        reference = baseline_pass(point, BASELINE, per_sample=self.per_sample, steps=self.baselines)
         tape = point.tape
-        shared = not self.per_sample and self.baselines == 1
-        tape.section = "setup" if shared else "body"
-        reference.load(BASELINE, per_sample=self.per_sample, per_step=int(not self.per_sample))
-        reference.forward()
 
         tape.section = "prologue"
         point.load()

@@ -21,6 +21,7 @@ from backlit.baselines import check_background
 from backlit.graph import Graph, affine_prefix
 from backlit.layers.base import whole
 from backlit.lowering import Lowering
+from backlit.lowering.baselines import baseline_pass
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.lowering.pooled import place
 from backlit.lowering.step_sum import sum_of_steps
@@ -49,6 +50,7 @@ class BackgroundPaths(SumOfSteps):
     """
 
     score: int
+    steps: int
     draws: int
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
@@ -65,9 +67,7 @@ class BackgroundPaths(SumOfSteps):
         total = sum_of_steps(end, 0)
 
         tape.section = "body"
-        begin = end.another_pass()
-        x0 = begin.load(BASELINES, per_sample=0, per_step=1)
-        begin.forward(until=start)
+        begin = baseline_pass(end, BASELINES, steps=self.steps, until=start)
         for draw in range(self.draws):
             position = tape.buffer(lanes)
             bounds = [
@@ -93,6 +93,7 @@ class BackgroundPaths(SumOfSteps):
             point.backward(until=start)
             begin.share(start, point.gradients[start])
         begin.backward()
+        x0 = begin.activations[0]
         total.add_contribution(x, x0, begin.gradients[0], end.load_lane_values(WEIGHTS))
 
         tape.section = "epilogue"
@@ -122,7 +123,7 @@ def explain(call: Call, background: np.ndarray, draws: Draws, seed: int) -> np.n
     strata = step_values(draws.strata, draws.per_step)
     weights = step_weights(np.full(len(baselines), 1 / len(draws.baselines)))
     call.run(
-        BackgroundPaths(call.score, draws.per_step),
+        BackgroundPaths(call.score, len(baselines), draws.per_step),
         result,
         [*stream_keys(call.samples, seed), step_values(baselines), strata, weights],
         repeats=len(baselines),

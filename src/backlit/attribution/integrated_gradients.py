@@ -23,6 +23,7 @@ from backlit.baselines import Baseline, check_baseline
 from backlit.graph import Graph, affine_prefix
 from backlit.layers.base import number, whole
 from backlit.lowering import Lowering
+from backlit.lowering.baselines import baseline_pass
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.lowering.pooled import place
 from backlit.lowering.step_sum import sum_of_steps
@@ -49,13 +50,12 @@ class PathIntegral(SumOfSteps):
         start = affine_prefix(graph)
         end = self.lowering(graph, lanes)
         end.kept.add(start)
-        begin, point = end.another_pass(), end.another_pass()
+        begin = baseline_pass(end, BASELINE, per_sample=self.baseline_per_sample)
+        point = end.another_pass()
 
         end.tape.section = "prologue"
-        x = end.load()
-        x0 = begin.load(BASELINE, per_sample=self.baseline_per_sample)
+        x, x0 = end.load(), begin.activations[0]
         end.forward()
-        begin.forward()
         targets = end.choose_targets()  # what is predicted for the input itself, if not given
         for which, ends in enumerate((begin, end)):
             values = ends.score_values(self.score, targets)

@@ -91,11 +91,19 @@ class Lowering:
 
     # --- the passes ---------------------------------------------------------------------------
 
-    def load(self, port: int = INPUT, *, per_sample: int = 1, per_step: int = 0) -> Buffer:
+    def load(
+        self,
+        port: int = INPUT,
+        *,
+        per_sample: int = 1,
+        per_step: int = 0,
+        entries: range = range(0),
+    ) -> Buffer:
         """Fill the input tensor from a job's array of samples.
 
         A lane takes entry ``sample * per_sample + step * per_step``: (1, 0) is the lane's own
-        sample, (0, 0) one entry for all, (0, 1) another one at each step.
+        sample, (0, 0) one entry for all, (0, 1) another one at each step. Or some `entries` are
+        laid side by side.
         """
         self.activations[0] = self.new_buffer(0)
         self.tape.emit(
@@ -105,6 +113,8 @@ class Lowering:
             per_sample=per_sample,
             per_step=per_step,
             dealt=self.dealt,
+            first=entries.start,
+            entries=len(entries),
             **self._image_operands(0),
         )
         self.clear_border(0, self.activations[0])
