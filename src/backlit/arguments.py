@@ -50,6 +50,8 @@ def not_finite(samples: np.ndarray) -> ValueError:
 
 def as_float32(name: str, array: np.ndarray) -> np.ndarray:
     """Numbers as contiguous float32; those beyond its range are refused."""
+    if array.dtype == np.float32 and array.flags.c_contiguous:
+        return array
     try:
         with np.errstate(over="raise"):
             return np.require(array, np.float32, "C")
@@ -60,12 +62,12 @@ def as_float32(name: str, array: np.ndarray) -> np.ndarray:
 def check_samples(X: Any, input_shape: tuple[int, ...], flat: bool) -> np.ndarray:
     """Samples as contiguous float32, of shape (N, *input_shape) or, if `flat`, of that size."""
     array = real_numbers("X", X)
-    wanted = f"(N, {', '.join(map(str, input_shape))})"
-    if flat and len(input_shape) == 1:
-        wanted += f" or (N, ...) with {input_shape[0]} values a sample"
     fits = array.ndim > 1 and array.shape[1:] == input_shape
-    fits |= flat and array.ndim > 1 and prod(array.shape[1:]) == prod(input_shape)
+    fits = fits or (flat and array.ndim > 1 and prod(array.shape[1:]) == prod(input_shape))
     if not fits:
+        wanted = f"(N, {', '.join(map(str, input_shape))})"
+        if flat and len(input_shape) == 1:
+            wanted += f" or (N, ...) with {input_shape[0]} values a sample"
         hint = "; a single sample is X[None]" if array.shape == input_shape else ""
         raise ValueError(f"X must have shape {wanted}, got {array.shape}{hint}")
     return as_float32("X", array)
@@ -94,10 +96,11 @@ def check_targets(
             f"{name} must be one class or one for each of the {samples} samples, "
             f"got shape {array.shape}"
         )
-    if array.size and (array.min() < 0 or array.max() >= classes):
+    numbers = np.ascontiguousarray(array, dtype=np.int64)
+    if numbers.size and numbers.view(np.uint64).max() >= classes:  # negative ones are large then
         wrong = array[(array < 0) | (array >= classes)][0]
         raise ValueError(f"{name} must be in 0 ... {classes - 1}, got {wrong}")
-    return np.ascontiguousarray(array, dtype=np.int64)
+    return numbers
 
 
 def check_score(score: Any, outputs: str) -> int:

@@ -1,13 +1,13 @@
 """The engine: runs a program over a data set, on threads of its own."""
 
 import queue
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from backlit_kernels import frame
@@ -34,8 +34,7 @@ class Job:
     repeats: int = 1
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A range of a job's samples, and of the steps that its body takes for each tile of them."""
 
     job: Job
@@ -112,26 +111,27 @@ def run_parts(
     todo: queue.SimpleQueue[Part] = queue.SimpleQueue()
     for part in parts:
         todo.put(part)
-    stopped = threading.Event()
+    stopped = False
 
     def work() -> bool:
+        nonlocal stopped
         workers: dict[int, Worker] = {}
         valid = True
         try:
-            while not stopped.is_set():
+            while not stopped:
                 part = todo.get_nowait()
                 worker = workers.get(id(part.job))
                 if worker is None:
                     worker = workers[id(part.job)] = Worker(part.job)
                 valid = worker.run(part)
                 if not valid:
-                    stopped.set()
+                    stopped = True
                 if progress is not None and part.steps[1] == part.job.repeats:
                     progress(part.stop - part.first)
         except queue.Empty:
             return valid
         except BaseException:
-            stopped.set()
+            stopped = True
             raise
         return valid
 
@@ -166,4 +166,4 @@ def split_steps(part: Part, pieces: int) -> list[Part]:
     """Cut a part into so many with fewer steps each."""
     begin, end = part.steps
     bounds = [begin + (end - begin) * i // pieces for i in range(pieces + 1)]
-    return [replace(part, steps=(a, b)) for a, b in pairwise(bounds)]
+    return [part._replace(steps=(a, b)) for a, b in pairwise(bounds)]

@@ -13,6 +13,7 @@ from backlit.graph import HEADS, Graph, build_graph, simplify
 from backlit.layers import Conv2D, ConvTranspose2D, Layer, LogSoftmax, Sigmoid, Softmax
 from backlit.layers.base import whole
 from backlit.layers.structure import layer_sequence
+from backlit.picture_axes import is_picture
 from backlit.probes import Logits, ProgramStore
 
 
@@ -158,6 +159,12 @@ class Model:
     def _unfolded(self) -> ProgramStore:
         """Programs for the outputs of layers that normalisations are folded into."""
         return ProgramStore(simplify(self._source, fold=False))
+
+    @cached_property
+    def _picture_layers(self) -> list[str]:
+        """The names of the layers whose outputs have rows and columns."""
+        pictures = is_picture(self._source)
+        return [node.name for node in self._source.nodes if pictures[node.output]]
 
     def __repr__(self) -> str:
         lines = [f"    {layer!r}," for layer in self.layers]

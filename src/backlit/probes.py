@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from math import prod
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from backlit_kernels.vector import LANES
@@ -114,8 +114,7 @@ def choose_lanes(graph: Graph) -> int:
     return LANES if tile_bytes(graph) <= (LARGE_TILE_BYTES if much else SHARED_TILE_BYTES) else 1
 
 
-@dataclass(frozen=True)
-class Portion:
+class Portion(NamedTuple):
     """Samples that run alike: by which form of the probe, and how often its body is repeated."""
 
     probe: Probe

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.picture_axes import is_picture
 from backlit.model import Model
 from backlit.probes import ProgramStore
 
@@ -27,14 +26,11 @@ def find_image_layer(model: Model, layer: Any) -> tuple[ProgramStore, int]:
     if len(model.input_shape) != 3:
         raise ValueError(f"model must take images, but its input has shape {model.input_shape}")
     if layer is None:
-        full = model._source
-        pictures = is_picture(full)
-        images = [node.name for node in full.nodes if pictures[node.output]]
-        if not images:
+        if not model._picture_layers:
             raise ValueError(
                 "model must have a layer whose output has rows and columns, but none has"
             )
-        layer = images[-1]
+        layer = model._picture_layers[-1]
     programs, tensor = find_layer(model, layer)
     shape = programs.graph.shapes[tensor]
     if len(shape) != 3:
