@@ -5,7 +5,7 @@ from typing import Any
 
 from backlit_kernels.functions import logarithm, power
 from backlit_kernels.kernel import helper
-from backlit_kernels.vector import maximum, minimum, select, splat
+from backlit_kernels.vector import larger_of, select, smaller_of, splat
 
 PAIRS: dict[str, Callable[..., Any]] = {}
 
@@ -43,12 +43,12 @@ def divide(a: Any, b: Any) -> Any:
 
 @pair
 def smaller(a: Any, b: Any) -> Any:
-    return minimum(a, b)
+    return smaller_of(a, b)
 
 
 @pair
 def larger(a: Any, b: Any) -> Any:
-    return maximum(a, b)
+    return larger_of(a, b)
 
 
 @pair

@@ -13,7 +13,7 @@ from backlit_kernels.functions import relu_rule
 from backlit_kernels.kernel import helper
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.team import share
-from backlit_kernels.vector import maximum, select, splat
+from backlit_kernels.vector import larger_of, select, splat
 
 
 @helper
@@ -33,7 +33,7 @@ def max_pool(load: Any, store: Any, width: int, rows: int, columns: int) -> Any:
         best = load(arena, start)
         for i in range(h):
             for j in range(w):
-                best = maximum(best, load(arena, start + i * pitch + j * width))
+                best = larger_of(best, load(arena, start + i * pitch + j * width))
         return best
 
     def max_pool(

@@ -14,8 +14,8 @@ from backlit_kernels.vector import (
     evens,
     interleave_high,
     interleave_low,
+    larger_of,
     load,
-    maximum,
     odds,
     select,
     splat,
@@ -45,10 +45,10 @@ def max_pool_pairs(
             for ox in range(0, out_width, LANES):
                 at = source + 2 * ox
                 a, b = load(arena, at), load(arena, at + LANES)
-                best = maximum(evens(a, b), odds(a, b))
+                best = larger_of(evens(a, b), odds(a, b))
                 a, b = load(arena, at + pitch), load(arena, at + pitch + LANES)
-                best = maximum(best, evens(a, b))
-                store(arena, target + ox, maximum(best, odds(a, b)))
+                best = larger_of(best, evens(a, b))
+                store(arena, target + ox, larger_of(best, odds(a, b)))
 
 
 @kernel

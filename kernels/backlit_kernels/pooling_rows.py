@@ -16,9 +16,9 @@ from backlit_kernels.vector import (
     evens,
     interleave_high,
     interleave_low,
+    larger_of,
     load,
     load_one,
-    maximum,
     select,
     splat,
     store,
@@ -58,7 +58,7 @@ def max_pool_rows(rows: int, columns: int) -> Kernel:
         best = load_one(arena, start)
         for i in range(h):
             for j in range(w):
-                best = maximum(best, load_one(arena, start + i * pitch + j))
+                best = larger_of(best, load_one(arena, start + i * pitch + j))
         return best
 
     def max_pool_rows(
@@ -96,7 +96,7 @@ def max_pool_rows(rows: int, columns: int) -> Kernel:
                     for i in range(rows):
                         for j in range(columns):
                             value = load_apart(arena, at + i * pitch + j, stride_x)
-                            best = maximum(best, value)
+                            best = larger_of(best, value)
                     store(arena, target + ox, best)
                 for n in range(out_width - (b - a)):
                     ox = n if n < a else n + b - a

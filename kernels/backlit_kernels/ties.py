@@ -29,6 +29,7 @@ from backlit_kernels.vector import (
 )
 from backlit_kernels.vector import load as load_vector
 from backlit_kernels.vector import store as store_vector
+from backlit_kernels.windows import later
 
 
 @kernel
@@ -192,13 +193,6 @@ def pool_settled(load: Any, store: Any, pixel: int) -> Any:
                     store_vector(arena, place + choice, chosen)
 
     return pool_settled
-
-
-@helper
-def later(best: Any, chosen: Any, value: Any, number: Any) -> Any:
-    """A maximum so far, and its number, after one more value: equal ones stay, a NaN wins."""
-    wins = (value > best) | ~(value == value)
-    return select(wins, value, best), select(wins, number, chosen)
 
 
 @helper

@@ -269,14 +269,18 @@ def _type_store_largest(context: Any) -> Any:
 @lower_builtin(store_largest, TileType, types.CPointer, *[types.Integer] * 3, types.Type)
 def _lower_store_largest(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     (tile, memory, index, choice, row, floor), kind = args, sig.args[0]
+    zero, nan = (ir.Constant(_VECTOR, [x] * LANES) for x in (0.0, float("nan")))
     for r, at in enumerate(_spaced(builder, index, row, kind.rows)):
-        best = builder.extract_value(tile, r * kind.columns)
-        number = zero = ir.Constant(_VECTOR, [0.0] * LANES)
-        for c in range(1, kind.columns):
-            value = builder.extract_value(tile, r * kind.columns + c)
-            later = builder.fcmp_unordered(">", value, best)  # or one of them is a NaN
-            best = builder.select(later, value, best)
-            number = builder.select(later, ir.Constant(_VECTOR, [float(c)] * LANES), number)
+        best, *others = (
+            builder.extract_value(tile, r * kind.columns + c) for c in range(kind.columns)
+        )
+        earlier, number = [best, *others[:-1]], zero
+        for c, value in enumerate(others, 1):
+            wins = builder.fcmp_unordered(">", value, best)  # or one of them is a NaN
+            best = builder.select(wins, value, best)
+            number = builder.select(wins, ir.Constant(_VECTOR, [float(c)] * LANES), number)
+        for a, b in zip(earlier[::2], (earlier[1:] + earlier[-1:])[::2], strict=True):
+            best = builder.select(builder.fcmp_unordered("uno", a, b), nan, best)
         low = builder.fcmp_ordered("<=", best, floor)
         best, number = builder.select(low, floor, best), builder.select(low, zero, number)
         builder.store(best, address(builder, memory, at), align=4)

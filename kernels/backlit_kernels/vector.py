@@ -274,6 +274,16 @@ def maximum(a: Any, b: Any) -> Any:
     return np.where(a > b, a, b)
 
 
+def larger_of(a: Any, b: Any) -> Any:
+    """The larger of two; a NaN in either survives."""
+    return np.where((b > a) | np.isnan(b), b, a)
+
+
+def smaller_of(a: Any, b: Any) -> Any:
+    """The smaller of two; a NaN in either survives."""
+    return np.where((b < a) | np.isnan(b), b, a)
+
+
 def absolute(a: Any) -> Any:
     return np.abs(a)
 
@@ -336,6 +346,14 @@ def _emit_choice(comparison: str) -> Emit:
     return lambda b, v: b.select(b.fcmp_ordered(comparison, v[0], v[1]), v[0], v[1])
 
 
+def _emit_sound_choice(comparison: str) -> Emit:
+    def emit(b: Any, v: list[Any]) -> Any:
+        chosen = b.select(b.fcmp_ordered(comparison, v[1], v[0]), v[1], v[0])
+        return b.select(b.fcmp_unordered("uno", v[1], v[1]), v[1], chosen)
+
+    return emit
+
+
 def _emit_power(b: Any, v: list[Any]) -> Any:
     # in two factors, so that both stay normal numbers
     bound = [ir.Constant(_VECTOR, [x] * LANES) for x in (-252.0, 252.0)]
@@ -379,6 +397,8 @@ compiles_to(square_root, _llvm("sqrt"), vector, _VectorType)
 compiles_to(round_even, _llvm("rint"), vector, _VectorType)
 compiles_to(minimum, _emit_choice("<"), vector, *_pair)
 compiles_to(maximum, _emit_choice(">"), vector, *_pair)
+compiles_to(larger_of, _emit_sound_choice(">"), vector, *_pair)
+compiles_to(smaller_of, _emit_sound_choice("<"), vector, *_pair)
 compiles_to(times_power_of_two, _emit_power, vector, *_pair)
 compiles_to(exponent, _emit_exponent, vector, _VectorType)
 compiles_to(mantissa, _emit_mantissa, vector, _VectorType)

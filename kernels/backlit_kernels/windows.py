@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from backlit_kernels.functions import relu_rule
-from backlit_kernels.kernel import Kernel, kernel
+from backlit_kernels.kernel import Kernel, helper, kernel
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.target import target
 from backlit_kernels.team import share
@@ -109,6 +109,13 @@ def pooled_product(rows: int) -> Kernel:
     return Kernel(pooled_product, f"pooled_product_{rows}")
 
 
+@helper
+def later(best: Any, chosen: Any, value: Any, number: Any) -> Any:
+    """A maximum so far, and its number, after one more value: equal ones stay, a NaN wins."""
+    wins = (value > best) | ~(value == value)
+    return select(wins, value, best), select(wins, number, chosen)
+
+
 @cache
 def channel_blocks(channels: int) -> tuple[tuple[int, int], ...]:
     """How to cover channels: (rows of a tile, blocks), as even as can be."""
@@ -150,9 +157,7 @@ def interpolate_windows(
                     place = at + number // 2 * row + number % 2 * LANES
                     start = load(arena, a + place)
                     value = fma(t, load(arena, b + place) - start, start)
-                    later = ~(value <= best)
-                    best = select(later, value, best)
-                    chosen = select(later, splat(float(number)), chosen)
+                    best, chosen = later(best, chosen, value, splat(float(number)))
                 to = out + c * out_plane + y * out_row + column * LANES
                 store(arena, to, best)
                 store(arena, to + choice, chosen)

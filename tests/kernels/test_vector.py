@@ -34,6 +34,8 @@ OPERATIONS = {
     "truediv": operator.truediv,
     "minimum": vector.minimum,
     "maximum": vector.maximum,
+    "smaller_of": vector.smaller_of,
+    "larger_of": vector.larger_of,
     "evens": vector.evens,
     "odds": vector.odds,
     "interleave_low": vector.interleave_low,
