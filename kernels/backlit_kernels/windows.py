@@ -182,6 +182,7 @@ def spread_choices(_load: Any, _store: Any, pixel: int) -> Any:
         y_row: int,
         out_plane: int,
         out_row: int,
+        initial: int,
         masked: int,
         rectified: int,
     ) -> None:
@@ -189,7 +190,8 @@ def spread_choices(_load: Any, _store: Any, pixel: int) -> Any:
 
         `y` is the pooled output, `choice` the distance from there to the choices, and `g` its
         gradient; `masked` and `rectified` are the rule of a ReLU before the pooling (see
-        `relu_rule`). Of a single sample, what is written may run past the end of a row.
+        `relu_rule`), and `initial` is as in `product`. Of a single sample, what is written may run
+        past the end of a row.
         """
         zero = splat(0.0)
         for c in range(*share(team, channels)):
@@ -207,6 +209,9 @@ def spread_choices(_load: Any, _store: Any, pixel: int) -> Any:
                         if single:
                             left, right = interleave_low(left, right), interleave_high(left, right)
                         to = out + c * out_plane + (2 * i + row) * out_row + 2 * j * pixel
+                        if initial != 0:
+                            left = left + load(arena, to + initial)
+                            right = right + load(arena, to + LANES + initial)
                         store(arena, to, left)
                         store(arena, to + LANES, right)
 

@@ -90,8 +90,10 @@ class BackgroundPaths(SumOfSteps):
             place(point, start, begin.activations[start], end.activations[start], position)
             point.forward()
             point.seed(self.score, targets)
+            if draw > 0:
+                point.share(start, begin.gradients[start])  # to be added to
             point.backward(until=start)
-            begin.share(start, point.gradients[start])
+            begin.gradients[start] = point.gradients[start]
         begin.backward()
         x0 = begin.activations[0]
         total.add_contribution(x, x0, begin.gradients[0], end.load_lane_values(WEIGHTS))

@@ -124,8 +124,13 @@ def pooled_forward(lowering: Lowering, node: Node, pooling: Node) -> None:
     lowering.clear_border(y, out)
 
 
-def choices_backward(lowering: Lowering, node: Node, out: Buffer, rule: dict[str, Any]) -> None:
-    """The gradient of the pooling's input, which a ReLU's rule may have been applied to."""
+def choices_backward(
+    lowering: Lowering, node: Node, out: Buffer, known: Buffer | None, rule: dict[str, Any]
+) -> None:
+    """The gradient of the pooling's input, which a ReLU's rule may have been applied to.
+
+    What is known of it from other uses is added, where windows cover all of it.
+    """
     y = node.output
     source, target = lowering.layouts[node.inputs[0]], lowering.layouts[y]
     activations = lowering.activations[y]
@@ -143,6 +148,7 @@ def choices_backward(lowering: Lowering, node: Node, out: Buffer, rule: dict[str
         y_row=target.pitch,
         out_plane=source.plane,
         out_row=source.pitch,
+        initial=0 if known is None else Distance(out, known),
         **rule,
     )
     lowering.clear_border(node.inputs[0], out, (2 * height, 2 * width))

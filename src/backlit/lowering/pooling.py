@@ -96,14 +96,16 @@ def max_backward(lowering: Lowering, node: Node) -> None:
     if x not in lowering.gradients:  # of other uses
         destination, through = through_activation(lowering, node, (ReLU,))
     applies = through is not None
+    chosen = node.output in lowering.choices
+    known = lowering.gradients.pop(destination, None) if chosen and tiles else None
 
     def write(out: Buffer) -> None:
         rule = {
             "masked": int(applies and lowering.relu_rule.masked),
             "rectified": int(applies and lowering.relu_rule.rectified),
         }
-        if node.output in lowering.choices:
-            choices_backward(lowering, node, out, rule)
+        if chosen:
+            choices_backward(lowering, node, out, known, rule)
             return
         operands: dict[str, Any] = image_operands(lowering, node) | {
             "x": lowering.activations[x].at(source.origin),
@@ -129,7 +131,7 @@ def max_backward(lowering: Lowering, node: Node) -> None:
         lowering.tape.emit(kernel, **only(kernel, operands))
 
     # overlapping windows add up before the ReLU's rule may rectify their sum
-    overlap = not tiles and node.output not in lowering.choices
+    overlap = not tiles and not chosen
     if applies and lowering.relu_rule.rectified and overlap:
         destination, applies = x, False
     lowering.contribute(destination, write)
