@@ -66,7 +66,28 @@ def residual(seed: int = 0) -> bl.Model:
     return bl.Model(layers, (3, 8, 6))
 
 
-NETWORKS = {"fully connected": fully_connected, "pooled": pooled, "residual": residual}
+def pooled_twice(seed: int = 0) -> bl.Model:
+    """Convolutions whose outputs only a pooling needs, one of them by Winograd's method."""
+    rng = np.random.default_rng(seed)
+    layers = [
+        conv(rng, 2, 16, padding=1),
+        bl.ReLU(),
+        bl.MaxPool2D(2),
+        conv(rng, 16, 17, padding=1),
+        bl.ReLU(),
+        bl.MaxPool2D(2),
+        bl.Flatten(),
+        dense(rng, 17 * 2 * 3, 4),
+    ]
+    return bl.Model(layers, (2, 9, 13))
+
+
+NETWORKS = {
+    "fully connected": fully_connected,
+    "pooled": pooled,
+    "residual": residual,
+    "pooled twice": pooled_twice,
+}
 
 
 def samples(model: bl.Model, count: int, seed: int = 1) -> np.ndarray:

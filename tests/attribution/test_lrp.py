@@ -258,9 +258,10 @@ def test_a_flattened_image_can_be_boxed():
     assert_close(found.reshape(17, 24), expected, 1e-6)
 
 
+@pytest.mark.parametrize("name", ["residual", "pooled twice"])
 @pytest.mark.parametrize("rule", ["epsilon", "EpsilonGammaBox", "alpha2_beta1", "w_square"])
-def test_same_bits_however_it_is_split(rule):
-    model = NETWORKS["residual"]()
+def test_same_bits_however_it_is_split(name, rule):
+    model = MODELS[name]()
     X = samples(model, 40)
     X[0] = np.abs(X[0])  # alone, this sample's program need not mind negative inputs
     whole = bl.lrp(model, X, rule=rule, threads=1)

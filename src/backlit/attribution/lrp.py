@@ -103,7 +103,9 @@ class Relevance:
         rules = {node.name: table[names[node.name]](node.layer) for node in nodes}
         rest = zeros_stay(graph, rules, self.score == LOGIT)
         lowering = Lowering(pool_first(graph) if rest else graph, lanes)
+        propagation = Propagation(rules, self.nonnegative, rest)
         lowering.keep_all()
+        lowering.kept -= propagation.taken_over(lowering.graph)
         lowering.load()
         lowering.forward()
         targets = lowering.choose_targets()
@@ -114,7 +116,7 @@ class Relevance:
         sign = lowering.gradients[output]  # -1 for class 0 of two
         lowering.accumulate(output, lowering.multiply(output, sign, sign), values, seed)
         lowering.gradients[output] = seed
-        lowering.backward(rule=Propagation(rules, self.nonnegative, rest))
+        lowering.backward(rule=propagation)
         lowering.store(lowering.gradients[0], 0)
         return lowering
 

@@ -7,10 +7,11 @@ from backlit_kernels import relevance
 from backlit_kernels.elementwise import add
 from backlit_kernels.relevance import WHERE_NEGATIVE
 
-from backlit.graph import Node
+from backlit.graph import Graph, Node
 from backlit.layers import (
     AvgPool2D,
     BatchNorm,
+    Conv2D,
     Elementwise,
     GlobalAvgPool2D,
     Layer,
@@ -30,6 +31,7 @@ from backlit.lowering.relevance_rules import (
     STABILISER,
     WEIGHTED,
     Part,
+    Term,
     epsilon_rule,
     without_negative,
 )
@@ -63,7 +65,9 @@ class Propagation:
         layer = node.layer
         if isinstance(layer, WEIGHTED):
             return self.linear
-        if is_move(layer) or isinstance(layer, MaxPool2D | Constant):
+        if isinstance(layer, MaxPool2D):
+            return self.pooling
+        if is_move(layer) or isinstance(layer, Constant):
             return BACKWARD[type(layer)]
         if shares(layer):
             parts = epsilon_rule(STABILISER)(layer)
@@ -73,6 +77,30 @@ class Propagation:
         if isinstance(layer, Reduce):  # the maximum takes all
             return BACKWARD[Reduce]
         return pair_rule(node)
+
+    def taken_over(self, graph: Graph) -> set[int]:
+        """Outputs of convolutions that only a pooling needs: it may take their quotients.
+
+        A winner's denominator by the epsilon rule, the convolution's output, is the maximum.
+        """
+        found = set()
+        for node in graph.nodes:
+            users = graph.consumers(node.output)
+            if isinstance(node.layer, Conv2D) and len(users) == 1:
+                (part, *more) = self.rules[node.name]
+                plain = not more and part.terms == (Term(ALL, node.layer),)
+                if plain and isinstance(users[0].layer, MaxPool2D):
+                    found.add(node.output)
+        return found
+
+    def pooling(self, lowering: Lowering, node: Node) -> None:
+        """The winner takes all; from a convolution that was not stored, its quotient."""
+        y, source = node.output, lowering.graph.producer(node.inputs[0])
+        if source is not None and source.output not in lowering.activations:
+            (part,) = self.rules[source.name]
+            own = lowering.activations[y]
+            lowering.gradients[y] = quotient(lowering, y, own, part.epsilon, own, part.side)
+        BACKWARD[MaxPool2D](lowering, node)
 
     def linear(self, lowering: Lowering, node: Node) -> None:
         parts = self.rules[node.name]
@@ -84,20 +112,12 @@ class Propagation:
 
     def hand_down(self, lowering: Lowering, node: Node, parts: list[Part]) -> None:
         tape, x = lowering.tape, node.inputs[0]
-        own = lowering.activations[node.output]
         inputs = self.inputs(lowering, x, parts)
 
         def write(out: Buffer) -> None:
             first = True
             for part in parts:
-                s = quotient(
-                    lowering,
-                    node.output,
-                    self.denominator(lowering, node, part, inputs),
-                    part.epsilon,
-                    own,
-                    part.side,
-                )
+                s = self.quotient(lowering, node, part, inputs)
                 for term in part.terms:
                     tape.emit(
                         relevance.add_share,
@@ -134,6 +154,16 @@ class Propagation:
             for bound in wanted & PORTS.keys():
                 found[bound] = bound_of_data(lowering, x, PORTS[bound])
         return found
+
+    def quotient(
+        self, lowering: Lowering, node: Node, part: Part, inputs: Mapping[str, Buffer]
+    ) -> Buffer:
+        """The output's relevance over a part's stabilised sum."""
+        y = node.output
+        if y not in lowering.activations:
+            return lowering.gradients[y]  # is one already, see `pooling`
+        z, own = self.denominator(lowering, node, part, inputs), lowering.activations[y]
+        return quotient(lowering, y, z, part.epsilon, own, part.side)
 
     def denominator(
         self, lowering: Lowering, node: Node, part: Part, inputs: Mapping[str, Buffer]

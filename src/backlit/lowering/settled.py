@@ -39,8 +39,10 @@ def settled_forward(lowering: Lowering, node: Node, pooling: Node, m: int) -> No
         out = lowering.new_buffer(y)
         result, after = fuse_forward(lowering, node, out)
         lowering.activations[result] = out
-    operands = pooled_operands(lowering, pooling)
-    pooled, target = lowering.activations[pooling.output], lowering.layouts[pooling.output]
+    # values that are wanted are settled where they lie, and pooled again by a node of its own
+    taken = lowering if alone else lowering.another_pass()
+    operands = pooled_operands(taken, pooling)
+    pooled, target = taken.activations[pooling.output], lowering.layouts[pooling.output]
     weights = layer.weights.reshape(len(layer.weights), -1)
     operands |= {
         "largest": emit_largest(lowering, x),
@@ -78,9 +80,10 @@ def settled_forward(lowering: Lowering, node: Node, pooling: Node, m: int) -> No
         done = rows.stop
 
     winograd_forward(lowering, node, m, out, made, after, follow)
-    if not alone:
+    if alone:
+        lowering.clear_border(pooling.output, pooled)
+    else:
         lowering.clear_border(y, out)
-    lowering.clear_border(pooling.output, pooled)
 
 
 def emit_largest(lowering: Lowering, tensor: int) -> Buffer:
