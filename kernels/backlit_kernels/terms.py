@@ -36,7 +36,8 @@ def list_terms(load: Any, store: Any, width: int) -> Any:
                 at += 1 if any_of(~empty) else 0
             store_index(arena, terms + p, at - terms)
         for i in range(AHEAD):
-            store_index(arena, at + i, depth + load_index(arena, first + i))
+            ahead = load_index(arena, first + i) if first + i < at else 0
+            store_index(arena, at + i, depth + ahead)
 
     return list_terms
 
