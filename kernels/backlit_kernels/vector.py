@@ -161,20 +161,6 @@ def store_marks(memory: Any, index: int, mask: Any) -> None:
     memory.view(np.uint8)[index : index + LANES] = np.where(mask, 255, 0)
 
 
-def load_index(memory: Any, index: int) -> int:
-    """A whole number that `store_index` wrote in place of a float."""
-    return int(memory.view(np.int32)[index])
-
-
-def store_index(memory: Any, index: int, value: int) -> None:
-    """Write a whole number below 2**31 in place of a float."""
-    memory.view(np.int32)[index] = value
-
-
-def prefetch(memory: Any, index: int) -> None:
-    """Ask for the cache line of a float that will be read soon; any index will do."""
-
-
 def splat(scalar: float) -> Any:
     """A scalar in every lane."""
     return np.full(LANES, scalar, np.float32)
@@ -214,21 +200,6 @@ def _emit_store_mark(b: Any, v: list[Any]) -> Any:
     return ir.Constant(ir.IntType(8).as_pointer(), None)
 
 
-def _index_address(b: Any, v: list[Any]) -> Any:
-    return b.bitcast(b.gep(v[0], [v[1]]), _INT.as_pointer())
-
-
-def _emit_store_index(b: Any, v: list[Any]) -> Any:
-    b.store(b.trunc(v[2], _INT), _index_address(b, v))
-    return ir.Constant(ir.IntType(8).as_pointer(), None)
-
-
-def _emit_prefetch(b: Any, v: list[Any]) -> Any:
-    place = b.bitcast(b.gep(v[0], [v[1]]), ir.IntType(8).as_pointer())
-    call_llvm(b, "llvm.prefetch", ir.VoidType(), [place, *map(_INT, (0, 3, 1))])
-    return ir.Constant(ir.IntType(8).as_pointer(), None)
-
-
 compiles_to(load, _emit_load, vector, types.CPointer, types.Integer)
 compiles_to(store, _emit_store, types.none, types.CPointer, types.Integer, _VectorType)
 compiles_to(
@@ -242,17 +213,6 @@ compiles_to(store_one, _emit_store_one, types.none, types.CPointer, types.Intege
 compiles_to(load_marks, _emit_load_marks, mask, types.CPointer, types.Integer)
 compiles_to(store_marks, _emit_store_marks, types.none, types.CPointer, types.Integer, _MaskType)
 compiles_to(store_mark, _emit_store_mark, types.none, types.CPointer, types.Integer, _MaskType)
-compiles_to(
-    load_index,
-    lambda b, v: b.sext(b.load(_index_address(b, v)), ir.IntType(64)),
-    types.int64,
-    types.CPointer,
-    types.Integer,
-)
-compiles_to(
-    store_index, _emit_store_index, types.none, types.CPointer, types.Integer, types.Integer
-)
-compiles_to(prefetch, _emit_prefetch, types.none, types.CPointer, types.Integer)
 compiles_to(splat, lambda b, v: broadcast(b, v[0]), vector, types.Float)
 
 
