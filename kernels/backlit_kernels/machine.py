@@ -1,7 +1,7 @@
 """The machine: runs a program over a range of samples, in one native call.
 
 A program is an int64 array of instructions ``[kernel address, length, operands ...]`` (with
-tables among them). Its four sections are a setup, run once for a range of samples, a prologue and
+tables among them). Its four sections are a setup, run before any sample of a worker, a prologue and
 an epilogue, run once a tile, and a body that is repeated between them, for one step after another.
 """
 

@@ -62,9 +62,8 @@ def as_float32(name: str, array: np.ndarray) -> np.ndarray:
 def check_samples(X: Any, input_shape: tuple[int, ...], flat: bool) -> np.ndarray:
     """Samples as contiguous float32, of shape (N, *input_shape) or, if `flat`, of that size."""
     array = real_numbers("X", X)
-    fits = array.ndim > 1 and array.shape[1:] == input_shape
-    fits = fits or (flat and array.ndim > 1 and prod(array.shape[1:]) == prod(input_shape))
-    if not fits:
+    fits = array.shape[1:] == input_shape or (flat and prod(array.shape[1:]) == prod(input_shape))
+    if array.ndim < 2 or not fits:
         wanted = f"(N, {', '.join(map(str, input_shape))})"
         if flat and len(input_shape) == 1:
             wanted += f" or (N, ...) with {input_shape[0]} values a sample"

@@ -52,7 +52,7 @@ class Worker:
         self.frame = np.zeros(frame.SIZE, np.int64)
         self.frame[frame.PARTS] = 1
         self.meeting = np.zeros(2 * CACHE_LINE, np.int64)
-        self.sections = job.program.sections
+        self.sections = job.program.sections.copy()
         for number, array in enumerate(job.ports):
             if array is not None:
                 self.frame[frame.PORTS + number] = address(array)
@@ -72,15 +72,14 @@ class Worker:
             part.stop,
             program.samples,
         )
-        # what the setup made stays in the arena
-        self.sections = np.concatenate([self.sections[1:2], self.sections[1:]])
+        self.sections[0] = self.sections[1]  # what the setup made stays in the arena
         return not self.frame[frame.INVALID]
 
     def team(self, threads: int) -> "list[Worker]":
         """This worker and others that run in step with it, on its arena."""
         workers = [self, *(copy(self) for _ in range(threads - 1))]
         for number, worker in enumerate(workers):
-            worker.frame = self.frame.copy()
+            worker.frame, worker.sections = self.frame.copy(), self.sections.copy()
             worker.frame[[frame.PART, frame.PARTS]] = number, threads
             worker.frame[frame.MEETING] = address(self.meeting)
         return workers

@@ -20,6 +20,11 @@ from backlit.lowering.products import Weights, count_pieces
 from backlit.tape import Buffer, Distance
 
 
+def by_twos(pool: MaxPool2D) -> bool:
+    """Whether a pooling's windows are 2x2, side by side, and reach into no padding."""
+    return pool.size == pool.stride == (2, 2) and not any(pool.padding)
+
+
 def pooling_of(lowering: Lowering, users: list[Node]) -> Node | None:
     """The 2x2 pooling that these users of a tensor are, or a ReLU before it, if it can be fused."""
     if len(users) == 1 and isinstance(users[0].layer, ReLU):
@@ -28,10 +33,9 @@ def pooling_of(lowering: Lowering, users: list[Node]) -> Node | None:
     if len(users) != 1 or not isinstance(users[0].layer, MaxPool2D):
         return None
     pooling, pool = users[0], users[0].layer
-    plain = pool.size == pool.stride == (2, 2) and not any(pool.padding)
     images = (lowering.graph.shapes[t][1:] for t in (pooling.inputs[0], pooling.output))
     inside = all(2 * out <= size for size, out in zip(*images, strict=True))
-    return pooling if plain and inside else None
+    return pooling if by_twos(pool) and inside else None
 
 
 def pooling_to_fuse(lowering: Lowering, node: Node) -> Node | None:

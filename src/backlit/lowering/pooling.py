@@ -11,7 +11,7 @@ from backlit.graph import Node
 from backlit.layers import AvgPool2D, GlobalAvgPool2D, MaxPool2D, ReLU
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
 from backlit.lowering.fusing import through_activation
-from backlit.lowering.pooled import choices_backward
+from backlit.lowering.pooled import by_twos, choices_backward
 from backlit.tape import Buffer
 
 
@@ -41,8 +41,7 @@ def max_operands(layer: MaxPool2D) -> dict[str, int]:
 
 def takes_pairs(lowering: Lowering, layer: MaxPool2D) -> bool:
     """Whether the kernels for 2x2 windows of single samples apply."""
-    plain = not any(layer.padding) and not layer.ceil_mode
-    return lowering.lanes == 1 and layer.size == layer.stride == (2, 2) and plain
+    return lowering.lanes == 1 and by_twos(layer) and not layer.ceil_mode
 
 
 def takes_rows(lowering: Lowering, layer: MaxPool2D) -> bool:

@@ -66,18 +66,17 @@ def settled_forward(lowering: Lowering, node: Node, pooling: Node, m: int) -> No
     def follow(ready: int) -> None:
         """Pool the rows that are there."""
         nonlocal done
-        rows = range(done, ready // 2)
-        first = 2 * done
-        operands["out"] = pooled.at(target.origin + done * target.pitch)
-        operands["height"] = len(rows)
-        if rows:
+        first, count = 2 * done, ready // 2 - done
+        if count:
+            operands["out"] = pooled.at(target.origin + done * target.pitch)
+            operands["height"] = count
             tape.emit(
                 pool_settled(lowering.lanes),
                 x=lowering.activations[x].at(source.origin + first * source.pitch),
                 y=out.at(made.origin + first % made.image[1] * made.pitch),
                 **operands,
             )
-        done = rows.stop
+        done += count
 
     winograd_forward(lowering, node, m, out, made, after, follow)
     if alone:

@@ -11,6 +11,7 @@ from math import prod
 from backlit.graph import Graph, Node
 from backlit.layers import MaxPool2D
 from backlit.lowering.fusing import rectifies
+from backlit.lowering.pooled import by_twos
 from backlit.operators import Reduce
 
 PICKS_PIXELS = (MaxPool2D, Reduce)  # of equal values, they send the gradient to some
@@ -25,8 +26,8 @@ def pooling_to_settle(graph: Graph, node: Node) -> Node | None:
     tensor = rectified(graph, node)
     users = graph.consumers(tensor)
     if len(users) == 1 and isinstance(layer := users[0].layer, MaxPool2D):
-        plain = layer.size == layer.stride == (2, 2) and not any(layer.padding)
-        if plain and not layer.ceil_mode and not picks_matter(graph, users[0].output):
+        plain = by_twos(layer) and not layer.ceil_mode
+        if plain and not picks_matter(graph, users[0].output):
             return users[0]
     return None
 
