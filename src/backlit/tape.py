@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
+from threading import Lock
 
 import numpy as np
 from backlit_kernels.compiling import compile_together
@@ -20,6 +21,8 @@ from backlit.layout import CACHE_LINE, round_up
 from backlit.placement import available_cores
 
 SECTIONS = ("setup", "prologue", "body", "epilogue")
+# One thread at a time: copies of the process that compile inherit what another one has locked.
+_linking = Lock()
 
 
 class Steps(Enum):
@@ -143,15 +146,16 @@ class Tape:
         self._drop_unread_marks()
         arena_size = self._plan_arena()
         kernels = (i.kernel for name in SECTIONS for i in self.instructions[name])
-        compile_together(kernels, available_cores())
         sections, code = [], []
         position = 0
-        for name in SECTIONS:
-            sections.append(position)
-            for instruction in self.instructions[name]:
-                words = _encode(instruction)
-                code.append(words)
-                position += len(words)
+        with _linking:
+            compile_together(kernels, available_cores())
+            for name in SECTIONS:
+                sections.append(position)
+                for instruction in self.instructions[name]:
+                    words = _encode(instruction)
+                    code.append(words)
+                    position += len(words)
         sections.append(position)
         return Program(
             np.concatenate([*code, np.zeros(1, np.int64)]),
