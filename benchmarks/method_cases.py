@@ -9,6 +9,7 @@ import numpy as np
 import backlit as bl
 
 BACKGROUND, STEPS = 10, 50
+TEST_SET = 10_000  # images, where a peer takes no more than a second or so for them
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ CASES = [
     ),
     _cnn(
         "DeepLIFT",
-        1024,
+        TEST_SET,
         _explain("deeplift"),
         _captum(peers.deeplift, GRADIENTS, 512, (30, 80)),
         copies=True,
@@ -138,19 +139,19 @@ CASES = [
     ),
     _cnn(
         "Grad-CAM",
-        1024,
+        TEST_SET,
         _explain("grad_cam"),
         _captum(peers.grad_cam, GRADIENTS, 512, (20, 60)),
     ),
     _cnn(
         "guided backprop",
-        1024,
+        TEST_SET,
         _explain("guided_backprop"),
         _captum(peers.guided_backprop, GRADIENTS, 512, (20, 60)),
     ),
     _cnn(
         "LRP, epsilon rule",
-        512,
+        TEST_SET,
         _explain("lrp", rule="epsilon", epsilon=peers.EPSILON),
         {
             "Captum": Peer(peers.lrp, GRADIENTS, 512, (20, 60)),

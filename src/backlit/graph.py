@@ -45,7 +45,8 @@ class Graph:
     Tensor 0 is the input; ``names`` says which tensor the layer of a name computes, ``several`` by
     which layers a part of the model computes more than one;
     ``outputs_are`` says what the last tensor means (see `backlit.Model`);
-    ``constants`` are those of all programs of the model, and of graphs made from this one.
+    ``constants`` are those of all programs of the model, and of graphs made from this one;
+    ``stages`` is how many the way back takes one at a time: see `backlit.lowering.checkpoints`.
     """
 
     shapes: list[Shape]
@@ -55,6 +56,7 @@ class Graph:
     several: dict[str, list[str]] = field(default_factory=dict)
     outputs_are: str = "classes"
     constants: Constants = field(default_factory=Constants, repr=False, compare=False)
+    stages: int = 1
 
     def append(self, layer: Layer, inputs: tuple[int, ...], name: str) -> int:
         """Add a node; returns its output tensor."""

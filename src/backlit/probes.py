@@ -42,6 +42,8 @@ MUCH_WORK, FEW_THREADS = 100, 4
 # by themselves, this share.
 ALONE, ALONE_LARGE = 0.2, 0.085
 MOST_REMEMBERED = 1 << 20  # bytes of arrays whose consequences are kept
+# Into how many stages the way back may cut a network to stay within a budget: see `Graph.stages`.
+STAGES = 1, 2, 3, 4, 6, 8, 12, 16
 # A tile's prologue and epilogue take about so many steps' time.
 AROUND_STEPS = 2
 
@@ -133,7 +135,7 @@ class ProgramStore:
         self.images = any(len(shape) > 1 for shape in graph.shapes)
         self.tile_lanes = choose_lanes(graph) if self.images else FEATURE_LANES
         self.large = self.images and tile_bytes(graph) > TILE_BYTES
-        self._programs: dict[tuple[Probe, int], Program] = {}
+        self._programs: dict[tuple[Probe, int, int], Program] = {}
         self._last: dict[bytes, Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -153,11 +155,21 @@ class ProgramStore:
             last = self._last = {**dict(list(last.items())[-1:]), key: make()}
         return last[key]
 
-    def program(self, probe: Probe, lanes: int) -> Program:
-        key = probe, lanes
+    def program(self, probe: Probe, lanes: int, stages: int = 1) -> Program:
+        key = probe, lanes, stages
         if key not in self._programs:
-            self._programs[key] = probe.lower(self.graph, lanes).tape.link(lanes)
+            graph = replace(self.graph, stages=stages)
+            self._programs[key] = probe.lower(graph, lanes).tape.link(lanes)
         return self._programs[key]
+
+    def small_program(self, probe: Probe, memory: int) -> Program:
+        """For single samples, in so many bytes, in as few stages as it takes; or in the least."""
+        programs = []
+        for stages in STAGES:
+            programs.append(self.program(probe, 1, stages))
+            if 4 * programs[-1].arena_size <= memory:
+                return programs[-1]
+        return min(programs, key=lambda program: program.arena_size)
 
     def run(
         self,
@@ -171,8 +183,8 @@ class ProgramStore:
     ) -> None:
         """Run a probe over `samples` samples.
 
-        `memory` bounds the arenas of all threads together, in bytes, as far as threads can be
-        spared.
+        `memory` bounds the arenas of all threads together, in bytes, as far as samples can run one
+        at a time, stages of the network be computed again, and threads be spared.
 
         Raises
         ------
@@ -187,7 +199,10 @@ class ProgramStore:
             threads = 1
         parts: list[Part] = []
         for portion in self.portions(probe, samples, repeats, threads, tile):
-            program = self.program(portion.probe, portion.lanes)
+            if memory is not None and portion.lanes == 1:
+                program = self.small_program(portion.probe, memory)
+            else:
+                program = self.program(portion.probe, portion.lanes)
             if memory is not None and not shared:
                 threads = max(1, min(threads, memory // (4 * program.arena_size)))
             job = Job(program, ports, portion.repeats)

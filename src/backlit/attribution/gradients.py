@@ -45,7 +45,9 @@ def saliency(
     out : float32 array of the shape of `X`, optional
         Where to write the result.
     memory : int, optional
-        A budget for working memory in bytes.
+        A budget for working memory in bytes: within it, fewer samples run side by side, on fewer
+        threads, and parts of the network are computed twice. A model's packed weights, and what
+        its widest layers take for one sample, are needed all the same.
 
     Returns
     -------

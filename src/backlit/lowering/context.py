@@ -14,6 +14,7 @@ from backlit_kernels.vector import NOWHERE
 from backlit.graph import Graph, Node
 from backlit.layers import Layer
 from backlit.layout import NO_BORDER
+from backlit.lowering.checkpoints import checkpoints
 from backlit.lowering.planning import plan_layouts
 from backlit.tape import Buffer, Marks, Steps, Tape
 
@@ -198,12 +199,22 @@ class Lowering:
 
         `rule` chooses how a node is passed on the way back; by default, by its derivative.
         """
+        stages = checkpoints(self.graph, self.activations) if rule is None else []
         for node in reversed(self.graph.nodes):
             if node.output == until:
                 return
             if node.output in self.gradients:
+                while stages and node.output <= stages[-1][1]:
+                    self._compute_again(*stages.pop())
                 emit = BACKWARD[type(node.layer)] if rule is None else rule(node)
                 emit(self, node)
+
+    def _compute_again(self, first: int, last: int) -> None:
+        """From a tensor to another one: what is there of the first time need not be kept."""
+        for node in self.graph.nodes:
+            if first < node.output <= last:
+                self.activations.pop(node.output, None)
+        self.forward(until=last)
 
     def store(
         self,

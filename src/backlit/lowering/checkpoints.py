@@ -1,0 +1,41 @@
+"""Checkpoints: tensors from which the way back takes a stage of the forward pass again.
+
+What the forward pass leaves for the way back is then kept for one stage of the network at a time.
+Chen, Xu, Zhang and Guestrin, "Training deep nets with sublinear memory cost", 2016.
+"""
+
+from collections.abc import Collection
+from itertools import accumulate, pairwise
+from math import prod
+
+from backlit.graph import Graph
+
+
+def checkpoints(graph: Graph, known: Collection[int]) -> list[tuple[int, int]]:
+    """The stages that are computed again: the tensor that each begins at, and its last.
+
+    A network is cut into `graph.stages` of about the same size at its bottlenecks, where these are
+    `known` as they are. The last stage is not computed again.
+    """
+    if graph.stages == 1:
+        return []
+    begin = min(known)
+    nodes = [node for node in graph.nodes if node.output > begin]
+    sizes = accumulate(prod(graph.shapes[node.output]) for node in nodes)
+    until = dict(zip((node.output for node in nodes), sizes, strict=True))
+    choices = [tensor for tensor in bottlenecks(graph) if tensor in until and tensor in known]
+    wanted = [until[graph.output] * n / graph.stages for n in range(1, graph.stages)]
+    cuts = {min(choices, key=lambda t, w=w: abs(until[t] - w)) for w in wanted if choices}
+    return list(pairwise([begin, *sorted(cuts)]))
+
+
+def bottlenecks(graph: Graph) -> list[int]:
+    """The tensors that all that comes after them is made of, but for the output."""
+    last_use = {tensor: node.output for node in graph.nodes for tensor in node.inputs}
+    found, needed = [], {0}
+    for node in graph.nodes:
+        needed = {tensor for tensor in needed if last_use.get(tensor, 0) > node.output}
+        if not needed and node.output in last_use:
+            found.append(node.output)
+        needed.add(node.output)
+    return found
