@@ -24,8 +24,12 @@ def checkpoints(graph: Graph, known: Collection[int]) -> list[tuple[int, int]]:
     sizes = accumulate(prod(graph.shapes[node.output]) for node in nodes)
     until = dict(zip((node.output for node in nodes), sizes, strict=True))
     choices = [tensor for tensor in bottlenecks(graph) if tensor in until and tensor in known]
-    wanted = [until[graph.output] * n / graph.stages for n in range(1, graph.stages)]
-    cuts = {min(choices, key=lambda t, w=w: abs(until[t] - w)) for w in wanted if choices}
+
+    def nearest(size: float) -> int:
+        return min(choices, key=lambda tensor: abs(until[tensor] - size))
+
+    stage = until[graph.output] / graph.stages
+    cuts = {nearest(stage * n) for n in range(1, graph.stages) if choices}
     return list(pairwise([begin, *sorted(cuts)]))
 
 
