@@ -92,6 +92,14 @@ def strided(rng, size, kernel, stride, padding, dilation, groups):
     return bl.Model([*layers, bl.Dense(rng.normal(size=(features, 3)))], (4, *size))
 
 
+def filtered(rng, inputs, outputs, kernel, side):
+    """Many large filters of few channels: the way back adds up long sums for few channels."""
+    weights = rng.normal(size=(outputs, inputs, kernel, kernel)) / kernel
+    layers = [bl.Conv2D(weights), bl.MaxPool2D(3, 2), bl.Flatten()]
+    features = bl.Model(layers, (inputs, side, side)).classes
+    return bl.Model([*layers, bl.Dense(rng.normal(size=(features, 3)))], (inputs, side, side))
+
+
 def models():
     yield from NETWORKS.items()
     rng = np.random.default_rng(0)
@@ -101,6 +109,9 @@ def models():
         dense = bl.Dense(rng.normal(size=(features, 3)))
         yield f"images of {channels} channels", bl.Model([*layers, dense], (2, 37, 41))
     yield "depthwise", strided(rng, (28, 28), (3, 3), (2, 2), (1, 1, 1, 1), (1, 1), 4)
+    for filters in ((2, 16, 5), (1, 20, 5), (1, 16, 7), (3, 40, 3), (1, 64, 3), (1, 128, 3)):
+        for side in (9, 14, 28):
+            yield f"filters {filters}, {side} pixels", filtered(rng, *filters, side)
     for number in range(30):
         size = tuple(int(n) for n in rng.integers(9, 40, 2))
         kernel = tuple(int(n) for n in rng.integers(1, 5, 2))

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 
 import backlit as bl
+from backlit import engine
 
 
 def grid(rng, *shape, most=3):
@@ -32,6 +33,17 @@ def assert_close(found, expected, tolerance=1e-5):
     scale = np.abs(expected).max(initial=1e-30)
     worst = np.abs(found - expected).max(initial=0)
     assert worst <= tolerance * scale, f"differs by {worst / scale:.3g} of the largest value"
+
+
+def filled_with(value, aligned=engine.aligned):
+    """Makes arenas, in place of `engine.aligned`, that hold a value until something is written."""
+
+    def fill(size):
+        memory = aligned(size)
+        memory.fill(value)
+        return memory
+
+    return fill
 
 
 def run_python(code, **environment):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 import backlit as bl
 from backlit import engine
-from tests.helpers import assert_close
+from tests.helpers import assert_close, filled_with
 from tests.reference import network
 from tests.strategies import cases
 
@@ -60,15 +60,6 @@ def test_alone_or_in_company(case):
         with mock.patch.object(engine, "aligned", filled_with(filling)):
             np.testing.assert_array_equal(case.model.logits(case.X), logits)
             np.testing.assert_array_equal(gradient(case), maps)
-
-
-def filled_with(value, aligned=engine.aligned):
-    def fill(size):
-        memory = aligned(size)
-        memory.fill(value)
-        return memory
-
-    return fill
 
 
 @pytest.mark.parametrize("score", ["logit", "log_probability", "probability", "loss"])

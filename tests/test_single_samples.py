@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 import backlit as bl
 from backlit.importers.builder import GraphBuilder
 from backlit.lowering import convolution, products
+from backlit.lowering.flat_convolution import cut_runs
 from backlit.probes import FEATURE_LANES, InputGradient, Logits
 from tests.helpers import assert_close, ending, grid
 from tests.reference import network
@@ -17,6 +18,14 @@ few = settings(
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 seeds = st.integers(0, 2**32 - 1)
+
+
+@given(positions=st.integers(1, 5000), wanted=st.integers(12, 240))
+def test_runs_of_a_flat_image_are_about_as_long(positions, wanted):
+    runs, length, last = cut_runs(positions, wanted)
+    assert (runs - 1) * length + last == positions
+    assert length <= wanted
+    assert length / 2 <= last <= 1.5 * length + 1
 
 
 def kernels_of(model, lanes=1, probe=None):

@@ -139,7 +139,7 @@ def product(rows: int, columns: int, adjacent: bool, in_turn: bool, listed: bool
         piece = -(-depth // pieces)
         width = columns * LANES
         room = rows * width
-        block_room = -(-length // columns) * room  # threads may be at other runs
+        block_room = -(-max(length, last) // columns) * room  # threads may be at other runs
         first_group, last_group, first_block, last_block = 0, groups, 0, blocks
         first_run, last_run, own = 0, runs, partial
         if groups >= team[PARTS]:

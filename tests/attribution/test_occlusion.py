@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 import backlit as bl
+from backlit import engine
 from backlit.attribution.masks import all_boxes
 from backlit.lowering import local
 from tests.attribution.networks import NETWORKS, conv, dense, fully_connected, norm, pooled, samples
 from tests.attribution.peers import assert_maps_agree, tensor, twin
-from tests.helpers import assert_close
+from tests.helpers import assert_close, filled_with
 from tests.reference import perturbation
 
 
@@ -113,6 +114,21 @@ def test_passes_of_regions_have_the_bits_of_whole_passes(make, window, monkeypat
     whole = make()
     for part, ours in zip((x, x[:1]), found, strict=True):
         np.testing.assert_array_equal(bl.occlusion(whole, part, 1, **options), ours)
+
+
+@pytest.mark.parametrize("window", [1, 4])
+def test_regions_by_winograds_method(window, rng, monkeypatch):
+    """Patches that hang over read zeros; they lie elsewhere than in the whole picture."""
+    layers = [conv(rng, 2, 16), bl.ReLU(), conv(rng, 16, 16), bl.Flatten()]
+    model = bl.Model([*layers, dense(rng, 16 * 24 * 22, 4)], (2, 28, 26))
+    x = samples(model, 18)
+    monkeypatch.setattr(engine, "aligned", filled_with(np.nan))
+    found = bl.occlusion(model, x, 1, window=window, stride=1)
+    alone = bl.occlusion(model, x[:1], 1, window=window, stride=1)
+    np.testing.assert_array_equal(alone, found[:1])
+    monkeypatch.setattr(local, "LARGEST_SHARE", 0.0)
+    whole = bl.occlusion(bl.Model(model.layers, model.input_shape), x, 1, window=window, stride=1)
+    assert_close(found, whole, 1e-4)
 
 
 def test_regions_stay_small_through_most_of_the_network():

@@ -73,6 +73,15 @@ def test_patterns_change_no_bit(rng, monkeypatch, stack, segments, batch):
     np.testing.assert_array_equal(with_patterns, explain())
 
 
+@pytest.mark.parametrize("segments", [2, 4, (4, 2)])
+def test_patterns_of_what_is_pooled_as_it_is_made(models, mnist, segments):
+    """Where segments are few, the patterns are those of a convolution before its pooling."""
+    X = mnist[0][:17]
+    together = bl.exact_shapley(models["mnist_cnn"], X, segments=segments)
+    alone = [bl.exact_shapley(models["mnist_cnn"], x[None], segments=segments) for x in X[:3]]
+    np.testing.assert_array_equal(np.concatenate(alone), together[:3])
+
+
 def test_entries_see_what_lies_in_their_windows(rng):
     layers = [convolution(rng, 2, 3, (3, 2), stride=2, padding=1), bl.ReLU(), bl.MaxPool2D(2)]
     model = network(rng, layers)

@@ -71,7 +71,7 @@ class MaskedScores:
         raise NotImplementedError
 
     def kept(self, graph: Graph) -> set[int]:
-        """Tensors of the sample itself that `forward` makes use of."""
+        """Tensors that are made use of as they are: not fused away."""
         return set()
 
     def forward(self, own: Lowering, point: Lowering) -> Callable[[], None]:
@@ -151,6 +151,9 @@ class SegmentPatterns(SegmentMasks):
 
     tensor: int = 0
     patterns: int = 0
+
+    def kept(self, graph: Graph) -> set[int]:
+        return {self.tensor}
 
     def prepare(self, own: Lowering, x: Buffer) -> Change:
         x0 = self.replacement(own)

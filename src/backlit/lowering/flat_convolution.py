@@ -60,12 +60,11 @@ def emit_convolution(
         and source.pitch == target.pitch
         and channels_cost(channels, vectors, lanes > 1) < rows_cost
     ):
-        length = min(vectors, run_length(depth))
-        runs = -(-vectors // length)
-        steps = {"runs": runs, "length": length, "last": vectors - (runs - 1) * length}
+        runs, length, last = cut_runs(vectors, run_length(depth))
+        steps = {"runs": runs, "length": length, "last": last}
+        shortest = min(length, last)
         steps |= {"x_run": length * LANES, "out_run": length * LANES}
         steps |= {"x_step": LANES, "out_step": LANES}
-        shortest = vectors
     else:
         assert lanes == LANES or (adjacent and lanes > 1), "a position must be a vector"
         steps = {"runs": height, "length": row_vectors, "last": row_vectors}
@@ -111,3 +110,13 @@ def channels_cost(channels: int, positions: int, aligned: bool = True) -> float:
 def run_length(depth: int) -> int:
     """How many positions of a flat image to take at a time, so that their patches stay near."""
     return int(np.clip(8192 // max(depth, 1), 12, 240))
+
+
+def cut_runs(positions: int, wanted: int) -> tuple[int, int, int]:
+    """Runs of about so many positions: how many, how long, and how long the last one is.
+
+    None is shorter than half the others: the register tile is as wide as the shortest lets it be.
+    """
+    length = -(-positions // -(-positions // wanted))
+    runs = max(1, int(positions / length + 0.5))
+    return runs, length, positions - (runs - 1) * length

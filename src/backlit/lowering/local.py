@@ -3,7 +3,8 @@
 Through convolutions, pooling and elementwise layers a box reaches a region that grows from layer to
 layer. While that is a small part of the tensor, each stage crops what the region is made from,
 computes it as a small picture of its own, and puts it into the unchanged activations, until the
-regions are put back. Bits are those of the whole pass: every sum has the same terms in order.
+regions are put back. Bits are those of the whole pass, as every sum has the same terms in order;
+but where Winograd's method is taken, patches lie elsewhere, and results round differently.
 """
 
 from dataclasses import dataclass
@@ -140,6 +141,7 @@ class LocalForward:
             small.tape = self.own.tape
             small.activations[0] = small.new_buffer(0)
             self.move(tensor, whole, stage.needed(regions), small, 0)
+            small.clear_border(0, small.activations[0])
             small.forward()
             tensor = stage.output
             whole = point.activations[tensor] = self.own.activations[tensor]

@@ -98,10 +98,11 @@ def emit_product(
     adjacent = steps["x_step"] == steps["out_step"] == LANES
     positions = (steps["runs"] - 1) * steps["length"] + steps["last"]
     first = 0
+    assert shortest <= min(steps["length"], steps["last"]), "a tile is wider than a run"
     for part in weights.packed(tiling(channels, shortest, aligned)):
         some = part.columns > 1 and positions >= LEAST_POSITIONS
         in_turn = pieces > 1 and groups == 1 and some
-        tiles = -(-steps["length"] // part.columns)  # no run is longer
+        tiles = -(-max(steps["length"], steps["last"]) // part.columns)
         partial = PARTIALS * part.channels * tiles * part.columns * LANES if in_turn else 0
         lowering.tape.emit(
             product(part.rows, part.columns, adjacent, in_turn, terms is not None),
