@@ -16,27 +16,13 @@ from backlit_kernels.vector import LANES
 import backlit as bl
 from backlit import engine, probes, tape
 from backlit.layout import CACHE_LINE
+from tests.attribution.random_networks import METHODS, network, options
 from tests.every_layer import NETWORKS
 from tests.test_teams import images
 
 PAGE = mmap.PAGESIZE // 4  # floats
 NO_ACCESS = 0
 SIDES = ("before", "behind")
-METHODS = {
-    "saliency": {},
-    "lrp": {"rule": "epsilon_plus"},
-    "deeplift": {},
-    "smoothgrad": {"samples": 2},
-    "integrated_gradients": {"steps": 2},
-    "expected_gradients": {"samples": 2},
-    "guided_integrated_gradients": {"steps": 2},
-    "blur_integrated_gradients": {"steps": 2},
-    "occlusion": {"window": 2},
-    "lime": {"segments": 2, "samples": 2 * LANES * 8},
-    "grad_cam": {},
-    "full_grad": {},
-}
-
 memory = ctypes.CDLL(None, use_errno=True)
 memory.mmap.restype = ctypes.c_void_p
 memory.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
@@ -112,6 +98,8 @@ def models():
     for filters in ((2, 16, 5), (1, 20, 5), (1, 16, 7), (3, 40, 3), (1, 64, 3), (1, 128, 3)):
         for side in (9, 14, 28):
             yield f"filters {filters}, {side} pixels", filtered(rng, *filters, side)
+    for seed in range(20):
+        yield f"network {seed}", network(np.random.default_rng(seed))
     for number in range(30):
         size = tuple(int(n) for n in rng.integers(9, 40, 2))
         kernel = tuple(int(n) for n in rng.integers(1, 5, 2))
@@ -127,11 +115,11 @@ def run(name, model, methods):
     rng = np.random.default_rng(1)
     for count in (1, LANES, LANES + 1):
         X = rng.uniform(0.1, 1, (count, *model.input_shape)).astype(np.float32)
-        for method, options in methods.items():
+        for method in methods:
             print(f"{name}, {count} samples, {method}", file=sys.stderr, flush=True)
-            background = {"background": X[:1]} if method == "expected_gradients" else {}
+            own = options(rng, method, X)
             for threads in (1, 2):
-                getattr(bl, method)(model, X, 0, threads=threads, **options, **background)
+                getattr(bl, method)(model, X, 0, threads=threads, **own)
 
 
 def main(side):
@@ -140,8 +128,8 @@ def main(side):
     engine.aligned = guarded
     probes.TEAM_WORK = 0
     for name, model in models():
-        every = name.startswith("images")
-        run(name, model, METHODS if every else {"saliency": {}})
+        every = name.startswith(("images", "network"))
+        run(name, model, METHODS if every else ["gradient"])
 
 
 if __name__ == "__main__":
