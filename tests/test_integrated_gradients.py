@@ -112,8 +112,10 @@ def test_tolerance(models, mnist):
     found, delta = bl.integrated_gradients(model, X, steps=10, tolerance=0.02, return_delta=True)
     assert np.abs(before).max() > 0.02 >= np.abs(delta).max()
     np.testing.assert_allclose(bl.completeness_gap(model, X, found), delta, atol=1e-4)
-    with pytest.warns(RuntimeWarning, match="did not converge to 1e-09 within 4096 steps for"):
+    message = "did not converge to 1e-09 within 4096 steps for"
+    with pytest.warns(RuntimeWarning, match=message) as caught:
         bl.integrated_gradients(model, X[:2], tolerance=1e-9)
+    assert caught[0].filename == __file__
 
 
 def test_paper_example():

@@ -126,6 +126,8 @@ def test_refused(tmp_path, model):
             bl.load(tmp_path / f"{name}.npz")
     with pytest.raises(FileNotFoundError):
         bl.load(tmp_path / "none.npz")
+    with pytest.raises(ValueError, match=r"its own framework.* to from_torch"):
+        bl.load(tmp_path / "net.pt")
     with pytest.raises(ValueError, match=r"path must end in \.npz or \.onnx, got"):
         bl.save(model, tmp_path / "m.pkl")
     with pytest.raises(TypeError, match="model must be a Model, not dict"):

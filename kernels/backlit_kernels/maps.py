@@ -275,12 +275,12 @@ def keep_values(load: Any, store: Any, width: int) -> Any:
 @for_lanes
 def relative_falls(load: Any, store: Any, width: int) -> Any:
     def relative_falls(arena: Any, x: int, whole: int, out: int, channels: int, lanes: int) -> None:
-        """(whole - x) / whole; 0 where the whole is 0. `whole` is lane values."""
+        """(whole - x) / whole; 0 where the whole's square is 0. `whole` is lane values."""
         zero = splat(0.0)
         for c in range(channels):
             for i in range(0, lanes, width):
                 full = load(arena, whole + i)
                 fall = (full - load(arena, x + c * lanes + i)) / full
-                store(arena, out + c * lanes + i, select(full == zero, zero, fall))
+                store(arena, out + c * lanes + i, select(full * full == zero, zero, fall))
 
     return relative_falls

@@ -3,6 +3,7 @@
 import json
 from dataclasses import fields, is_dataclass
 from os import PathLike
+from os.path import splitext
 from typing import Any
 
 import numpy as np
@@ -48,14 +49,14 @@ def save(model: Model, path: str | PathLike[str], *, half: bool = False) -> None
     """
     if not isinstance(model, Model):
         raise TypeError(f"model must be a Model, not {type(model).__name__}")
-    if str(path).endswith(".onnx"):
+    if str(path).lower().endswith(".onnx"):
         if half:
             raise ValueError("half must be False for an .onnx file, which holds float32")
         from backlit.exporters.onnx import save_onnx
 
         save_onnx(model, path)
         return
-    if not str(path).endswith(".npz"):
+    if not str(path).lower().endswith(".npz"):
         raise ValueError(f"path must end in .npz or .onnx, got {str(path)!r}")
     arrays: dict[str, np.ndarray] = {}
     description: dict[str, Any] = {
@@ -84,6 +85,14 @@ def save(model: Model, path: str | PathLike[str], *, half: bool = False) -> None
         np.savez_compressed(file, description=text, **arrays)  # type: ignore[arg-type]
 
 
+# Who takes what the owner of such files makes of them
+OF_OTHERS = {
+    **dict.fromkeys((".pt", ".pth", ".pt2"), "from_torch"),
+    **dict.fromkeys((".keras", ".h5"), "from_keras"),
+    **dict.fromkeys((".joblib", ".pkl", ".pickle"), "from_sklearn"),
+}
+
+
 def load(path: Any, **options: Any) -> Model:
     """Load a model that `save` wrote, or one in ONNX.
 
@@ -93,7 +102,7 @@ def load(path: Any, **options: Any) -> Model:
         A file of `save`; or an ONNX file whose name ends in ``.onnx``, its bytes, or what the
         package `onnx` made of it (``pip install 'backlit[onnx]'``).
     **options
-        For ONNX: `output`, `constants`, `input_shape`, `name` and `outputs`; see
+        For ONNX: `output`, `constants`, `input_shape`, `name`, `outputs` and `channels_last`; see
         `backlit.importers.onnx.load_onnx`.
 
     Raises
@@ -117,6 +126,11 @@ def load(path: Any, **options: Any) -> Model:
         )
     if options:
         raise TypeError(f"{sorted(options)} are options for ONNX models only")
+    if importer := OF_OTHERS.get(splitext(path)[1].lower()):
+        raise ValueError(
+            f"path must be a model saved by backlit or in ONNX, got {str(path)!r}: load it with "
+            f"its own framework, and give what that returns to {importer}"
+        )
     try:
         file = np.load(path, allow_pickle=False)
         if isinstance(file, np.ndarray):

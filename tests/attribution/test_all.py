@@ -86,6 +86,9 @@ def test_names_people_know():
         "DeepLiftShap": "deeplift_shap",
         "guided backprop": "guided_backprop",
         "SmoothGrad": "smoothgrad",
+        "vanilla gradients": "saliency",
+        "LayerGradCam": "grad_cam",
+        "GradientExplainer": "expected_gradients",
         "layer-wise relevance propagation": "lrp",
     }.items():
         assert find_method(known) is getattr(bl, name)

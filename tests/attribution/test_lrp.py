@@ -5,6 +5,7 @@ import pytest
 
 import backlit as bl
 from backlit.attribution.lrp import NAMES, choose_rules
+from backlit.importers.builder import GraphBuilder
 from backlit.layers import ConvTranspose2D
 from tests.attribution.networks import NETWORKS, conv, dense, norm, samples
 from tests.attribution.peers import assert_maps_agree, tensor, twin
@@ -147,6 +148,27 @@ def test_rules_by_layer():
     assert_close(found, reference.lrp(model, X, rules, 1, epsilon=0.1), 1e-4)
 
 
+def test_rules_by_index_of_named_layers(rng):
+    """An index is that of `model.layers`, whatever layers are called."""
+    b = GraphBuilder((2, 6, 5))
+    x = b.input
+    for name, layer in (("3", conv(rng, 2, 3)), ("act", bl.ReLU()), ("0", conv(rng, 3, 4))):
+        b.label = name
+        x = b.append(layer, x)
+    b.label = "last"
+    model = b.finish(b.append(dense(rng, 4 * 2, 3), b.append(bl.Flatten(), x)))
+    X = rng.normal(size=(3, 2, 6, 5))
+    first, other = (
+        bl.lrp(model, X, 1, rule={"3": "gamma"}),
+        bl.lrp(model, X, 1, rule={"0": "gamma"}),
+    )
+    np.testing.assert_array_equal(bl.lrp(model, X, 1, rule={0: "gamma"}), first)
+    np.testing.assert_array_equal(bl.lrp(model, X, 1, rule={np.int64(2): "gamma"}), other)
+    assert (first != other).any()
+    with pytest.raises(ValueError, match="rule names layer 'act'"):
+        bl.lrp(model, X, 1, rule={1: "gamma"})
+
+
 def test_rules_by_part():
     """A part's rule is that of the layers in it, unless they have one of their own."""
     model = every_kind()
@@ -275,7 +297,7 @@ def test_arguments_are_checked():
     X = samples(model, 2)
     with pytest.raises(ValueError, match=r"rule must be one of epsilon.* got 'zebra'"):
         bl.lrp(model, X, rule="zebra")
-    with pytest.raises(TypeError, match="rule must be a name or a dict"):
+    with pytest.raises(TypeError, match="rule must be a name, or a dict"):
         bl.lrp(model, X, rule=3)
     with pytest.raises(ValueError, match="rule names layer 1, which is none of"):
         bl.lrp(model, X, rule={1: "gamma"})

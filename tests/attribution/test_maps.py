@@ -44,6 +44,19 @@ def test_channel_maps_equal_their_formulas(problem, name, layer, score):
     assert_maps_agree(getattr(bl, name)(model, x, target, **options), expected[:, None], 1e-3)
 
 
+@pytest.mark.parametrize("logit", [-80, -90, -100])
+def test_falls_of_next_to_nothing_count_as_none(logit):
+    """Probabilities whose reciprocals are beyond float32; without the first channel, a half."""
+    weights = np.array([[logit / 2, 0]] * 2 + [[0, 0]] * 2)
+    layers = [bl.Conv2D(np.ones((2, 1, 1, 1))), bl.Flatten(), bl.Dense(weights)]
+    model = bl.Model(layers, (1, 1, 2))
+    X = np.ones((17, 1, 1, 2))
+    X[1:, :, :, 0] = np.linspace(0, 1, 16).reshape(16, 1, 1)
+    X[:, :, :, 1] = 2 - X[:, :, :, 0]
+    options = {"score": "probability", "layer": 0, "relu": False}
+    assert np.isfinite(bl.ablation_cam(model, X, 0, **options)).all()
+
+
 @pytest.mark.parametrize("layer", LAYERS)
 def test_eigen_cam_is_the_first_principal_component(problem, layer):
     model, x, target = problem

@@ -115,6 +115,14 @@ def test_transposed_convolutions_see_images(rng):
         model.logits(rng.normal(size=(2, 4, 5, 3)))
 
 
+@pytest.mark.parametrize("method", [bl.lime, bl.kernel_shap, bl.shapley_sampling])
+def test_details_of_no_samples(model, X, method):
+    details = [method(model, X[:n], 0, segments=2, return_details=True)[1] for n in (0, 2)]
+    assert details[0].keys() == details[1].keys()
+    for name, values in details[1].items():
+        assert details[0][name].shape == (0, *values.shape[1:])
+
+
 @pytest.mark.parametrize(
     ("method", "options", "error", "message"),
     [
@@ -127,6 +135,11 @@ def test_transposed_convolutions_see_images(rng):
         (bl.lime, {"per_segment": "no"}, TypeError, "per_segment must be True or False"),
         (bl.grad_cam, {"relu": 0}, TypeError, "relu must be True or False"),
         (bl.deeplift, {"rule": ["rescale"]}, ValueError, "rule must be one of"),
+        (bl.integrated_gradients, {"steps": "all"}, ValueError, "an int or 'exact', got 'all'"),
+        (bl.kernel_shap, {"samples": "all"}, ValueError, "an int or 'exact', got 'all'"),
+        (bl.blur_integrated_gradients, {"max_sigma": 1e9}, ValueError, "at most 100000"),
+        (bl.lrp, {"low": 2, "high": 1}, ValueError, "low must not exceed high, got 2 and 1"),
+        (bl.lrp, {"rule": 3}, TypeError, "rule must be a name, or a dict of names"),
     ],
 )
 def test_refuses(model, X, method, options, error, message):

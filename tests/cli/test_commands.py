@@ -232,6 +232,8 @@ def test_lists_and_words_as_options(tmp_path, capsys):
     assert run(capsys, *words, "occlusion", "--window", "[4, 2]")[0] == 0
     expected = bl.occlusion(bl.models.mnist_cnn(), X, window=(4, 2))
     np.testing.assert_array_equal(np.load(out), expected)
+    assert run(capsys, *words, "occlusion", "--window=4,2")[0] == 0
+    np.testing.assert_array_equal(np.load(out), expected)
     assert run(capsys, *words, "Grad-CAM++", "--relu", "no")[0] == 0
     expected = bl.grad_cam_plus_plus(bl.models.mnist_cnn(), X, relu=False)
     np.testing.assert_array_equal(np.load(out), expected)

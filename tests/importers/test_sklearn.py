@@ -13,16 +13,29 @@ from tests.reference.network import central_differences
 pytest.importorskip("sklearn")
 
 from sklearn.base import BaseEstimator
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_selection import SelectKBest, VarianceThreshold
 from sklearn.linear_model import (
+    BayesianRidge,
     ElasticNet,
+    ElasticNetCV,
+    HuberRegressor,
     Lasso,
+    LassoCV,
     LinearRegression,
     LogisticRegression,
     LogisticRegressionCV,
+    Perceptron,
     Ridge,
+    RidgeClassifier,
+    RidgeClassifierCV,
+    RidgeCV,
+    SGDClassifier,
+    SGDRegressor,
 )
+from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
@@ -158,6 +171,20 @@ LINEAR = {
     "least squares": (LinearRegression(), "value"),
     "least squares, several": (LinearRegression(fit_intercept=False), "values"),
     "ridge": (Ridge(), "value"),
+    "ridge, cross-validated": (RidgeCV(), "values"),
+    "ridge, two classes": (RidgeClassifier(), "binary"),
+    "ridge, more classes": (RidgeClassifierCV(), "classes"),
+    "stochastic, two classes": (SGDClassifier(random_state=0), "binary"),
+    "stochastic, more classes": (SGDClassifier(random_state=0), "classes"),
+    "stochastic, regression": (SGDRegressor(random_state=0), "value"),
+    "perceptron": (Perceptron(random_state=0), "classes"),
+    "discriminant, two classes": (LinearDiscriminantAnalysis(), "binary"),
+    "discriminant, more classes": (LinearDiscriminantAnalysis(), "classes"),
+    "bayesian": (BayesianRidge(), "value"),
+    "huber": (HuberRegressor(), "value"),
+    "lasso, cross-validated": (LassoCV(cv=3), "value"),
+    "elastic net, cross-validated": (ElasticNetCV(cv=3), "value"),
+    "searched": (GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}), "classes"),
     "ridge, several": (Ridge(), "values"),
     "lasso": (Lasso(alpha=0.1), "values"),
     "elastic net": (ElasticNet(alpha=0.1), "value"),
@@ -193,6 +220,9 @@ BEFORE = {
     "robust, no size": [RobustScaler(with_scaling=False)],
     "components": [PCA(3)],
     "components, white": [StandardScaler(), PCA(4, whiten=True)],
+    "components, in batches": [IncrementalPCA(3)],
+    "components, not centred": [TruncatedSVD(4)],
+    "some features": [VarianceThreshold(0.1), SelectKBest(lambda X, y: X.var(axis=0), k=2)],
     "one after the other": [MinMaxScaler(), PCA(), RobustScaler(), PCA(2), StandardScaler()],
     "in another": [
         Pipeline([("a", StandardScaler()), ("b", make_pipeline(PCA(3)))]),

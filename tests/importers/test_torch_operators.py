@@ -94,6 +94,10 @@ ACTIVATIONS = {
     "clamp": lambda x: x.clamp(-0.4, 0.5),
     "clamp from below": lambda x: x.clamp(min=0),
     "clamp by arrays": lambda x: torch.clamp(x, max=constant(4, 1, 1)),
+    "rrelu": nn.RReLU(),
+    "hardshrink": F.hardshrink,
+    "exp2": torch.exp2,
+    "expm1": torch.expm1,
     "abs": torch.abs,
     "erf": torch.erf,
     "exp": torch.exp,
@@ -106,12 +110,18 @@ POSITIVE = {
     "sqrt": torch.sqrt,
     "rsqrt": torch.rsqrt,
     "log": torch.log,
+    "log1p": torch.log1p,
+    "log2": torch.log2,
+    "log10": torch.log10,
     "reciprocal": torch.reciprocal,
     "power": lambda x: x**1.7,
     "constant to a power": lambda x: 2.0**x,
     "division": lambda x: 3 / x + x / 7,
     "norm": lambda x: F.normalize(x, dim=1),
     "norm, absolute": lambda x: x.norm(p=1, dim=(2, 3)),
+    "norm, cubic": lambda x: torch.linalg.vector_norm(x, 3, (1, 2)),
+    "norm, largest": lambda x: x.norm(p=torch.inf, dim=(2, 3)),
+    "norm, smallest": lambda x: x.norm(p=-torch.inf, dim=1),
 }
 ARITHMETIC = {
     "channels' constant": lambda x: x * constant(4, 1, 1) + constant(1, 4, 1, 1),
@@ -162,6 +172,7 @@ POOLING = {
     "max, its values": lambda x: F.max_pool2d(x, 2, return_indices=True),
     "average": lambda x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False),
     "average, ceil": lambda x: F.avg_pool2d(x, (2, 3), ceil_mode=True),
+    "average, another divisor": lambda x: F.avg_pool2d(x, 3, 2, 1, divisor_override=4),
     "adaptive average": lambda x: F.adaptive_avg_pool2d(x, (3, 4)),
     "adaptive average, larger": lambda x: F.adaptive_avg_pool2d(x, (9, None)),
     "adaptive average, divisible": lambda x: F.adaptive_avg_pool2d(x, (1, 3)),
@@ -175,6 +186,9 @@ POOLING = {
     "min along an axis": lambda x: x.min(1).values,
     "variance": lambda x: x.var((2, 3)),
     "deviation": lambda x: x.std(1, correction=0),
+    "variance and mean": lambda x: torch.cat(torch.var_mean(x, 1, keepdim=True), 1),
+    "deviation and mean": lambda x: torch.cat(torch.std_mean(x, (2, 3), keepdim=True), 1),
+    "running sum": lambda x: x.cumsum(2),
     "logsumexp": lambda x: x.logsumexp((1, 2)),
     "softmax along channels": lambda x: x.softmax(1) * 2,
     "softmax along columns": lambda x: F.log_softmax(x, -1) * 2,
@@ -209,6 +223,10 @@ SHAPES = {
     "roll": lambda x: x.roll((1, -2), (2, 3)),
     "repeat": lambda x: x.repeat(1, 2, 1, 3),
     "expand": lambda x: x.mean(1, keepdim=True).expand(-1, 5, -1, -1),
+    "zeros": lambda x: torch.cat([x, torch.zeros_like(x)], 1),
+    "ones": lambda x: torch.cat([x, torch.ones_like(x[:, :1]), torch.full_like(x, 2.5)], 1),
+    "zeros in a part": lambda x: write_and_read(x * 1, lambda y: y[:, 1:].zero_() + y[:, :3]),
+    "written to zeros": lambda x: shifted(x),
     "pad": lambda x: F.pad(x, (1, 2, -1, 1), value=0.5),
     "pad, reflect": lambda x: F.pad(x, (1, 2, 2, 0), mode="reflect"),
     "pad, replicate": lambda x: F.pad(x, (1, 0, 2, 0), mode="replicate"),
@@ -283,6 +301,12 @@ def set_part(x):
     return x * 2
 
 
+def shifted(x):
+    out = torch.zeros_like(x)
+    out[:, :, 1:] = x[:, :, :-1]
+    return out
+
+
 def write_and_read(x, look):
     """What another name for x holds after x has changed."""
     other = look(x, training=False) if look is F.dropout2d else look(x)
@@ -325,3 +349,39 @@ def test_sums_over_large_images_keep_their_digits(function):
     logits[:, 1].sum().backward()
     assert_close(model.logits(X), logits.detach().numpy(), 1e-6)
     assert_close(bl.gradient(model, X, 1), x.grad.numpy(), 1e-6)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x.norm(dim=1),
+        lambda x: torch.linalg.vector_norm(x, 3, dim=(2, 3)),
+        lambda x: F.normalize(x, dim=1),
+        lambda x: F.cosine_similarity(x, torch.ones_like(x), dim=1),
+        lambda x: (x - x.mean((2, 3), keepdim=True)) / (x.std((2, 3), keepdim=True) + 0.1),
+    ],
+)
+def test_roots_of_zero_have_the_derivative_zero(function):
+    """Black pixels and flat pictures."""
+
+    class Only(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last = nn.LazyLinear(3)
+
+        def forward(self, x):
+            return self.last(function(x).flatten(1))
+
+    torch.manual_seed(0)
+    module, x = Only(), torch.zeros(3, 3, 4, 5)
+    x[1, :, :2] = torch.rand(3, 2, 5)
+    x[2] = 0.5
+    module(x)
+    model = bl.from_torch(module, x)
+    x.requires_grad_()
+    module(x)[:, 1].sum().backward()
+    found = bl.gradient(model, x.detach().numpy(), 1)
+    assert np.isfinite(found).all()
+    some = np.abs(x.grad.numpy()) < 1e6  # others are made of rounding
+    np.testing.assert_allclose(found[some], x.grad.numpy()[some], rtol=1e-4, atol=1e-5)
+    assert np.isfinite(bl.deeplift(model, x.detach().numpy(), 1)).all()

@@ -16,7 +16,7 @@ def test_all_unsupported_operators_are_listed():
         def __init__(self):
             super().__init__()
             self.first = Function(torch.sin)
-            self.second = Function(lambda x: x.cumsum(1))
+            self.second = Function(lambda x: x.cumprod(1).round())
 
         def forward(self, x):
             return self.first(x) + self.second(x)
@@ -24,7 +24,8 @@ def test_all_unsupported_operators_are_listed():
     with pytest.raises(ValueError, match="cannot be imported") as caught:
         bl.from_torch(Odd(), torch.zeros(1, 6))
     assert "aten.sin.default at first.sin" in str(caught.value)
-    assert "aten.cumsum.default at second.cumsum" in str(caught.value)
+    assert "aten.cumprod.default at second.cumprod" in str(caught.value)
+    assert "aten.round.default at second.round" in str(caught.value)  # of what is not computed
 
 
 VOLUME = r": samples of shape \(2, 4, 4, 4\), with 3 axes beside the channels"
@@ -84,6 +85,14 @@ logging.getLogger("torch.export").error("theirs")
     assert "always_classified is unsupported" in run_python(code, TORCH_LOGS="+export").stderr
 
 
+LSTM, GRU = (kind(6, 4, batch_first=True) for kind in (nn.LSTM, nn.GRU))
+
+
+def without_gradient(function):
+    with torch.no_grad():
+        return function()
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [
@@ -95,6 +104,10 @@ logging.getLogger("torch.export").error("theirs")
         (lambda x: x.reshape(1, -1), "output's samples"),
         (lambda x: x.T, "output's samples"),
         (lambda x: x * x.detach(), "stopping the gradient"),
+        (lambda x: x * without_gradient(lambda: x.tanh()), "stopping the gradient"),
+        (lambda x: LSTM(x[:, None])[0], "lstm.* a recurrent layer"),
+        (lambda x: GRU(x[:, None])[0], "gru.* a recurrent layer"),
+        (lambda x: torch.cond(x.sum() > 0, torch.relu, torch.tanh, (x,)), "cond at cond"),
         (lambda x: F.dropout(x, 0.5, training=True), "dropout that is on"),
         (lambda x: x + torch.rand(6), "random numbers"),
         (lambda x: F.linear(x, x), "weight that depends on the input"),

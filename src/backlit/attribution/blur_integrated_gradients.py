@@ -27,6 +27,7 @@ from backlit.segments import Shape3, image_shape
 from backlit.tape import Buffer
 
 LEVELS, HALF = FIRST_FREE_PORT, FIRST_FREE_PORT + 1
+LARGEST_SIGMA = 100_000
 TRUNCATE = 4.0  # standard deviations
 
 
@@ -152,8 +153,8 @@ def blur_integrated_gradients(
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
     steps = whole("steps", steps, 1)
-    if number("max_sigma", max_sigma) <= 0:
-        raise ValueError(f"max_sigma must be positive, got {max_sigma}")
+    if not 0 < number("max_sigma", max_sigma) <= LARGEST_SIGMA:
+        raise ValueError(f"max_sigma must be positive, at most {LARGEST_SIGMA}, got {max_sigma}")
     if call.samples.ndim < 3:
         raise ValueError(
             f"X must hold images to be blurred, (N, ..., height, width), got {call.samples.shape}"

@@ -43,6 +43,11 @@ def explain_segments(
     most = int(segments.counts.max(initial=0))
     result = call.result(samples, most) if per_segment else call.result()
     details: dict[str, np.ndarray] = {}
+    if not samples:
+        masks, fold = plan(max(most, 1))
+        found = fold(np.zeros(len(masks)), 0.0)
+        del found["values"]
+        return result, {name: np.zeros((0, *np.shape(value))) for name, value in found.items()}
     groups = [(count, members, plan) for count, members in segments.groups(samples)]
     if apart is not None:
         groups = [

@@ -14,7 +14,7 @@ def find_layer(model: Model, layer: Any) -> tuple[ProgramStore, int]:
     A batch normalisation that is folded into the layer before it stays apart where the output of
     that layer is wanted.
     """
-    name = _name(model, layer)
+    name = layer_name(model, layer)
     for programs in (model._programs, model._unfolded):
         if name in programs.graph.names:
             return programs, programs.graph.names[name]
@@ -41,7 +41,8 @@ def find_image_layer(model: Model, layer: Any) -> tuple[ProgramStore, int]:
     return programs, tensor
 
 
-def _name(model: Model, layer: Any) -> str:
+def layer_name(model: Model, layer: Any) -> str:
+    """The name of the node that a layer, by its index or a name, ends with."""
     count = len(model._layer_names)
     if isinstance(layer, int | np.integer) and not isinstance(layer, bool):
         if not -count <= layer < count:

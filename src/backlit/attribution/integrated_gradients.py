@@ -147,7 +147,8 @@ def integrated_gradients(
     steps : int or "exact"
         Points on the path. "exact", for piecewise-linear networks and the logit, finds the
         breakpoints along the path instead and integrates without discretisation error (see
-        `backlit.attribution.exact_path`); `rule` and `tolerance` have no part in it then.
+        `backlit.attribution.exact_path`); `rule` and `tolerance` have no part in it then. It
+        takes some twenty gradients for each breakpoint, of which wide networks have thousands.
     rule : {"gauss_legendre", "trapezoid", "riemann_left", "riemann_right", "riemann_middle"}
         The quadrature. All are the textbook rules, with weights that add up to 1 (Captum's
         trapezoid differs). Along a path the gradient of a ReLU network jumps; Gauss-Legendre is
@@ -177,6 +178,8 @@ def integrated_gradients(
         check_piecewise_linear(model._programs.graph)
         if score != "logit":
             raise ValueError(f"score must be 'logit' with steps='exact', got {score!r}")
+    if isinstance(steps, str) and not exact:
+        raise ValueError(f"steps must be an int or 'exact', got {steps!r}")
     count = 1 if exact else whole("steps", steps, 1)
     if tolerance is not None and number("tolerance", tolerance) <= 0:
         raise ValueError(f"tolerance must be positive, got {tolerance}")
@@ -200,7 +203,7 @@ def integrated_gradients(
                 f"{open_.size} of {len(delta)} samples; the largest delta is "
                 f"{np.abs(delta).max():.3g}",
                 RuntimeWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
             break
         count = min(2 * count, MOST_STEPS)

@@ -103,6 +103,8 @@ def kernel_shap(
     call = Call(model, X, target, score, threads, progress, out, memory)
     parts = check_segments(segments, call.samples)
     base = check_baseline(baseline, call.samples, model.input_shape)
+    if isinstance(samples, str) and samples != "exact":
+        raise ValueError(f"samples must be an int or 'exact', got {samples!r}")
     if samples != "exact":
         samples = whole("samples", samples, 1)
     key = check_seed(seed)

@@ -27,6 +27,7 @@ from backlit_kernels.scores import LOGIT
 from backlit.arguments import as_float32, finite_numbers
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.attribution.inner import layer_name
 from backlit.graph import Graph, Node, pool_first
 from backlit.layers import Conv2D, ConvTranspose2D, Dense
 from backlit.layers.base import number
@@ -202,7 +203,12 @@ def lrp(
             raise ValueError(f"{name} must not be negative, got {value}")
     bounds = [_bound(n, v, call.samples.shape[1:]) for n, v in (("low", low), ("high", high))]
     if (bounds[0] > bounds[1]).any():
-        raise ValueError("low must not exceed high")
+        raise ValueError(f"low must not exceed high, got {low} and {high}")
+    if isinstance(rule, Mapping):
+        rule = {
+            key if isinstance(key, str) else layer_name(model, key): name
+            for key, name in rule.items()
+        }
     rules = tuple(choose_rules(model._programs.graph, rule).items())
     nonnegative = bool(call.samples.min(initial=0.0) >= 0)
     result = call.result()
@@ -242,10 +248,13 @@ def choose_rules(graph: Graph, rule: Any) -> dict[str, str]:
 
 
 def _find(name: Any, names: Any) -> str:
-    """A rule or composite by its name, whatever its case and underscores."""
+    """A rule or composite by its name, whatever its case, underscores and dashes."""
     if not isinstance(name, str):
-        raise TypeError(f"rule must be a name or a dict of names, not {type(name).__name__}")
-    plain = name.replace("_", "").lower()
+        raise TypeError(
+            "rule must be a name, or a dict of names by layers' indices or names, not "
+            f"{type(name).__name__}"
+        )
+    plain = name.replace("_", "").replace("-", "").lower()
     for known in names:
         if known.replace("_", "") == plain:
             return str(known)

@@ -10,6 +10,7 @@ left: over all contexts made of siblings on the way from the root to the segment
 with v(T) = score(x with the segments outside T replaced by the baseline).
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def partition_shap(
     count = int(parts.counts[0])
     if count > MOST_SEGMENTS:
         raise ValueError(f"segments must be at most {MOST_SEGMENTS}, got {count}")
-    places = centres(parts.maps[0], count)
+    places = tuple(map(tuple, centres(parts.maps[0], count).tolist()))
     return explain_segments(call, parts, lambda count: owen_plan(places), base, per_segment)[0]
 
 
@@ -104,11 +105,12 @@ def siblings(places: np.ndarray) -> list[list[np.ndarray]]:
     return found
 
 
-def owen_plan(places: np.ndarray) -> tuple[np.ndarray, Fold]:
+@lru_cache(maxsize=4)
+def owen_plan(places: tuple[tuple[float, ...], ...]) -> tuple[np.ndarray, Fold]:
     """All coalitions that the hierarchy needs, each once, and the mean of what segments add."""
     count = len(places)
     kept, owners, signs = [], [], []
-    for segment, others in enumerate(siblings(places)):
+    for segment, others in enumerate(siblings(np.array(places))):
         contexts = np.zeros((2 ** len(others), count), bool)
         for level, members in enumerate(others):
             present = np.arange(len(contexts)) >> level & 1 == 1

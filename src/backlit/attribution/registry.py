@@ -27,7 +27,9 @@ METHODS: dict[str, Entry] = {
         "deeplift", ("deep_lift", "rescale"), "differences from a baseline times their multipliers"
     ),
     "deeplift_shap": Entry(
-        "deeplift", ("deep_lift_shap", "deepshap"), "DeepLIFT averaged over a background set"
+        "deeplift",
+        ("deep_lift_shap", "deepshap", "deep_explainer"),
+        "DeepLIFT averaged over a background set",
     ),
     "eigen_cam": Entry("eigen_cam", (), "first principal component of a layer's activations"),
     "exact_shapley": Entry(
@@ -35,7 +37,7 @@ METHODS: dict[str, Entry] = {
     ),
     "expected_gradients": Entry(
         "expected_gradients",
-        ("gradient_shap", "eg"),
+        ("gradient_shap", "gradient_explainer", "eg"),
         "integrated gradients averaged over a background, by sampling",
     ),
     "feature_ablation": Entry(
@@ -48,15 +50,17 @@ METHODS: dict[str, Entry] = {
         "full_grad", ("full_gradient",), "input times gradient and all bias gradients, as one map"
     ),
     "grad_cam": Entry(
-        "cam", ("gradient_cam",), "a layer's channels, weighted by their mean gradient"
+        "cam",
+        ("gradient_cam", "layer_grad_cam"),
+        "a layer's channels, weighted by their mean gradient",
     ),
     "grad_cam_plus_plus": Entry(
         "cam", ("grad_cam_pp",), "Grad-CAM with positive gradients weighted pixel by pixel"
     ),
-    "gradient": Entry("gradients", ("grad",), "signed gradient of the score"),
+    "gradient": Entry("gradients", ("gradients", "grad"), "signed gradient of the score"),
     "guided_backprop": Entry(
         "relu_rules",
-        ("guided_backpropagation", "guided"),
+        ("guided_backpropagation", "guided", "gbp"),
         "gradient through active ReLUs, rectified at each",
     ),
     "guided_integrated_gradients": Entry(
@@ -74,7 +78,9 @@ METHODS: dict[str, Entry] = {
         "integrated_gradients", ("ig",), "gradients integrated along the path from a baseline"
     ),
     "kernel_shap": Entry(
-        "kernel_shap", ("shap",), "Shapley values of segments, by regression on coalitions"
+        "kernel_shap",
+        ("shap", "kernel_explainer"),
+        "Shapley values of segments, by regression on coalitions",
     ),
     "layer_cam": Entry("cam", (), "a layer's positive gradient times activation, over channels"),
     "lime": Entry("lime", (), "coefficients of a linear model around the sample"),
@@ -87,10 +93,16 @@ METHODS: dict[str, Entry] = {
         "occlusion", ("sliding_window",), "fall of the score when a window is covered"
     ),
     "partition_shap": Entry(
-        "partition_shap", ("owen", "owen_values"), "Owen values: Shapley values in a hierarchy"
+        "partition_shap",
+        ("owen", "owen_values", "partition_explainer"),
+        "Owen values: Shapley values in a hierarchy",
     ),
     "rise": Entry("rise", (), "mean of random masks, weighted by the scores under them"),
-    "saliency": Entry("gradients", ("vanilla",), "magnitude of the gradient"),
+    "saliency": Entry(
+        "gradients",
+        ("vanilla", "vanilla_gradient", "vanilla_gradients"),
+        "magnitude of the gradient",
+    ),
     "score_cam": Entry(
         "channel_cam", (), "a layer's channels, weighted by the score each lets through"
     ),
@@ -100,7 +112,7 @@ METHODS: dict[str, Entry] = {
         "Shapley values of segments, by sampling orders of joining",
     ),
     "smoothgrad": Entry(
-        "smoothgrad", ("smooth_grad", "noise_tunnel"), "gradients at noisy copies, averaged"
+        "smoothgrad", ("smooth_grad", "noise_tunnel", "sg"), "gradients at noisy copies, averaged"
     ),
     "xgrad_cam": Entry(
         "cam",

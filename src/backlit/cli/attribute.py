@@ -29,7 +29,7 @@ def command(
     """Explain each sample by a method and write the maps as one array.
 
     MODEL and DATA are as for `backlit saliency`. A method's own arguments are options too:
-    --steps 100, --baseline 0.5, --rule epsilon; `backlit methods` lists the methods. Arrays
+    --steps 100, --window 3,3, --rule epsilon; `backlit methods` lists the methods. Arrays
     (backgrounds, segments, baselines) are given as paths of .npy files.
     """
     check_place(out, ".npy", ".npz")
@@ -56,7 +56,7 @@ def own_options(words: list[str], function: Any) -> dict[str, Any]:
             raise click.UsageError(f"{function.__name__} has no option {word!r}; it takes {names}")
         if not joined:
             if not remaining:
-                raise click.UsageError(f"option --{name} needs a value")
+                raise click.UsageError(f"option {word} needs a value")
             value = remaining.pop(0)
         result[name] = parsed(value)
     for name, parameter in known.items():
@@ -71,7 +71,7 @@ def parsed(value: str) -> Any:
     if value.lower() in WORDS:
         return WORDS[value.lower()]
     try:
-        found = json.loads(value)
+        found = json.loads(f"[{value}]" if "," in value and "[" not in value else value)
     except json.JSONDecodeError:
         return value
     return tuple(found) if isinstance(found, list) else found

@@ -30,10 +30,13 @@ def from_sklearn(estimator: Any, *, name: str | None = None) -> Model:
     Parameters
     ----------
     estimator : fitted scikit-learn estimator, or Pipeline of such
-        MLPClassifier, MLPRegressor, LogisticRegression, LogisticRegressionCV, LinearSVC,
-        LinearSVR, LinearRegression, Ridge, Lasso or ElasticNet; before it, in a pipeline (also one
-        in another), any number of StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler and
-        PCA.
+        MLPClassifier, MLPRegressor, or a linear model: LogisticRegression, LinearSVC,
+        SGDClassifier, Perceptron, RidgeClassifier, LinearDiscriminantAnalysis; LinearRegression,
+        Ridge, Lasso, ElasticNet, BayesianRidge, HuberRegressor, SGDRegressor, LinearSVR; and those
+        of them with CV behind their names. Before it, in a pipeline (also one in another), any
+        number of StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, PCA, IncrementalPCA,
+        TruncatedSVD, VarianceThreshold and SelectKBest. A GridSearchCV or RandomizedSearchCV
+        stands for its best estimator.
     name : str, optional
         What to call the model in pictures and tables.
 
@@ -43,10 +46,10 @@ def from_sklearn(estimator: Any, *, name: str | None = None) -> Model:
         Of samples as given to the pipeline's first step. Class k is ``estimator.classes_[k]``.
         Outputs (see `backlit.Model`) are "binary" for two classes, "classes" for more, "labels"
         for a multi-label MLPClassifier and "values" for regressors. `predict_proba` is the
-        estimator's; LinearSVC has none, and the model's is then the sigmoid or softmax of the
-        decision function, which is not calibrated. Where the estimator has a decision function,
-        `logits` are that; an MLPClassifier's are what its last activation is applied to. All is
-        computed in float32.
+        estimator's, for those of MLPs, logistic regressions and discriminant analysis; else it is
+        the sigmoid or softmax of the decision function, which is not calibrated. Where the
+        estimator has a decision function, `logits` are that; an MLPClassifier's are what its last
+        activation is applied to. All is computed in float32.
 
     Raises
     ------
@@ -85,6 +88,8 @@ def from_sklearn(estimator: Any, *, name: str | None = None) -> Model:
 
 def _flatten(name: str, estimator: Any, pipeline: type) -> list[Step]:
     """The steps of pipelines in pipelines, in order, without those that do nothing."""
+    if _kind(estimator) in SEARCHES and hasattr(estimator, "best_estimator_"):
+        return _flatten(name, estimator.best_estimator_, pipeline)
     if not isinstance(estimator, pipeline):
         return [(name, estimator)]
     steps: list[Step] = []
@@ -170,12 +175,25 @@ def _pca(step: Any) -> list[Layer]:
     return [Dense(weights, -step.mean_ @ weights)]
 
 
+def _svd(step: Any) -> list[Layer]:
+    return [Dense(step.components_.T)]
+
+
+def _selection(step: Any) -> list[Layer]:
+    return [Dense(np.eye(step.n_features_in_)[:, step.get_support()])]
+
+
+SEARCHES = ("GridSearchCV", "RandomizedSearchCV")
 TRANSFORMERS: dict[str, Callable[[Any], list[Layer]]] = {
     "StandardScaler": _standard_scaler,
     "MinMaxScaler": _min_max_scaler,
     "MaxAbsScaler": _max_abs_scaler,
     "RobustScaler": _robust_scaler,
     "PCA": _pca,
+    "IncrementalPCA": _pca,
+    "TruncatedSVD": _svd,
+    "VarianceThreshold": _selection,
+    "SelectKBest": _selection,
 }
 
 # --- predictors: layers, and what the outputs mean -------------------------------------------
@@ -199,6 +217,8 @@ def _mlp(step: Any) -> list[Layer]:
 
 
 def _mlp_classifier(step: Any) -> tuple[list[Layer], str]:
+    if len(step.classes_) < 2:
+        raise ValueError("estimator cannot be imported: it was fitted to samples of one class")
     if step.out_activation_ == "softmax":
         return _mlp(step), "classes"
     return _mlp(step), "binary" if step.n_outputs_ == 1 else "labels"
@@ -238,15 +258,19 @@ def _linear_regressor(step: Any) -> tuple[list[Layer], str]:
     return [_linear(step)], "values"
 
 
+CLASSIFIERS = (
+    "LinearSVC SGDClassifier Perceptron RidgeClassifier RidgeClassifierCV "
+    "LinearDiscriminantAnalysis"
+)
+REGRESSORS = (
+    "LinearSVR LinearRegression Ridge RidgeCV Lasso LassoCV ElasticNet ElasticNetCV "
+    "BayesianRidge HuberRegressor SGDRegressor"
+)
 PREDICTORS: dict[str, Callable[[Any], tuple[list[Layer], str]]] = {
     "MLPClassifier": _mlp_classifier,
     "MLPRegressor": _mlp_regressor,
     "LogisticRegression": _logistic_regression,
     "LogisticRegressionCV": _logistic_regression,
-    "LinearSVC": _linear_classifier,
-    "LinearSVR": _linear_regressor,
-    "LinearRegression": _linear_regressor,
-    "Ridge": _linear_regressor,
-    "Lasso": _linear_regressor,
-    "ElasticNet": _linear_regressor,
+    **dict.fromkeys(CLASSIFIERS.split(), _linear_classifier),
+    **dict.fromkeys(REGRESSORS.split(), _linear_regressor),
 }

@@ -215,6 +215,27 @@ def test_operations_between_layers(rng):
     agree(model, rng)
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda ops, x: ops.abs(x) + ops.square(x) + x**2 + ops.power(ops.abs(x) + 1, 1.5),
+        lambda ops, x: ops.log(ops.sqrt(ops.exp(x) + 1)) + ops.clip(x, -0.5, 0.75),
+        lambda ops, x: ops.elu(x, alpha=0.7) + ops.celu(x, 1.5) + ops.leaky_relu(x, 0.3),
+        lambda ops, x: x[:, 1:5:2, :, -2:],
+        lambda ops, x: ops.concatenate([x[:, 2], x[:, -1, ::2]], axis=1),
+        lambda ops, x: ops.squeeze(ops.expand_dims(x[:, :, 0], axis=2), axis=2),
+        lambda ops, x: ops.squeeze(ops.mean(x, axis=(1, 2), keepdims=True)),
+        lambda ops, x: ops.stack([x[:, 1], ops.tanh(x[:, 0])], axis=-1),
+    ],
+)
+def test_more_operations_between_layers(function, rng):
+    inputs = keras.Input((6, 5, 4))
+    x = function(keras.ops, L.Conv2D(4, 1, activation=keras.ops.softplus)(inputs))
+    model = keras.Model(inputs, L.Dense(3)(L.Flatten()(x)))
+    fill(model, rng)
+    agree(model, rng)
+
+
 def test_names_and_maps(rng):
     model = image_model(L.Conv2D(4, 3, activation="relu", name="conv"), L.Flatten(), L.Dense(3))
     fill(model, rng)

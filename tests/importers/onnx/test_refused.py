@@ -115,6 +115,8 @@ def test_operators_of_other_domains():
     [
         ({"constants": ["s"]}, "constants must map names to arrays, but is a list"),
         ({"input_shape": 5}, "input_shape must be a tuple of ints, got 5"),
+        ({"input_shape": (2.7, 3)}, r"input_shape\[0\] must be an int, not float"),
+        ({"channels_last": "yes"}, "channels_last must be True, False or None, not str"),
     ],
 )
 def test_options_of_another_type(options, message):

@@ -102,6 +102,35 @@ def test_images_with_channels_last():
     np.testing.assert_allclose(found, expected.transpose(0, 2, 3, 1), rtol=1e-5, atol=1e-6)
 
 
+BEFORE = {
+    "identity": [("Identity", "x", "p", {})],
+    "cast": [("Cast", "x", "h", {"to": 10}), ("Cast", "h", "p", {"to": 1})],
+    "scaled": [("Sub", "x mean", "s", {}), ("Mul", "s half", "p", {})],
+    "padded": [("Clip", "x", "c", {}), ("Pad", "c amounts", "p", {})],
+}
+
+
+@pytest.mark.parametrize("before", BEFORE)
+def test_channels_that_are_moved_behind_something(before):
+    nodes = [
+        *BEFORE[before],
+        ("Transpose", "p", "a", CHANNELS_FIRST),
+        ("Conv", "a w", "b", {}),
+        ("ReduceMean", "b", "y", {"axes": [2, 3], "keepdims": 0}),
+    ]
+    constants = {"w": normal(4, 3, 3, 3), "mean": normal(3), "half": np.float32(0.5)}
+    constants["amounts"] = integers(0, 1, 2, 0, 0, 1, 0, 0)
+    model = bl.load(make_model(nodes, (6, 5, 3), constants))
+    assert model.channels_last
+    assert model.input_shape == (6, 5, 3)
+    X = images().transpose(0, 2, 3, 1).copy()
+    assert bl.grad_cam(model, X, layer=f"Conv_{len(nodes) - 2}").shape == (5, 6, 5, 1)
+    other = bl.load(make_model(nodes, (6, 5, 3), constants), channels_last=False)
+    assert not other.channels_last
+    np.testing.assert_array_equal(model.logits(X), other.logits(X))
+    np.testing.assert_array_equal(bl.gradient(model, X, 1), bl.gradient(other, X, 1))
+
+
 @pytest.mark.parametrize("by", ["Transpose", "Reshape"])
 def test_grey_images_with_channels_last(by):
     first = {"Transpose": ("Transpose", "x", "a", CHANNELS_FIRST)}

@@ -7,9 +7,11 @@ Each file adds a kind of operation to the builder of the one before: nodes, shap
 axes, products, pooling.
 """
 
+from collections.abc import Sequence
 from math import prod
 
 from backlit.graph import HEADS, Node
+from backlit.importers.builder.channels import TO_END
 from backlit.importers.builder.nodes import Tensor, UnsupportedError, Value
 from backlit.importers.builder.pooling import PoolingBuilder
 from backlit.layers import Flatten, Layer, LogSoftmax, Sigmoid, Softmax
@@ -28,27 +30,30 @@ class GraphBuilder(PoolingBuilder):
         The shape of one sample.
     batch : int
         The number of samples that the framework's shapes speak of.
+    moves_samples : bool
+        Whether that shape has the channels last, though the graph's input has them first.
 
     Attributes
     ----------
     input : Tensor
+        The graph's.
     label : str
         What the next operation is called; an operation of several nodes gives its label to the
         last of them.
     """
 
-    def finish(
-        self,
-        output: Tensor,
-        name: str | None = None,
-        outputs: str | None = None,
-        *,
-        channels_last: bool = False,
-    ) -> Model:
-        """The model whose last layer is `output`; `outputs` as for `backlit.Model`.
+    def __init__(
+        self, shape: Sequence[int], batch: int = 1, *, moves_samples: bool = False
+    ) -> None:
+        super().__init__((shape[-1], *shape[:-1]) if moves_samples else shape, batch)
+        self.moves_samples = moves_samples
 
-        `channels_last` says that people give axis 1 of the builder's input as the last one.
-        """
+    def first(self) -> Tensor:
+        """The input as the framework has it."""
+        return self.transpose(self.input, TO_END) if self.moves_samples else self.input
+
+    def finish(self, output: Tensor, name: str | None = None, outputs: str | None = None) -> Model:
+        """The model whose last layer is `output`; `outputs` as for `backlit.Model`."""
         output = self._head_last(output, outputs)
         if len(output.shape) != 2:
             self.label = self.numbered(self.label)  # the last layer's is what it computes itself
@@ -57,7 +62,7 @@ class GraphBuilder(PoolingBuilder):
         graph.output = output.number
         graph.nodes = graph.leading_to(output.number)
         self._name_what_is_computed()
-        return Model.of_graph(self.graph, name, outputs=outputs, channels_last=channels_last)
+        return Model.of_graph(graph, name, outputs=outputs, channels_last=self.moves_samples)
 
     def _name_what_is_computed(self) -> None:
         """Drop all other names; of several tensors, one may be all that is computed."""

@@ -9,6 +9,7 @@ from backlit.importers.builder.shapes import ShapeBuilder
 from backlit.layers import Activation, BatchNorm, Clip, ReLU
 from backlit.operators import Add, Binary, Reshape
 
+TINY = float(np.finfo(np.float32).tiny)
 HIDDEN = -1e30  # in place of minus infinity: differences of it are 0, its softmax is as small
 
 
@@ -55,6 +56,13 @@ class ArithmeticBuilder(ShapeBuilder):
         if open_ends:
             return self.append(Clip(low, high), x)
         return self.activation(x, "clamp", low=low, high=high)
+
+    def root(self, x: Tensor, power: float = 2.0) -> Tensor:
+        """The root of a sum of powers; derivative 0 where that is 0, as of PyTorch's norms."""
+        if power == 1:
+            return x
+        x = self.clip(x, TINY, np.inf)
+        return self.binary("raise_to", x, np.asarray(1 / power))
 
     def binary(self, function: str, a: Value, b: Value) -> Tensor:
         """add, subtract, multiply, divide, larger, smaller or raise_to, with broadcasting."""

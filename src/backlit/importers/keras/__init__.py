@@ -67,7 +67,8 @@ def from_keras(
     Permute, RepeatVector, ZeroPadding, Cropping, UpSampling (1D, 2D; nearest, bilinear); Add,
     Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot; Rescaling, Normalization;
     Identity, and what does nothing at inference: dropouts, noise, random augmentation.
-    Of `keras.ops`: arithmetic, activations, mean, sum, max, min, reshape, transpose, concatenate.
+    Of `keras.ops`: arithmetic, powers, clip, activations, mean, sum, max, min, reshape, transpose,
+    expand_dims, squeeze, slices, concatenate, stack.
 
     Average pooling with padding "same" that differs on two sides is computed as the Keras backend
     does: PyTorch's repeats the edge, others leave the padding out.
@@ -108,7 +109,7 @@ def from_keras(
         raise ValueError(f"model has layers that cannot be imported:\n{listed}")
     last = builder.reorder(results[position])
     converter.enter_names()
-    return builder.finish(last, name or model.name, outputs, channels_last=builder.moves_samples)
+    return builder.finish(last, name or model.name, outputs)
 
 
 def _position(model: Any, output: str | None) -> int:

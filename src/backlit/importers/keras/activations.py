@@ -17,6 +17,10 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 Function = Callable[[KerasBuilder, Tensor], Tensor]
 FUNCTIONS: dict[str, Function] = {
     "linear": lambda b, x: x,
+    "absolute": lambda b, x: b.activation(x, "abs"),
+    "log": lambda b, x: b.activation(x, "log"),
+    "sqrt": lambda b, x: b.activation(x, "sqrt"),
+    "square": lambda b, x: b.activation(x, "square"),
     "relu": lambda b, x: b.append(ReLU(), x),
     "leaky_relu": lambda b, x: b.append(LeakyReLU(0.2), x),
     "relu6": lambda b, x: b.clip(x, 0.0, 6.0),
@@ -92,12 +96,13 @@ def squareplus(b: KerasBuilder, x: Tensor) -> Tensor:
 
 def activate(b: KerasBuilder, x: Tensor, activation: Any) -> Tensor:
     """What a layer's argument `activation` does."""
-    from keras import activations
+    from keras import activations, ops
 
     if activation is None:
         return x
     name = getattr(activation, "__name__", "")
-    if name in FUNCTIONS and activation is getattr(activations, name, None):
+    own = getattr(activations, name, None), getattr(ops, name, None)
+    if name in FUNCTIONS and activation in own:
         return FUNCTIONS[name](b, x)
     handler = find(activation)  # a layer may be an activation
     if handler is not None:
@@ -171,6 +176,10 @@ def _named(name: str) -> Any:
 
 
 for _operation, _name in {
+    "Absolute": "absolute",
+    "Log": "log",
+    "Sqrt": "sqrt",
+    "Square": "square",
     "Relu": "relu",
     "Relu6": "relu6",
     "Sigmoid": "sigmoid",
@@ -190,6 +199,24 @@ for _operation, _name in {
 @operation("Gelu")
 def gelu_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
     return b.activation(x, "gelu_tanh" if op.approximate else "gelu")
+
+
+@operation("Elu")
+def elu_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
+    return b.activation(x, "elu", alpha=float(op.alpha))
+
+
+@operation("Celu")
+def celu_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
+    return b.activation(x, "elu", alpha=float(op.alpha), input_scale=1 / float(op.alpha))
+
+
+@operation("Clip")
+def clip_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
+    low, high = op.x_min, op.x_max
+    if np.ndim(low) or np.ndim(high):
+        raise UnsupportedError("bounds that are no numbers")
+    return b.clip(x, float(low), float(high), open_ends=False)
 
 
 @operation("LeakyRelu")

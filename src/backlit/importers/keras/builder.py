@@ -32,8 +32,7 @@ class KerasBuilder(GraphBuilder):
 
     def __init__(self, shape: Sequence[int], channels_last: bool) -> None:
         # images are taken as they are held: the model moves the axes of samples
-        self.moves_samples = channels_last and len(shape) == 3
-        super().__init__((shape[-1], *shape[:-1]) if self.moves_samples else shape)
+        super().__init__(shape, moves_samples=channels_last and len(shape) == 3)
         self.channels_last = channels_last
         self.padded: dict[int, tuple[Tensor, tuple[int, ...]]] = {}
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
+from backlit.importers.keras.shapes import expand_dims
 from backlit.importers.keras.table import layer, operation
 
 # What is between two values, in layers (of several) and in operations
@@ -18,6 +19,7 @@ BETWEEN = {
     "TrueDivide": "divide",
     "Maximum": "larger",
     "Minimum": "smaller",
+    "Power": "raise_to",
 }
 
 
@@ -120,21 +122,12 @@ for _name, _function in {"Mean": "mean", "Sum": "sum", "Max": "max", "Min": "min
     operation(_name)(_reduction(_function))
 
 
+@operation("Stack")
+def stack(b: KerasBuilder, op: Any, values: Sequence[Tensor]) -> Tensor:
+    parts = [expand_dims(b, op, value) for value in values]
+    return b.concatenate(parts, b.axis(op.axis, len(parts[0].shape)))
+
+
 @operation("Concatenate")
 def concatenate_operation(b: KerasBuilder, op: Any, values: Sequence[Tensor]) -> Tensor:
     return concatenate(b, op, values)
-
-
-@operation("Reshape")
-def reshape_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
-    sizes = [int(n) for n in op.newshape[1:]]
-    return b.hold(b.reshape(b.reorder(x), (b.batch, *sizes)))
-
-
-@operation("Transpose")
-def transpose_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
-    rank = len(x.shape)
-    order = list(op.axes or range(rank - 1, -1, -1))
-    if order[0] != 0:
-        raise UnsupportedError(f"axes={op.axes} moves the samples' axis")
-    return b.hold(b.reorder(x, order))

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
-from backlit.importers.keras.table import layer, pair
+from backlit.importers.keras.table import layer, operation, pair
 
 
 @layer(
@@ -133,3 +135,56 @@ def _between(extent: int, factor: int) -> list[list[tuple[int, float]]]:
         share = place - low
         rows.append([(low, 1 - share), (low + 1, share)] if share else [(low, 1.0)])
     return rows
+
+
+# --- operations -----------------------------------------------------------------------------------
+
+
+@operation("Reshape")
+def reshape_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
+    sizes = [int(n) for n in op.newshape[1:]]
+    return b.hold(b.reshape(b.reorder(x), (b.batch, *sizes)))
+
+
+@operation("Transpose")
+def transpose_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
+    rank = len(x.shape)
+    order = list(op.axes or range(rank - 1, -1, -1))
+    if order[0] != 0:
+        raise UnsupportedError(f"axes={op.axes} moves the samples' axis")
+    return b.hold(b.reorder(x, order))
+
+
+@operation("ExpandDims")
+def expand_dims(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
+    sizes = list(b.shape(x))
+    axis = op.axis % (len(sizes) + 1)
+    if axis == 0:
+        raise UnsupportedError("an axis before the samples'")
+    return b.hold(b.reshape(b.reorder(x), [*sizes[:axis], 1, *sizes[axis:]]))
+
+
+@operation("Squeeze")
+def squeeze(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
+    sizes = b.shape(x)
+    rank = len(sizes)
+    asked = range(1, rank) if op.axis is None else [a % rank for a in np.atleast_1d(op.axis)]
+    kept = [n for axis, n in enumerate(sizes) if axis == 0 or axis not in asked or n != 1]
+    return b.hold(b.reshape(b.reorder(x), kept))
+
+
+@operation("GetItem")
+def get_item(b: KerasBuilder, op: Any, x: Tensor, key: Any) -> Tensor:
+    """Slices and single entries, of all samples."""
+    sizes, keys = b.shape(x), key if isinstance(key, list | tuple) else [key]
+    plain = all(isinstance(part, slice | int | np.integer) for part in keys)
+    if not plain or keys[0] != slice(None):
+        raise UnsupportedError(f"the index {key}")
+    dropped: list[int] = []
+    for axis, part in enumerate(keys[1:], 1):
+        indices = range(sizes[axis])[part]
+        if not isinstance(indices, range):
+            indices, dropped = range(indices, indices + 1), [*dropped, axis]
+        x = b.gather(x, b.axis(axis, len(sizes)), indices)
+    kept = [n for axis, n in enumerate(b.shape(x)) if axis not in dropped]
+    return b.hold(b.reshape(b.reorder(x), kept)) if dropped else x

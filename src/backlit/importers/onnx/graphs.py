@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from backlit.importers.builder import UnsupportedError
+from backlit.layers.base import whole
 
 SHAPES_ONLY = {"Shape", "Size"}  # what they give does not depend on their input's values
 
@@ -79,10 +80,9 @@ def sample_shape(entry: Any, input_shape: Sequence[int] | None) -> tuple[tuple[i
             )
         shape = tuple(n for n in own if n is not None)
     else:
-        try:
-            shape = tuple(int(n) for n in input_shape)
-        except (TypeError, ValueError):
-            raise TypeError(f"input_shape must be a tuple of ints, got {input_shape!r}") from None
+        if not isinstance(input_shape, Sequence) or isinstance(input_shape, str):
+            raise TypeError(f"input_shape must be a tuple of ints, got {input_shape!r}")
+        shape = tuple(whole(f"input_shape[{i}]", n, 1) for i, n in enumerate(input_shape))
         if known and (
             len(shape) != len(own)
             or any(a not in (None, b) for a, b in zip(own, shape, strict=True))

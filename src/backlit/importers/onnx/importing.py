@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError, Value
+from backlit.importers.builder.channels import TO_FRONT, has_channels_last
 from backlit.importers.builder.moved import Moved
 from backlit.importers.builder.nodes import STAND_INS
 from backlit.importers.onnx import displaced
@@ -29,6 +30,8 @@ from backlit.importers.onnx.patterns import Above
 OLDEST = 7
 # What only names the same values another way: nobody asks for it, so it need not be computed
 MOVES = {"Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
+# What leaves values where they are, or puts some around them
+IN_PLACE = displaced.OF_EACH | displaced.BROADCAST | {"Pad"}
 COMPARED = "a comparison of what depends on the model's input"
 
 
@@ -41,6 +44,7 @@ class Importer:
         output: str | None,
         constants: Mapping[str, Any],
         input_shape: Sequence[int] | None,
+        channels_last: bool | None,
         stand_in: int = STAND_INS[0],
     ) -> None:
         versions = {entry.domain: entry.version for entry in model.opset_import}
@@ -60,28 +64,30 @@ class Importer:
         entry = self._take_inputs(graph, constants)
         shape, batch = sample_shape(entry, input_shape)
         self.open_batch = batch == 0
-        batch = batch or stand_in
-        self.channels_last = len(shape) == 3 and any(
-            self._moves_channels(node, entry.name, shape) for node in self.nodes
-        )
-        if self.channels_last:  # a graph of the usual order, in which those nodes are no more
-            self.builder = GraphBuilder((shape[-1], *shape[:-1]), batch)
-            value = self.builder.transpose(self.builder.input, (0, 2, 3, 1))
-        else:
-            self.builder = GraphBuilder(shape, batch)
-            value = self.builder.input
-        self.values[entry.name] = value
+        last = has_channels_last(channels_last, shape, self._moves_channels(entry.name, shape))
+        self.builder = GraphBuilder(shape, batch or stand_in, moves_samples=last)
+        self.values[entry.name] = self.builder.first()
         self.dependent = dependent(self.nodes, entry.name)
 
-    def _moves_channels(self, node: Any, entry: str, shape: tuple[int, ...]) -> bool:
-        """Whether a node takes the input's last axis to the front, as exporters write it."""
-        if not node.input or node.input[0] != entry:
-            return False
-        if node.op_type == "Transpose":
-            return list(attributes_of(node).get("perm", ())) == [0, 3, 1, 2]
-        wanted = self.values.get(node.input[-1])
-        one = node.op_type == "Reshape" and shape[-1] == 1 and isinstance(wanted, np.ndarray)
-        return one and list(np.ravel(wanted)[1:]) == [1, *shape[:-1]]  # type: ignore[arg-type]
+    def _moves_channels(self, entry: str, shape: tuple[int, ...]) -> bool:
+        """Whether the input's last axis is taken to the front, as exporters write it.
+
+        Before that, values may be cast, scaled or padded.
+        """
+        names = {entry}
+        for node in self.nodes:
+            if names.isdisjoint(node.input):
+                continue
+            if node.op_type == "Transpose":
+                if tuple(attributes_of(node).get("perm", ())) == TO_FRONT:
+                    return True
+            elif node.op_type == "Reshape" and shape[-1] == 1:
+                wanted = self.values.get(node.input[1])
+                if isinstance(wanted, np.ndarray) and list(wanted[1:]) == [1, *shape[:-1]]:
+                    return True
+            elif node.op_type in IN_PLACE:
+                names.update(node.output)
+        return False
 
     def _take_inputs(self, graph: Any, constants: Mapping[str, Any]) -> Any:
         """Keep the constants; returns the one input that is left."""

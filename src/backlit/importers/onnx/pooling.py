@@ -88,7 +88,7 @@ def window_sums(builder: GraphBuilder, x: Tensor, windows: Windows, divisor: str
 def lp_pool(context: Context, node: Operation) -> Outputs:
     power = node.number("p", 1, 2.0)
     raised = powers(context.builder, node.tensor(), power)
-    return root(context.builder, window_sums(context.builder, raised, Windows(node)), power)
+    return context.builder.root(window_sums(context.builder, raised, Windows(node)), power)
 
 
 def powers(builder: GraphBuilder, x: Tensor, power: float) -> Tensor:
@@ -97,12 +97,6 @@ def powers(builder: GraphBuilder, x: Tensor, power: float) -> Tensor:
         return builder.activation(x, "square")
     size = builder.activation(x, "abs")
     return size if power == 1 else builder.activation(size, "power", exponent=power)
-
-
-def root(builder: GraphBuilder, x: Tensor, power: float) -> Tensor:
-    if power == 2:
-        return builder.activation(x, "sqrt")
-    return x if power == 1 else builder.activation(x, "power", exponent=1 / power)
 
 
 def spatial(x: Tensor) -> Sequence[int]:
@@ -120,7 +114,7 @@ def global_lp(context: Context, node: Operation) -> Outputs:
     x, power = node.tensor(), node.number("p", 1, 2.0)
     raised = powers(context.builder, x, power)
     total = context.builder.reduce(raised, "sum", spatial(x), True)
-    return root(context.builder, total, power)
+    return context.builder.root(total, power)
 
 
 @operator("GlobalMaxPool")

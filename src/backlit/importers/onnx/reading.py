@@ -21,6 +21,7 @@ def load_onnx(
     input_shape: Sequence[int] | None = None,
     name: str | None = None,
     outputs: str | None = None,
+    channels_last: bool | None = None,
 ) -> Model:
     """A model from ONNX.
 
@@ -39,6 +40,9 @@ def load_onnx(
         Default: the graph's name.
     outputs : {"classes", "binary", "labels", "values"}, optional
         What the outputs mean; see `backlit.Model`. A file of `backlit.save` says so itself.
+    channels_last : bool, optional
+        Whether the input's images are (height, width, channels). By default they are if the model
+        begins with moving the channels to the front, as those of other frameworks do.
 
     Returns
     -------
@@ -59,18 +63,19 @@ def load_onnx(
         results depend on how many there are.
     """
     model = read(source)
-    importer = Importer(model, output, constants or {}, input_shape)
+    given = model, output, constants or {}, input_shape, channels_last
+    importer = Importer(*given)
     importer.check_operators()
     result = importer.run()
     if importer.sees_batch:
-        other = Importer(model, output, constants or {}, input_shape, STAND_INS[1])
+        other = Importer(*given, STAND_INS[1])
         sides = (importer.builder.graph, result), (other.builder.graph, other.run())
         if place := first_difference(*sides):
             raise UnsupportedError(f"node {place}: its result {DEPENDS}")
     if outputs is None and importer.output == model.graph.output[0].name:
         outputs = {entry.key: entry.value for entry in model.metadata_props}.get(MEANING)
     label = name or model.graph.name or None
-    return importer.builder.finish(result, label, outputs, channels_last=importer.channels_last)
+    return importer.builder.finish(result, label, outputs)
 
 
 def read(source: Any) -> Any:

@@ -27,10 +27,9 @@ def plain(context: Context, node: Operation) -> Outputs:
 
 
 BEFORE = {"ReduceL1": "abs", "ReduceL2": "square", "ReduceSumSquare": "square"}
-AFTER = {"ReduceL2": "sqrt", "ReduceLogSum": "log"}
 
 
-@operator(*(BEFORE | AFTER), limits=NOT_SAMPLES)
+@operator(*BEFORE, "ReduceLogSum", limits=NOT_SAMPLES)
 def sum_of_functions(context: Context, node: Operation) -> Outputs:
     builder, x = context.builder, node.tensor()
     axes = reduced_axes(node, len(x.shape))
@@ -38,7 +37,9 @@ def sum_of_functions(context: Context, node: Operation) -> Outputs:
         x = builder.activation(x, BEFORE[node.kind])
     if axes:
         x = builder.reduce(x, "sum", axes, bool(node.attributes.get("keepdims", 1)))
-    return builder.activation(x, AFTER[node.kind]) if node.kind in AFTER else x
+    if node.kind == "ReduceL2":
+        return builder.root(x)
+    return builder.activation(x, "log") if node.kind == "ReduceLogSum" else x
 
 
 @operator("ReduceLogSumExp", limits=NOT_SAMPLES)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from backlit.graph import Graph
 from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError
 from backlit.importers.builder.batches import DEPENDS, first_difference
 from backlit.model import Model
@@ -15,14 +14,15 @@ def from_torch(
     output: int | None = None,
     name: str | None = None,
     outputs: str | None = None,
+    channels_last: bool | None = None,
 ) -> Model:
     """Import a PyTorch module in evaluation mode.
 
     The module is traced by `torch.export`, so that it does not matter how it is written:
     functional calls, in-place operations, modules called several times, residual additions.
-    Weights are copied (as float32); the module is left as it was. An exported program's
-    ``module()`` is taken too, and its layers keep their names; as that has no modes any more, it
-    must have been exported in evaluation mode.
+    Weights are copied (as float32); the module is left as it was, but that lazy layers get their
+    shapes. An exported program's ``module()`` is taken too, and its layers keep their names; as
+    that has no modes any more, it must have been exported in evaluation mode.
 
     Layers are named as in the module: ``layer="layer4.1.conv2"``, or ``"layer4"`` for the output
     of the whole part. A module that is called several times stands for its last call, an
@@ -37,7 +37,7 @@ def from_torch(
     ----------
     module : torch.nn.Module
         Takes a batch of samples, returns a row of scores for each; a softmax or sigmoid at the
-        end is set aside.
+        end is set aside. Other outputs are flattened to a row.
     example_input : tensor or array of shape (N, ...)
         A batch that the module takes; only its shape matters, and that it holds floating-point
         numbers: it is cast to the type of the module's weights, if they are of one. The model
@@ -48,6 +48,9 @@ def from_torch(
         What to call the model in pictures and tables; by default the module's class.
     outputs : {"classes", "binary", "labels", "values"}, optional
         What the scores mean: see `backlit.Model`. By default the end of the module decides.
+    channels_last : bool, optional
+        Whether the module's images are (height, width, channels). By default they are if it
+        begins with moving the channels to the front (``x.permute(0, 3, 1, 2)``).
 
     Returns
     -------
@@ -91,8 +94,9 @@ def from_torch(
             raise ValueError(f"module cannot be traced by torch.export:\n{error}") from None
     name = type(module).__name__ if name is None else name
     try:
-        builder, result = _import(program, output)
-        _check_batch(torch, module, example, output, (builder.graph, result))
+        builder, result = _import(program, output, channels_last)
+        if place := _first_difference(torch, module, example, builder, result, output):
+            raise UnsupportedError(f"{place}: its result {DEPENDS}")
         return builder.finish(result, name, outputs)
     except UnsupportedError as error:
         raise ValueError(
@@ -106,7 +110,12 @@ def _example(torch: Any, module: Any, example_input: Any) -> Any:
             f"example_input must be one tensor, got a {type(example_input).__name__} of "
             f"{len(example_input)}: wrap a module of several inputs into one that takes one"
         )
-    example = torch.as_tensor(example_input)
+    try:
+        example = torch.as_tensor(example_input)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(
+            f"example_input must be a tensor or array, not {type(example_input).__name__}: {error}"
+        ) from None
     weights = [weight for weight in module.parameters() if weight.is_floating_point()]
     if not isinstance(example_input, torch.Tensor):
         weight = weights[0] if weights else example.float()
@@ -123,26 +132,27 @@ def _example(torch: Any, module: Any, example_input: Any) -> Any:
     return example.detach()
 
 
-def _check_batch(
-    torch: Any, module: Any, example: Any, output: int | None, imported: tuple[Graph, Tensor]
-) -> None:
-    """Of three samples a module must make what it makes of two."""
+def _first_difference(
+    torch: Any, module: Any, example: Any, builder: GraphBuilder, result: Tensor, output: int | None
+) -> str | None:
+    """Where a module makes of three samples what it did not make of two."""
     from backlit.importers.torch.export import ExportError, export
 
     try:
         program = export(module, torch.cat([example[:1]] * 3))
     except ExportError:  # written for so many samples
-        return
-    builder, result = _import(program, output)
-    if place := first_difference(imported, (builder.graph, result)):
-        raise UnsupportedError(f"{place}: its result {DEPENDS}")
+        return None
+    other, same = _import(program, output, builder.moves_samples)
+    return first_difference((builder.graph, result), (other.graph, same))
 
 
-def _import(program: Any, output: int | None) -> tuple[GraphBuilder, Tensor]:
+def _import(
+    program: Any, output: int | None, channels_last: bool | None
+) -> tuple[GraphBuilder, Tensor]:
     from backlit.importers.builder.moved import Moved
     from backlit.importers.torch.convert import Converter, Failed
 
-    converter = Converter(program)
+    converter = Converter(program, channels_last)
     results = converter.outputs()
     if output is not None and (isinstance(output, bool) or not isinstance(output, int)):
         raise TypeError(f"output must be an int, not {type(output).__name__}: {output!r}")

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+import numpy as np
+
 from backlit.importers.builder import Tensor, UnsupportedError
+from backlit.importers.builder.channels import TO_FRONT, has_channels_last
 from backlit.importers.builder.moved import Moved
 from backlit.importers.torch import moved
 from backlit.importers.torch.aliases import Aliases, operator_name
@@ -12,6 +15,20 @@ from backlit.importers.torch.naming import Labels, returned
 from backlit.importers.torch.operators import Missing, TorchBuilder, find
 from backlit.importers.torch.operators.refused import why_not
 from backlit.importers.torch.operators.shapes import MOVES
+
+# What leaves values where they are, or puts some around them
+BEFORE_MOVING = {
+    *moved.ENTRYWISE,
+    "_to_copy",
+    "to",
+    "type_as",
+    "clamp",
+    "pow",
+    "sqrt",
+    "abs",
+    "log",
+}
+BEFORE_MOVING |= {"pad", "constant_pad_nd"}
 
 
 @dataclass(frozen=True)
@@ -27,10 +44,11 @@ class Converter:
     What cannot be imported is noted, and the walk goes on, so that one error can list it all.
     """
 
-    def __init__(self, program: Any) -> None:
+    def __init__(self, program: Any, channels_last: bool | None) -> None:
         self.program = program
-        shape = input_shape(program)
-        self.builder = TorchBuilder(shape[1:], shape[0])
+        batch, *shape = input_shape(program)
+        last = has_channels_last(channels_last, shape, moves_channels(program))
+        self.builder = TorchBuilder(shape, batch, moves_samples=last)
         self.aliases = Aliases(program.graph)
         self.values: dict[Any, Any] = {}  # by owner
         self.labels = Labels()
@@ -46,6 +64,8 @@ class Converter:
             for node in self.program.graph.nodes:
                 if node.op == "placeholder":
                     self.values[node] = self.input_value(inputs[node.name])
+                elif node.op == "get_attr":  # what an operator like torch.cond chooses between
+                    self.values[node] = Failed(())
                 elif node.op == "call_function":
                     value = self.values[self.aliases.owner(node)] = self.call(node)
                     if node in computed and isinstance(value, Tensor):
@@ -65,7 +85,7 @@ class Converter:
 
     def input_value(self, spec: Any) -> Any:
         if spec.kind.name == "USER_INPUT":
-            return self.builder.input
+            return self.builder.first()
         for store in (self.program.state_dict, self.program.constants):
             if spec.target in store:
                 return store[spec.target]
@@ -75,19 +95,20 @@ class Converter:
         arguments = self.resolve(node.args), self.resolve(node.kwargs)
         flat = list(leaves(arguments))
         failed = [value.problems for value in flat if isinstance(value, Failed)]
-        if failed:
-            return Failed(tuple(chain(*failed)))
+        problems = list(dict.fromkeys(chain(*failed)))
         if getattr(node.target, "__name__", "") == "getitem":
-            return arguments[0][0][arguments[0][1]]
+            return Failed(tuple(problems)) if problems else arguments[0][0][arguments[0][1]]
         name, overload = operator_name(node)
         if name.startswith("_assert"):
             return None
         label = self.labels.of(node, name)
-        if not any(isinstance(value, Tensor | Missing) for value in flat):
+        if not problems and not any(isinstance(value, Tensor | Missing) for value in flat):
             return self.fold(node, label, arguments)
         handler = find(name, overload)
         if handler is None:
-            return Failed((f"{node.target} at {label}: {why_not(name, overload, flat)}",))
+            problems.append(f"{node.target} at {label}: {why_not(name, overload, flat)}")
+        if handler is None or problems:
+            return Failed(tuple(problems))
         try:
             return self.convert(node, name, handler, label, arguments)
         except UnsupportedError as error:
@@ -127,6 +148,10 @@ class Converter:
             raise
         except ValueError as error:  # a layer that does not take such arguments
             raise UnsupportedError(str(error)) from error
+        if isinstance(result, np.ndarray):  # of the input's shape alone
+            import torch
+
+            return torch.from_numpy(result)
         value = result[0] if isinstance(result, tuple) else result
         if isinstance(value, Tensor):
             assert value.shape == builder.expected, (label, value.shape, builder.expected)
@@ -146,6 +171,22 @@ def input_shape(program: Any) -> tuple[int, ...]:
     (name,) = program.graph_signature.user_inputs
     node = next(node for node in program.graph.nodes if node.name == name)
     return tuple(int(n) for n in node.meta["val"].shape)
+
+
+def moves_channels(program: Any) -> bool:
+    """Whether the input's last axis is taken to the front, values changed or padded at most."""
+    values = set(program.graph_signature.user_inputs)
+    for node in program.graph.nodes:
+        if values.isdisjoint(source.name for source in node.all_input_nodes):
+            continue
+        name = operator_name(node)[0]
+        if name == "permute" and tuple(axis % 4 for axis in node.args[1]) == TO_FRONT:
+            return True
+        if name == "movedim" and node.args[1:] in ((-1, 1), (3, 1), (-1, -3), (3, -3)):
+            return True
+        if name in BEFORE_MOVING:
+            values.add(node.name)
+    return False
 
 
 def by_name(node: Any, positional: list[Any], named: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from threading import RLock
 from typing import Any
 
 from backlit.importers.torch.aliases import Aliases, names, operator_name
+from backlit.importers.torch.inlining import inline_blocks
 from backlit.importers.torch.operators import find
+from backlit.importers.torch.operators.refused import BY_OPERATOR
 
 
 def export(module: Any, example: Any) -> Any:
@@ -29,6 +31,7 @@ def export(module: Any, example: Any) -> Any:
             try:
                 with quiet():
                     program = torch.export.export(module, (example,), strict=strict)
+                    inline_blocks(program.graph_module)
                     if is_plain(program):
                         return program
                     return program.run_decompositions(decompositions())
@@ -59,11 +62,14 @@ def is_plain(program: Any) -> bool:
 
 
 def decompositions() -> dict[Any, Any]:
-    """PyTorch's own, but for operators that the table has."""
+    """PyTorch's own, but for operators that the table has, or that are refused for a reason."""
     import torch
 
+    def final(operator: Any) -> bool:
+        return find(*names(operator)) is not None or names(operator)[0] in BY_OPERATOR
+
     table = torch.export.default_decompositions()
-    return {operator: table[operator] for operator in table if find(*names(operator)) is None}
+    return {operator: table[operator] for operator in table if not final(operator)}
 
 
 ONE_AT_A_TIME = RLock()  # what is redirected is so for all threads

@@ -56,6 +56,33 @@ def neg(b: TorchBuilder, x: Tensor) -> Tensor:
     return b.activation(x, "scale", factor=-1.0)
 
 
+# exp(scale * x) + shift, and scale * log(x + shift)
+POWERS = {"exp2": (np.log(2), 0.0), "expm1": (1.0, -1.0)}
+LOGARITHMS = {"log2": (1 / np.log(2), 0.0), "log10": (1 / np.log(10), 0.0), "log1p": (1.0, 1.0)}
+
+
+def _power(scale: float, shift: float) -> Any:
+    def handler(b: TorchBuilder, x: Tensor) -> Tensor:
+        power = b.activation(b.activation(x, "scale", factor=float(scale)), "exp")
+        return b.activation(power, "scale", shift=shift)
+
+    return handler
+
+
+def _logarithm(scale: float, shift: float) -> Any:
+    def handler(b: TorchBuilder, x: Tensor) -> Tensor:
+        logarithm = b.activation(b.activation(x, "scale", shift=shift), "log")
+        return b.activation(logarithm, "scale", factor=float(scale))
+
+    return handler
+
+
+for _aten, (_scale, _shift) in POWERS.items():
+    operator(_aten)(_power(_scale, _shift))
+for _aten, (_scale, _shift) in LOGARITHMS.items():
+    operator(_aten)(_logarithm(_scale, _shift))
+
+
 @operator("rsqrt")
 def rsqrt(b: TorchBuilder, x: Tensor) -> Tensor:
     return b.activation(x, "power", exponent=-0.5)
@@ -69,6 +96,15 @@ def gelu(b: TorchBuilder, x: Tensor, *, approximate: str = "none") -> Tensor:
 @operator("leaky_relu")
 def leaky_relu(b: TorchBuilder, x: Tensor, negative_slope: float = 0.01) -> Tensor:
     return b.append(LeakyReLU(negative_slope), x)
+
+
+@operator("rrelu")
+def rrelu(
+    b: TorchBuilder, x: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False
+) -> Tensor:
+    if training:
+        raise UnsupportedError("random slopes")
+    return b.append(LeakyReLU((lower + upper) / 2), x)
 
 
 @operator("prelu", "_prelu_kernel")
@@ -148,6 +184,13 @@ def threshold(b: TorchBuilder, x: Tensor, threshold: float, value: float) -> Ten
     if value != 0:
         raise UnsupportedError(f"a value of {value} below the threshold")
     return b.activation(x, "thresholded_relu", alpha=threshold)
+
+
+@operator("hardshrink")
+def hardshrink(b: TorchBuilder, x: Tensor, lambd: float = 0.5) -> Tensor:
+    above = b.activation(x, "thresholded_relu", alpha=lambd)
+    below = b.activation(neg(b, x), "thresholded_relu", alpha=lambd)
+    return b.binary("subtract", above, below)
 
 
 @operator("softshrink")

@@ -1,6 +1,7 @@
 """Pooling."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 from backlit.importers.builder import Tensor, UnsupportedError
@@ -50,13 +51,16 @@ def average_pool(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Tensor:
-    if divisor_override is not None:
-        raise UnsupportedError(f"divisor_override={divisor_override}")
     axes = image_axes(x)
     size = spread(kernel_size, axes)
     steps = spread(stride, axes) or size
     border = spread(padding, axes) * 2
-    return b.average_pool(x, size, steps, border, ceil_mode, count_include_pad)
+    if divisor_override is None:
+        return b.average_pool(x, size, steps, border, ceil_mode, count_include_pad)
+    if ceil_mode:  # where windows that hang over count less
+        raise UnsupportedError("divisor_override with ceil_mode")
+    means = b.average_pool(x, size, steps, border)
+    return b.activation(means, "scale", factor=prod(size) / divisor_override)
 
 
 @operator("avg_pool3d")

@@ -1,8 +1,10 @@
 """Sums, means, extremes and norms over axes."""
 
 from collections.abc import Sequence
-from math import prod
+from math import inf, prod
 from typing import Any
+
+import numpy as np
 
 from backlit.importers.builder import Tensor, UnsupportedError
 from backlit.importers.torch.operators.table import Missing, TorchBuilder, operator
@@ -81,7 +83,21 @@ def variance(
 
 @operator("std.correction")
 def deviation(b: TorchBuilder, x: Tensor, dim: Axes = None, **more: Any) -> Tensor:
-    return b.activation(variance(b, x, dim, **more), "sqrt")
+    return b.root(variance(b, x, dim, **more))
+
+
+@operator("var_mean.correction")
+def variance_and_mean(
+    b: TorchBuilder, x: Tensor, dim: Axes = None, *, keepdim: bool = False, **more: Any
+) -> tuple[Tensor, Tensor]:
+    return variance(b, x, dim, keepdim=keepdim, **more), mean(b, x, dim, keepdim)
+
+
+@operator("std_mean.correction")
+def deviation_and_mean(
+    b: TorchBuilder, x: Tensor, dim: Axes = None, *, keepdim: bool = False, **more: Any
+) -> tuple[Tensor, Tensor]:
+    return deviation(b, x, dim, keepdim=keepdim, **more), mean(b, x, dim, keepdim)
 
 
 @operator("linalg_vector_norm")
@@ -89,11 +105,21 @@ def vector_norm(
     b: TorchBuilder, x: Tensor, ord: float = 2, dim: Axes = None, keepdim: bool = False, **_: Any
 ) -> Tensor:
     axes = own_axes(x, dim)
-    if ord == 1:
-        return b.reduce(b.activation(x, "abs"), "sum", axes, keepdim)
-    if ord != 2:
+    if ord == 2:
+        return b.root(b.reduce(b.activation(x, "square"), "sum", axes, keepdim))
+    sizes = b.activation(x, "abs")
+    if abs(ord) == inf:
+        return b.reduce(sizes, "max" if ord > 0 else "min", axes, keepdim)
+    if ord < 1:
         raise UnsupportedError(f"a norm of order {ord}")
-    return b.activation(b.reduce(b.activation(x, "square"), "sum", axes, keepdim), "sqrt")
+    powers = b.binary("raise_to", sizes, np.asarray(ord))
+    return b.root(b.reduce(powers, "sum", axes, keepdim), ord)
+
+
+@operator("cumsum")
+def running_sum(b: TorchBuilder, x: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    rows = [[(i, 1.0) for i in range(last + 1)] for last in range(x.shape[dim])]
+    return b.linear_map(x, dim, rows)
 
 
 @operator("logsumexp")

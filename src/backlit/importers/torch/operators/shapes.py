@@ -35,6 +35,23 @@ def copy(b: TorchBuilder, target: Value, source: Value, non_blocking: bool = Fal
     return b.expand(b.tensor(source, b.expected), b.expected)
 
 
+@operator("zeros_like", "zero")
+def zeros_like(b: TorchBuilder, x: Tensor, **_: Any) -> np.ndarray:
+    return full_like(b, x, 0)
+
+
+@operator("ones_like")
+def ones_like(b: TorchBuilder, x: Tensor, **_: Any) -> np.ndarray:
+    return full_like(b, x, 1)
+
+
+@operator("full_like", "fill")
+def full_like(b: TorchBuilder, x: Tensor, value: Value, **_: Any) -> np.ndarray:
+    if isinstance(value, Tensor):
+        raise UnsupportedError("a value that depends on the input")
+    return np.full(b.expected, value, np.float32 if b.floating else np.int64)
+
+
 @operator("detach")
 def detach(b: TorchBuilder, x: Tensor) -> Tensor:
     raise UnsupportedError("stopping the gradient")
