@@ -299,7 +299,7 @@ def test_arguments_are_checked():
         bl.lrp(model, X, rule="zebra")
     with pytest.raises(TypeError, match="rule must be a name, or a dict"):
         bl.lrp(model, X, rule=3)
-    with pytest.raises(ValueError, match="rule names layer 1, which is none of"):
+    with pytest.raises(ValueError, match="rule names layer '1', which is none of"):
         bl.lrp(model, X, rule={1: "gamma"})
     with pytest.raises(ValueError, match="rule must be one of"):
         bl.lrp(model, X, rule={0: "epsilon_plus"})
