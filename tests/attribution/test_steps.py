@@ -55,7 +55,7 @@ def test_same_bits_dealt_out_or_not(name, network, dealt):
 
 
 def dealt_programs(model):
-    return [p for p, _ in model._programs._programs if getattr(p, "dealt", False)]
+    return [p for p, *_ in model._programs._programs if getattr(p, "dealt", False)]
 
 
 def test_arrays_reach_whole_vectors():
