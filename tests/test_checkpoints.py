@@ -1,11 +1,13 @@
 """Stages of the forward pass computed again: the same bits in less memory."""
 
+import weakref
 from dataclasses import replace
 from itertools import pairwise
 from unittest import mock
 
 import numpy as np
 import pytest
+from backlit_kernels.vector import LANES
 from hypothesis import given, settings
 
 import backlit as bl
@@ -104,6 +106,45 @@ def test_a_budget_is_kept(deep, arenas, rng):
     arenas.clear()
     np.testing.assert_array_equal(bl.gradient(deep, X, memory=1, threads=2), expected)
     assert arenas == [least]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("samples_of", [16, 17, 33])
+@pytest.mark.parametrize("network", ["pooled", "residual", "pooled twice"])
+def test_a_budget_is_kept_by_tiles_and_what_is_left(network, samples_of, threads, monkeypatch):
+    """Also where a single sample's steps could be dealt out to lanes."""
+    live, peak = [0], [0]
+
+    def counted(size, aligned=engine.aligned):
+        memory = aligned(size)
+        live[0] += 4 * size
+        peak[0] = max(peak[0], live[0])
+        weakref.finalize(memory, lambda: live.__setitem__(0, live[0] - 4 * size))
+        return memory
+
+    monkeypatch.setattr(engine, "aligned", counted)
+    monkeypatch.setattr(probes, "SERIAL_WORK", 0)
+    model = NETWORKS[network]()
+    X = samples(model, samples_of)
+    tile = 4 * model._programs.program(probes.InputGradient(0, False), LANES).arena_size
+    for method, own in (
+        (bl.gradient, {}),
+        (bl.integrated_gradients, {"steps": 20}),
+        (bl.smoothgrad, {"samples": 40}),
+    ):
+        expected = method(model, X, 0, **own)
+        for budget in (tile, 2 * tile, 3 * tile):
+            peak[0] = live[0]
+            found = method(model, X, 0, threads=threads, memory=budget, **own)
+            np.testing.assert_array_equal(found, expected)
+            assert 0 < peak[0] <= budget
+
+
+def test_affine_models():
+    """There the way back begins at the output."""
+    model, X = bl.Model([bl.Dense(np.eye(4))], (4,)), np.ones((2, 4))
+    for method in (bl.gradient, bl.integrated_gradients, bl.smoothgrad):
+        np.testing.assert_array_equal(method(model, X, 0, memory=1), method(model, X, 0))
 
 
 def staged(stages):

@@ -14,18 +14,23 @@ pinned = pytest.mark.skipif(
 )
 
 
+def result(crew, job):
+    (future,) = crew.submit([job])
+    return future.result(TIMEOUT)
+
+
 def test_jobs_run_side_by_side():
     """Each has a thread of its own, however many there are."""
     crew = Crew()
     everybody = threading.Barrier(5)
-    jobs = [crew.submit(lambda: everybody.wait(TIMEOUT)) for _ in range(4)]
+    jobs = crew.submit([lambda: everybody.wait(TIMEOUT)] * 4)
     places = {everybody.wait(TIMEOUT), *(job.result(TIMEOUT) for job in jobs)}
     assert places == set(range(5))
 
 
 def test_threads_are_used_again():
     crew = Crew()
-    seen = {crew.submit(threading.get_ident).result(TIMEOUT) for _ in range(20)}
+    seen = {result(crew, threading.get_ident) for _ in range(20)}
     assert len(seen) <= 2  # one may be on its way back
     assert threading.get_ident() not in seen
 
@@ -37,8 +42,8 @@ def test_errors_are_the_callers():
         raise KeyError("lost")
 
     with pytest.raises(KeyError, match="lost"):
-        crew.submit(fail).result(TIMEOUT)
-    assert crew.submit(lambda: 3).result(TIMEOUT) == 3
+        result(crew, fail)
+    assert result(crew, lambda: 3) == 3
 
 
 @pinned
@@ -48,8 +53,8 @@ def test_a_job_may_run_on_the_callers_cores():
     for cores in (mine, {min(mine)}, mine):
         os.sched_setaffinity(0, cores)
         try:
-            assert crew.submit(lambda: os.sched_getaffinity(0)).result(TIMEOUT) <= mine
-            found = crew.submit(lambda: os.sched_getaffinity(0)).result(TIMEOUT)
+            assert result(crew, lambda: os.sched_getaffinity(0)) <= mine
+            found = result(crew, lambda: os.sched_getaffinity(0))
         finally:
             os.sched_setaffinity(0, mine)
         if len(cores) > 1:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import backlit as bl
+from backlit import probes
+from backlit.crew import Member, crew
 from tests.helpers import run_python
 
 FORK = """
@@ -25,9 +27,59 @@ print(os.waitpid(child, 0)[1])
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork") or sys.platform == "darwin", reason="forks")
+FORK_WHILE_LINKING = """
+import os
+import backlit as bl
+from backlit import tape
+X, y = bl.datasets.mnist()
+with tape._linking:  # as another thread may hold it
+    child = os.fork()
+    if child == 0:
+        bl.saliency(bl.models.mnist_cnn(), X[:3])
+        os._exit(0)
+    print(os.waitpid(child, 0)[1])
+"""
+forks = pytest.mark.skipif(not hasattr(os, "fork") or sys.platform == "darwin", reason="forks")
+
+
+@forks
 def test_a_forked_process_has_threads_of_its_own():
     assert run_python(FORK).stdout.strip() == "0"
+
+
+@forks
+def test_a_process_forked_while_a_thread_links():
+    assert run_python(FORK_WHILE_LINKING).stdout.strip() == "0"
+
+
+@pytest.mark.parametrize("team", [True, False])
+def test_threads_that_cannot_be_started(models, mnist, monkeypatch, team):
+    """The call fails before any other begins: members of a team would wait for them for ever."""
+    begun = []
+
+    def begin(self, job, begin=Member.begin):
+        begun.append(begin(self, job))
+        return begun[-1]
+
+    def start(self, start=threading.Thread.start, started=[]):  # noqa: B006
+        started.append(self)
+        if len(started) == 3:
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    model, X = models["mnist_cnn"], mnist[0][: 10 if team else 2000]
+    monkeypatch.setattr(probes, "TEAM_WORK", 0 if team else 1 << 62)
+    monkeypatch.setattr(probes, "SERIAL_WORK", 0)
+    expected = bl.saliency(model, X, threads=1)
+    crew.cache_clear()
+    monkeypatch.setattr(Member, "begin", begin)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(RuntimeError, match="can't start"):
+        bl.saliency(model, X, threads=4)
+    assert not begun
+    assert len(crew().idle) == 2
+    np.testing.assert_array_equal(bl.saliency(model, X, threads=4), expected)
+    assert len(begun) == 3
 
 
 def test_calls_from_many_threads_at_once(models, mnist):

@@ -3,7 +3,7 @@
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import cache
 from typing import Any
@@ -50,13 +50,25 @@ class Crew:
     def __init__(self) -> None:
         self.idle: list[Member] = []
 
-    def submit(self, job: Callable[[], Any]) -> Future:
-        """Let a member of its own begin with a job at once."""
+    def submit(self, jobs: Sequence[Callable[[], Any]]) -> list[Future]:
+        """Let a member of its own begin with each job at once; with none if one cannot be had.
+
+        Members of a team would wait for ever for one that does not come.
+        """
+        members: list[Member] = []
         try:
-            member = self.idle.pop()
+            for _ in jobs:
+                members.append(self._member())
+        except BaseException:
+            self.idle += members
+            raise
+        return [member.begin(job) for member, job in zip(members, jobs, strict=True)]
+
+    def _member(self) -> Member:
+        try:
+            return self.idle.pop()
         except IndexError:
-            member = Member(self.idle)
-        return member.begin(job)
+            return Member(self.idle)
 
 
 @cache

@@ -91,7 +91,7 @@ def run_team(part: Part, threads: int) -> bool:
     Returns False if a sample is not finite; the rest is then not run.
     """
     workers = Worker(part.job).team(threads)
-    helpers = [crew().submit(partial(worker.run, part)) for worker in workers[1:]]
+    helpers = crew().submit([partial(worker.run, part) for worker in workers[1:]])
     valid = workers[0].run(part)
     wait_for(helpers)
     return valid
@@ -114,14 +114,14 @@ def run_parts(
 
     def work() -> bool:
         nonlocal stopped
-        workers: dict[int, Worker] = {}
+        worker: Worker | None = None
         valid = True
         try:
             while not stopped:
                 part = todo.get_nowait()
-                worker = workers.get(id(part.job))
-                if worker is None:
-                    worker = workers[id(part.job)] = Worker(part.job)
+                if worker is None or worker.job is not part.job:
+                    worker = None  # before there is another arena
+                    worker = Worker(part.job)
                 valid = worker.run(part)
                 if not valid:
                     stopped = True
@@ -134,7 +134,7 @@ def run_parts(
             raise
         return valid
 
-    helpers = [crew().submit(work) for _ in range(threads - 1)]
+    helpers = crew().submit([work] * (threads - 1))
     try:
         valid = work()
     finally:

@@ -162,6 +162,10 @@ class ProgramStore:
             self._programs[key] = probe.lower(graph, lanes).tape.link(lanes)
         return self._programs[key]
 
+    def fits(self, probe: Probe, lanes: int, memory: int | None) -> bool:
+        """Whether its arena takes no more than so many bytes."""
+        return memory is None or 4 * self.program(probe, lanes).arena_size <= memory
+
     def small_program(self, probe: Probe, memory: int) -> Program:
         """For single samples, in so many bytes, in as few stages as it takes; or in the least."""
         programs = []
@@ -192,13 +196,13 @@ class ProgramStore:
             If a sample of the first port holds NaN or infinite values.
         """
         tile = 1 if self.large and threads > FEW_THREADS else self.tile_lanes
-        if memory is not None and 4 * self.program(probe, tile).arena_size > memory:
+        if not self.fits(probe, tile, memory):
             tile = 1
         shared = self.large and tile > 1  # all threads work on one tile
         if 3 * samples * self.work * repeats < SERIAL_WORK:
             threads = 1
         parts: list[Part] = []
-        for portion in self.portions(probe, samples, repeats, threads, tile):
+        for portion in self.portions(probe, samples, repeats, threads, tile, memory):
             if memory is not None and portion.lanes == 1:
                 program = self.small_program(portion.probe, memory)
             else:
@@ -223,7 +227,13 @@ class ProgramStore:
             raise not_finite(np.asarray(ports[0]))
 
     def portions(
-        self, probe: Probe, samples: int, repeats: int, threads: int, tile: int
+        self,
+        probe: Probe,
+        samples: int,
+        repeats: int,
+        threads: int,
+        tile: int,
+        memory: int | None = None,
     ) -> list[Portion]:
         """Whole tiles first; then what is left, in whichever way takes the least time."""
         alone = ALONE_LARGE if self.large else ALONE
@@ -246,11 +256,13 @@ class ProgramStore:
             left = samples % (tile * threads)
             usual = best(left)[0] * tile / LANES * (repeats + AROUND_STEPS)
             dealt = -(-repeats // LANES)
-            if -(-left // workers) * (dealt + AROUND_STEPS) < usual:
+            quicker = -(-left // workers) * (dealt + AROUND_STEPS) < usual
+            by_lane = replace(probe, dealt=True)
+            if quicker and self.fits(by_lane, LANES, memory):
                 first = samples - left
                 portions = [
                     Portion(probe, tile, 0, first, repeats),
-                    Portion(replace(probe, dealt=True), LANES, first, samples, dealt),
+                    Portion(by_lane, LANES, first, samples, dealt),
                 ]
         return [portion for portion in portions if portion.first < portion.stop]
 

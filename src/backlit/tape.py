@@ -4,6 +4,7 @@ Linking a tape plans the arena (buffers whose lives do not overlap share memory)
 program that the machine runs.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,16 @@ from backlit.placement import available_cores
 SECTIONS = ("setup", "prologue", "body", "epilogue")
 # One thread at a time: copies of the process that compile inherit what another one has locked.
 _linking = Lock()
+
+
+def _unlock() -> None:
+    """In a copy of the process, whoever held the lock is no more."""
+    global _linking
+    _linking = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
 
 
 class Steps(Enum):

@@ -205,7 +205,9 @@ class Lowering:
                 return
             if node.output in self.gradients:
                 while stages and node.output <= stages[-1][1]:
-                    self._compute_again(*stages.pop())
+                    first, last = stages.pop()
+                    if first < node.output:  # else the way back begins before
+                        self._compute_again(first, last)
                 emit = BACKWARD[type(node.layer)] if rule is None else rule(node)
                 emit(self, node)
 
