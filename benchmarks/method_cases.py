@@ -122,7 +122,7 @@ CASES = [
     ),
     _cnn(
         "DeepLIFT",
-        TEST_SET,
+        1024,
         _explain("deeplift"),
         _captum(peers.deeplift, GRADIENTS, 512, (30, 80)),
         copies=True,
@@ -151,7 +151,7 @@ CASES = [
     ),
     _cnn(
         "LRP, epsilon rule",
-        TEST_SET,
+        512,
         _explain("lrp", rule="epsilon", epsilon=peers.EPSILON),
         {
             "Captum": Peer(peers.lrp, GRADIENTS, 512, (20, 60)),
