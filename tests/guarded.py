@@ -18,6 +18,7 @@ from backlit import engine, probes, tape
 from backlit.layout import CACHE_LINE
 from tests.attribution.random_networks import METHODS, network, options
 from tests.every_layer import NETWORKS
+from tests.helpers import ending
 from tests.test_teams import images
 
 PAGE = mmap.PAGESIZE // 4  # floats
@@ -72,28 +73,21 @@ def strided(rng, size, kernel, stride, padding, dilation, groups):
         ),
         bl.ReLU(),
         bl.MaxPool2D(2, 2, 1),
-        bl.Flatten(),
     ]
-    features = bl.Model(layers, (4, *size)).classes
-    return bl.Model([*layers, bl.Dense(rng.normal(size=(features, 3)))], (4, *size))
+    return ending(rng, layers, (4, *size))
 
 
 def filtered(rng, inputs, outputs, kernel, side):
     """Many large filters of few channels: the way back adds up long sums for few channels."""
     weights = rng.normal(size=(outputs, inputs, kernel, kernel)) / kernel
-    layers = [bl.Conv2D(weights), bl.MaxPool2D(3, 2), bl.Flatten()]
-    features = bl.Model(layers, (inputs, side, side)).classes
-    return bl.Model([*layers, bl.Dense(rng.normal(size=(features, 3)))], (inputs, side, side))
+    return ending(rng, [bl.Conv2D(weights), bl.MaxPool2D(3, 2)], (inputs, side, side))
 
 
 def models():
     yield from NETWORKS.items()
     rng = np.random.default_rng(0)
     for channels in (16, 24):
-        layers = images(rng, channels)
-        features = bl.Model(layers, (2, 37, 41)).classes
-        dense = bl.Dense(rng.normal(size=(features, 3)))
-        yield f"images of {channels} channels", bl.Model([*layers, dense], (2, 37, 41))
+        yield f"images of {channels} channels", ending(rng, images(rng, channels), (2, 37, 41))
     yield "depthwise", strided(rng, (28, 28), (3, 3), (2, 2), (1, 1, 1, 1), (1, 1), 4)
     for filters in ((2, 16, 5), (1, 20, 5), (1, 16, 7), (3, 40, 3), (1, 64, 3), (1, 128, 3)):
         for side in (9, 14, 28):

@@ -15,7 +15,7 @@ from backlit import engine, probes
 from backlit.attribution.registry import METHODS
 from backlit.graph import build_graph
 from backlit.lowering.checkpoints import bottlenecks, checkpoints
-from tests.attribution.networks import NETWORKS, samples
+from tests.attribution.networks import NETWORKS, conv, dense, samples
 from tests.attribution.test_all import options
 from tests.strategies import cases
 
@@ -26,25 +26,35 @@ some = settings(max_examples=60, deadline=None)
 def deep():
     """Activations whose derivatives take their values: all of them would be kept."""
     rng = np.random.default_rng(0)
-    layers = [bl.Conv2D(rng.normal(size=(4, 1, 3, 3)) / 3, rng.normal(size=4), padding=1)]
+    layers = [conv(rng, 1, 4, padding=1)]
     for _ in range(12):
-        body = [bl.Conv2D(rng.normal(size=(4, 4, 3, 3)) / 6, rng.normal(size=4), padding=1)]
-        layers += [bl.Residual([*body, bl.Tanh()], []), bl.Sigmoid()]
-    layers += [bl.GlobalAvgPool2D(), bl.Flatten(), bl.Dense(rng.normal(size=(4, 3)), np.zeros(3))]
+        layers += [bl.Residual([conv(rng, 4, 4, padding=1), bl.Tanh()], []), bl.Sigmoid()]
+    layers += [bl.GlobalAvgPool2D(), bl.Flatten(), dense(rng, 4, 3)]
     return bl.Model(layers, (1, 24, 24))
+
+
+class Arenas(list):
+    """The sizes in bytes of all arenas, as they are made, and of those at a time at most."""
+
+    live = peak = 0
+
+    def make(self, size, aligned=engine.aligned):
+        memory = aligned(size)
+        self.append(4 * size)
+        self.live += 4 * size
+        self.peak = max(self.peak, self.live)
+        weakref.finalize(memory, self.end, 4 * size)
+        return memory
+
+    def end(self, size):
+        self.live -= size
 
 
 @pytest.fixture
 def arenas(monkeypatch):
-    """The sizes in bytes of all arenas, as they are made."""
-    sizes = []
-
-    def counted(size, aligned=engine.aligned):
-        sizes.append(4 * size)
-        return aligned(size)
-
-    monkeypatch.setattr(engine, "aligned", counted)
-    return sizes
+    made = Arenas()
+    monkeypatch.setattr(engine, "aligned", made.make)
+    return made
 
 
 def arena(model, stages):
@@ -111,18 +121,10 @@ def test_a_budget_is_kept(deep, arenas, rng):
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("samples_of", [16, 17, 33])
 @pytest.mark.parametrize("network", ["pooled", "residual", "pooled twice"])
-def test_a_budget_is_kept_by_tiles_and_what_is_left(network, samples_of, threads, monkeypatch):
+def test_a_budget_is_kept_by_tiles_and_what_is_left(
+    network, samples_of, threads, arenas, monkeypatch
+):
     """Also where a single sample's steps could be dealt out to lanes."""
-    live, peak = [0], [0]
-
-    def counted(size, aligned=engine.aligned):
-        memory = aligned(size)
-        live[0] += 4 * size
-        peak[0] = max(peak[0], live[0])
-        weakref.finalize(memory, lambda: live.__setitem__(0, live[0] - 4 * size))
-        return memory
-
-    monkeypatch.setattr(engine, "aligned", counted)
     monkeypatch.setattr(probes, "SERIAL_WORK", 0)
     model = NETWORKS[network]()
     X = samples(model, samples_of)
@@ -134,10 +136,10 @@ def test_a_budget_is_kept_by_tiles_and_what_is_left(network, samples_of, threads
     ):
         expected = method(model, X, 0, **own)
         for budget in (tile, 2 * tile, 3 * tile):
-            peak[0] = live[0]
+            arenas.peak = arenas.live
             found = method(model, X, 0, threads=threads, memory=budget, **own)
             np.testing.assert_array_equal(found, expected)
-            assert 0 < peak[0] <= budget
+            assert 0 < arenas.peak <= budget
 
 
 def test_affine_models():

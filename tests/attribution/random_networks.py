@@ -3,6 +3,7 @@
 import numpy as np
 
 import backlit as bl
+from tests.attribution.networks import norm
 
 METHODS = {
     "gradient": {},
@@ -55,12 +56,11 @@ def activation(rng, shape):
     return [bl.ReLU(), bl.ReLU(), bl.Tanh(), bl.LeakyReLU(0.1)][rng.integers(4)]
 
 
-def norm(rng, shape):
-    gamma, variance = rng.normal(1, 0.3, shape[0]), rng.uniform(0.5, 1.5, shape[0])
-    return bl.BatchNorm(gamma, *(0.1 * rng.normal(size=(2, shape[0]))), variance)
+def normalisation(rng, shape):
+    return norm(rng, shape[0])
 
 
-KINDS = (convolution,) * 4 + (activation,) * 3 + (pooling,) * 2 + (residual, norm)
+KINDS = (convolution,) * 4 + (activation,) * 3 + (pooling,) * 2 + (residual, normalisation)
 
 
 def network(rng):

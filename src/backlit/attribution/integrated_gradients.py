@@ -21,7 +21,7 @@ from backlit.attribution.exact_path import check_piecewise_linear, integrate_exa
 from backlit.attribution.steps import step_values, step_weights
 from backlit.baselines import Baseline, check_baseline
 from backlit.graph import Graph, affine_prefix
-from backlit.layers.base import number, whole
+from backlit.layers.base import number, whole_or_exact
 from backlit.lowering import Lowering
 from backlit.lowering.baselines import baseline_pass
 from backlit.lowering.context import FIRST_FREE_PORT
@@ -173,14 +173,13 @@ def integrated_gradients(
         For arguments of wrong shape, kind or range.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
-    exact = steps == "exact"
+    number_of_steps = whole_or_exact("steps", steps)
+    exact = number_of_steps is None
     if exact:
         check_piecewise_linear(model._programs.graph)
         if score != "logit":
             raise ValueError(f"score must be 'logit' with steps='exact', got {score!r}")
-    if isinstance(steps, str) and not exact:
-        raise ValueError(f"steps must be an int or 'exact', got {steps!r}")
-    count = 1 if exact else whole("steps", steps, 1)
+    count = number_of_steps or 1
     if tolerance is not None and number("tolerance", tolerance) <= 0:
         raise ValueError(f"tolerance must be positive, got {tolerance}")
     quadrature(rule, 2 if exact else count)

@@ -30,7 +30,7 @@ from backlit.attribution.by_segment import (
 from backlit.attribution.call import Call
 from backlit.attribution.shapley import MOST_EXACT, exact_plan
 from backlit.baselines import check_baseline
-from backlit.layers.base import whole
+from backlit.layers.base import whole_or_exact
 from backlit.model import Model
 from backlit.segments import check_segments
 from backlit.streams import check_seed
@@ -103,18 +103,15 @@ def kernel_shap(
     call = Call(model, X, target, score, threads, progress, out, memory)
     parts = check_segments(segments, call.samples)
     base = check_baseline(baseline, call.samples, model.input_shape)
-    if isinstance(samples, str) and samples != "exact":
-        raise ValueError(f"samples must be an int or 'exact', got {samples!r}")
-    if samples != "exact":
-        samples = whole("samples", samples, 1)
+    budget = whole_or_exact("samples", samples)
     key = check_seed(seed)
 
     def plan_for(sample: np.ndarray | None) -> Plan:
         def plan(count: int) -> tuple[np.ndarray, Fold]:
             few = count <= MOST_EXACT
-            if samples == "exact" or (few and int(samples) >= 2**count - 2):
+            if budget is None or (few and budget >= 2**count - 2):
                 return exact_plan(count)
-            return regression_plan(key, own_seed(sample), count, int(samples), return_details)
+            return regression_plan(key, own_seed(sample), count, budget, return_details)
 
         return plan
 

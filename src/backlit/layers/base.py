@@ -81,6 +81,15 @@ def whole(name: str, value: Any, least: int) -> int:
     return int(value)
 
 
+def whole_or_exact(name: str, value: Any) -> int | None:
+    """A number of at least 1; None stands for "exact"."""
+    if isinstance(value, str):
+        if value != "exact":
+            raise ValueError(f"{name} must be an int or 'exact', got {value!r}")
+        return None
+    return whole(name, value, 1)
+
+
 def flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be True or False, not {type(value).__name__}: {value!r}")

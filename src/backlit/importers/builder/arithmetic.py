@@ -57,12 +57,30 @@ class ArithmeticBuilder(ShapeBuilder):
             return self.append(Clip(low, high), x)
         return self.activation(x, "clamp", low=low, high=high)
 
+    def powers(self, x: Tensor, power: float) -> Tensor:
+        """``abs(x) ** power``"""
+        if power == 2:
+            return self.activation(x, "square")
+        size = self.activation(x, "abs")
+        return size if power == 1 else self.activation(size, "power", exponent=power)
+
     def root(self, x: Tensor, power: float = 2.0) -> Tensor:
         """The root of a sum of powers; derivative 0 where that is 0, as of PyTorch's norms."""
         if power == 1:
             return x
         x = self.clip(x, TINY, np.inf)
         return self.binary("raise_to", x, np.asarray(1 / power))
+
+    def hard_shrink(self, x: Tensor, bound: float) -> Tensor:
+        """x where it is beyond the bound, on either side, else 0."""
+        flipped = self.activation(x, "scale", factor=-1.0)
+        above = self.activation(x, "thresholded_relu", alpha=bound)
+        below = self.activation(flipped, "thresholded_relu", alpha=bound)
+        return self.binary("subtract", above, below)
+
+    def soft_shrink(self, x: Tensor, bound: float) -> Tensor:
+        """How far x is beyond the bound, on either side."""
+        return self.binary("subtract", x, self.clip(x, -bound, bound, open_ends=False))
 
     def binary(self, function: str, a: Value, b: Value) -> Tensor:
         """add, subtract, multiply, divide, larger, smaller or raise_to, with broadcasting."""

@@ -37,6 +37,8 @@ FUNCTIONS: dict[str, Function] = {
     "exponential": lambda b, x: b.activation(x, "exp"),
     "hard_sigmoid": lambda b, x: b.activation(x, "hard_sigmoid"),
     "hard_silu": lambda b, x: b.activation(x, "hard_swish"),
+    "hard_shrink": lambda b, x: b.hard_shrink(x, 0.5),
+    "soft_shrink": lambda b, x: b.soft_shrink(x, 0.5),
     "hard_tanh": lambda b, x: b.clip(x, -1.0, 1.0),
     "softmax": lambda b, x: b.softmax(x, b.axis(-1, len(x.shape))),
     "log_softmax": lambda b, x: b.softmax(x, b.axis(-1, len(x.shape)), logarithm=True),
@@ -60,18 +62,6 @@ def log_sigmoid(b: KerasBuilder, x: Tensor) -> Tensor:
 @function
 def tanh_shrink(b: KerasBuilder, x: Tensor) -> Tensor:
     return b.binary("subtract", x, b.append(Tanh(), x))
-
-
-@function
-def soft_shrink(b: KerasBuilder, x: Tensor) -> Tensor:
-    return b.binary("subtract", x, b.clip(x, -0.5, 0.5, open_ends=False))
-
-
-@function
-def hard_shrink(b: KerasBuilder, x: Tensor) -> Tensor:
-    above = b.activation(x, "thresholded_relu", alpha=0.5)
-    below = b.activation(negated(b, x), "thresholded_relu", alpha=0.5)
-    return b.binary("subtract", above, below)
 
 
 @function

@@ -87,16 +87,8 @@ def window_sums(builder: GraphBuilder, x: Tensor, windows: Windows, divisor: str
 @operator("LpPool", limits="1-D and 2-D")
 def lp_pool(context: Context, node: Operation) -> Outputs:
     power = node.number("p", 1, 2.0)
-    raised = powers(context.builder, node.tensor(), power)
+    raised = context.builder.powers(node.tensor(), power)
     return context.builder.root(window_sums(context.builder, raised, Windows(node)), power)
-
-
-def powers(builder: GraphBuilder, x: Tensor, power: float) -> Tensor:
-    """abs(x) ** power"""
-    if power == 2:
-        return builder.activation(x, "square")
-    size = builder.activation(x, "abs")
-    return size if power == 1 else builder.activation(size, "power", exponent=power)
 
 
 def spatial(x: Tensor) -> Sequence[int]:
@@ -112,7 +104,7 @@ def global_average(context: Context, node: Operation) -> Outputs:
 @operator("GlobalLpPool")
 def global_lp(context: Context, node: Operation) -> Outputs:
     x, power = node.tensor(), node.number("p", 1, 2.0)
-    raised = powers(context.builder, x, power)
+    raised = context.builder.powers(x, power)
     total = context.builder.reduce(raised, "sum", spatial(x), True)
     return context.builder.root(total, power)
 

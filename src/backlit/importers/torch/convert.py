@@ -17,18 +17,9 @@ from backlit.importers.torch.operators.refused import why_not
 from backlit.importers.torch.operators.shapes import MOVES
 
 # What leaves values where they are, or puts some around them
-BEFORE_MOVING = {
-    *moved.ENTRYWISE,
-    "_to_copy",
-    "to",
-    "type_as",
-    "clamp",
-    "pow",
-    "sqrt",
-    "abs",
-    "log",
-}
-BEFORE_MOVING |= {"pad", "constant_pad_nd"}
+BEFORE_MOVING = moved.ENTRYWISE.union(
+    ["_to_copy", "to", "type_as", "clamp", "pow", "sqrt", "abs", "log", "pad", "constant_pad_nd"]
+)
 
 
 @dataclass(frozen=True)

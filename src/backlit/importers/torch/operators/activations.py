@@ -1,5 +1,6 @@
 """Functions of each value, and softmax."""
 
+from math import log
 from typing import Any
 
 import numpy as np
@@ -56,31 +57,26 @@ def neg(b: TorchBuilder, x: Tensor) -> Tensor:
     return b.activation(x, "scale", factor=-1.0)
 
 
-# exp(scale * x) + shift, and scale * log(x + shift)
-POWERS = {"exp2": (np.log(2), 0.0), "expm1": (1.0, -1.0)}
-LOGARITHMS = {"log2": (1 / np.log(2), 0.0), "log10": (1 / np.log(10), 0.0), "log1p": (1.0, 1.0)}
+# A function between two affine maps: (factor, shift) before it, and after
+BETWEEN_AFFINE = {
+    "exp2": ("exp", (log(2), 0.0), (1.0, 0.0)),
+    "expm1": ("exp", (1.0, 0.0), (1.0, -1.0)),
+    "log1p": ("log", (1.0, 1.0), (1.0, 0.0)),
+    "log2": ("log", (1.0, 0.0), (1 / log(2), 0.0)),
+    "log10": ("log", (1.0, 0.0), (1 / log(10), 0.0)),
+}
 
 
-def _power(scale: float, shift: float) -> Any:
+def _between_affine(name: str, before: tuple[float, float], after: tuple[float, float]) -> Any:
     def handler(b: TorchBuilder, x: Tensor) -> Tensor:
-        power = b.activation(b.activation(x, "scale", factor=float(scale)), "exp")
-        return b.activation(power, "scale", shift=shift)
+        x = b.activation(x, "scale", factor=before[0], shift=before[1])
+        return b.activation(b.activation(x, name), "scale", factor=after[0], shift=after[1])
 
     return handler
 
 
-def _logarithm(scale: float, shift: float) -> Any:
-    def handler(b: TorchBuilder, x: Tensor) -> Tensor:
-        logarithm = b.activation(b.activation(x, "scale", shift=shift), "log")
-        return b.activation(logarithm, "scale", factor=float(scale))
-
-    return handler
-
-
-for _aten, (_scale, _shift) in POWERS.items():
-    operator(_aten)(_power(_scale, _shift))
-for _aten, (_scale, _shift) in LOGARITHMS.items():
-    operator(_aten)(_logarithm(_scale, _shift))
+for _aten, _parts in BETWEEN_AFFINE.items():
+    operator(_aten)(_between_affine(*_parts))
 
 
 @operator("rsqrt")
@@ -188,14 +184,12 @@ def threshold(b: TorchBuilder, x: Tensor, threshold: float, value: float) -> Ten
 
 @operator("hardshrink")
 def hardshrink(b: TorchBuilder, x: Tensor, lambd: float = 0.5) -> Tensor:
-    above = b.activation(x, "thresholded_relu", alpha=lambd)
-    below = b.activation(neg(b, x), "thresholded_relu", alpha=lambd)
-    return b.binary("subtract", above, below)
+    return b.hard_shrink(x, lambd)
 
 
 @operator("softshrink")
 def softshrink(b: TorchBuilder, x: Tensor, lambd: float = 0.5) -> Tensor:
-    return b.binary("subtract", x, b.clip(x, -lambd, lambd, open_ends=False))
+    return b.soft_shrink(x, lambd)
 
 
 @operator("softmax", "_softmax")

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from math import inf, prod
 from typing import Any
 
-import numpy as np
-
 from backlit.importers.builder import Tensor, UnsupportedError
 from backlit.importers.torch.operators.table import Missing, TorchBuilder, operator
 
@@ -105,15 +103,11 @@ def vector_norm(
     b: TorchBuilder, x: Tensor, ord: float = 2, dim: Axes = None, keepdim: bool = False, **_: Any
 ) -> Tensor:
     axes = own_axes(x, dim)
-    if ord == 2:
-        return b.root(b.reduce(b.activation(x, "square"), "sum", axes, keepdim))
-    sizes = b.activation(x, "abs")
     if abs(ord) == inf:
-        return b.reduce(sizes, "max" if ord > 0 else "min", axes, keepdim)
+        return b.reduce(b.powers(x, 1), "max" if ord > 0 else "min", axes, keepdim)
     if ord < 1:
         raise UnsupportedError(f"a norm of order {ord}")
-    powers = b.binary("raise_to", sizes, np.asarray(ord))
-    return b.root(b.reduce(powers, "sum", axes, keepdim), ord)
+    return b.root(b.reduce(b.powers(x, ord), "sum", axes, keepdim), ord)
 
 
 @operator("cumsum")
