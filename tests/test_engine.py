@@ -1,6 +1,7 @@
 """Threads that stay: from call to call, for many callers, and after a fork."""
 
 import os
+import signal
 import sys
 import threading
 
@@ -107,3 +108,20 @@ def test_a_bad_sample_in_a_helpers_part_reaches_the_caller(models, mnist):
     for _ in range(3):
         with pytest.raises(ValueError, match="sample 1499 holds NaN"):
             bl.saliency(model, X, threads=2)
+
+
+ENDLESS = 10**7  # steps: hours
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("count", [1, 40])  # by a team; tiles of each thread's own
+def test_a_signal_ends_a_long_call(models, mnist, count, threads):
+    """Before its next step, however many its part has; and the threads serve the next call."""
+    X, model = mnist[0], models["mnist_cnn_wide"]
+    expected = bl.saliency(model, X[:40], threads=threads)
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        bl.integrated_gradients(model, X[:count], steps=ENDLESS, threads=threads)
+    np.testing.assert_array_equal(bl.saliency(model, X[:40], threads=threads), expected)

@@ -9,7 +9,7 @@ from backlit_kernels.vector import LANES
 
 import backlit as bl
 from backlit import probes
-from backlit.engine import Job, Part, run_team
+from backlit.engine import Job, Part, run_teams
 from backlit.importers.builder import GraphBuilder
 
 PATIENCE = 120  # seconds, for what might wait for ever
@@ -147,11 +147,11 @@ def teams(monkeypatch):
     monkeypatch.setattr(probes, "SERIAL_WORK", 0)
     calls = []
 
-    def counted(*arguments, run_team=probes.run_team):
-        calls.append(arguments[-1])
-        return run_team(*arguments)
+    def counted(parts, threads, progress, run_teams=probes.run_teams):
+        calls.extend([threads] * len(parts))
+        return run_teams(parts, threads, progress)
 
-    monkeypatch.setattr(probes, "run_team", counted)
+    monkeypatch.setattr(probes, "run_teams", counted)
     return calls
 
 
@@ -252,7 +252,7 @@ def test_a_team_stops_at_the_first_bad_sample(case):
         bad, maps = X[:6].copy(), np.zeros_like(X[:6])
         bad[place].flat[0] = np.nan
         job = Job(program, [bad, maps, np.zeros(6, np.int64)])
-        assert not in_time(lambda job=job: run_team(Part(job, 0, 6, (0, 1)), 3))
+        assert not in_time(lambda job=job: run_teams([Part(job, 0, 6, (0, 1))], 3))
         assert (maps[:place] != 0).any(axis=tuple(range(1, maps.ndim))).all()
         assert not maps[place + 1 :].any()
 

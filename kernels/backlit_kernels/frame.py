@@ -20,8 +20,9 @@ PART, PARTS = 4, 5  # this thread's number in a team that shares an arena, and t
 MEETING = 6  # address of what a team counts its arrivals with
 ARRIVALS = 7  # how many arrivals this thread waits for
 OPENS, CLOSES = 8, 9  # whether the current step is the first, the last one of a partial sum
-PORTS = 10
-SIZE = 26
+HALT = 10  # address of an int64 that is not 0 once the run is to end early
+PORTS = 11
+SIZE = 27
 
 
 def floats_at(address: int) -> Any:

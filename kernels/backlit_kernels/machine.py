@@ -13,7 +13,7 @@ from numba.extending import lower_builtin, type_callable
 
 from backlit_kernels.frame import CLOSES, COUNT, OPENS, PART, PARTS, SAMPLE, STEP
 from backlit_kernels.kernel import INTERPRETED, Kernel, compiled, helper
-from backlit_kernels.team import any_invalid, meet
+from backlit_kernels.team import ends, meet
 
 _interpreted: list[Any] = []
 
@@ -112,6 +112,6 @@ def run_machine(
                 frame[OPENS] = step == part
                 frame[CLOSES] = step + stride >= end
                 run_section(arena, constants, program, frame, sections[2], sections[3])
+                if ends(frame):
+                    return
         run_section(arena, constants, program, frame, sections[3], sections[4])
-        if any_invalid(frame):
-            return

@@ -10,7 +10,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils, types
 
-from backlit_kernels.frame import ARRIVALS, INVALID, MEETING, PART, PARTS, integers_at
+from backlit_kernels.frame import ARRIVALS, HALT, INVALID, MEETING, PART, PARTS, integers_at
 from backlit_kernels.kernel import helper
 from backlit_kernels.vector import LANES, compiles_to
 
@@ -24,7 +24,7 @@ def arrive(address: int) -> int:
     return int(memory[0]) - 1
 
 
-def arrived(address: int) -> int:
+def seen(address: int) -> int:
     """The int64 at an address, as the other threads have left it."""
     return int(integers_at(address)[0])
 
@@ -51,7 +51,7 @@ compiles_to(
     types.Integer,
 )
 compiles_to(
-    arrived,
+    seen,
     lambda b, v: b.load_atomic(_pointer(b, v[0]), "seq_cst", 8),
     types.int64,
     types.Integer,
@@ -78,7 +78,7 @@ def meet(frame: Any) -> None:
     frame[ARRIVALS] += frame[PARTS]
     arrive(frame[MEETING])
     looks = 0
-    while arrived(frame[MEETING]) < frame[ARRIVALS]:
+    while seen(frame[MEETING]) < frame[ARRIVALS]:
         looks += 1
         if looks == PATIENCE:
             give_way()
@@ -86,14 +86,17 @@ def meet(frame: Any) -> None:
 
 
 @helper
-def any_invalid(frame: Any) -> bool:
-    """Whether the first thread of the team, which loads samples, met one that is not finite."""
+def ends(frame: Any) -> bool:
+    """Whether to end here: a sample was not finite, or the run was told to halt.
+
+    In a team that is what the first thread, which loads samples, says of itself.
+    """
     if frame[PARTS] == 1:
-        return bool(frame[INVALID] != 0)
+        return bool((frame[INVALID] | seen(frame[HALT])) != 0)
     meeting = integers_at(frame[MEETING])
     if frame[PART] == 0:
-        meeting[1] = frame[INVALID]
+        meeting[1] = frame[INVALID] | seen(frame[HALT])
     meet(frame)
-    found = meeting[1] != 0
+    ended = meeting[1] != 0
     meet(frame)
-    return bool(found)
+    return bool(ended)

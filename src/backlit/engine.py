@@ -2,9 +2,9 @@
 
 import queue
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
@@ -22,16 +22,23 @@ from backlit.tape import Program
 TEAM_WORK = 10_000_000
 # Under this many multiply-adds in all, starting a thread costs more than it saves.
 SERIAL_WORK = 10_000_000
+# From this many on, the calling thread waits for signals rather than work.
+LONG_WORK = 10_000_000_000
 PIECES_PER_THREAD = 8
+WATCH = 0.1  # seconds between looks for a signal
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A program, the arrays it reads and writes by port number, and how often its body runs."""
+    """A program, the arrays it reads and writes by port number, and how often its body runs.
+
+    Once `halt`, which the jobs of a run share, is not 0, all of them end before their next step.
+    """
 
     program: Program
     ports: Sequence[np.ndarray | None]
     repeats: int = 1
+    halt: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))
 
 
 class Part(NamedTuple):
@@ -51,6 +58,7 @@ class Worker:
         self.arena = aligned(job.program.arena_size)
         self.frame = np.zeros(frame.SIZE, np.int64)
         self.frame[frame.PARTS] = 1
+        self.frame[frame.HALT] = address(job.halt)
         self.meeting = np.zeros(2 * CACHE_LINE, np.int64)
         self.sections = job.program.sections.copy()
         for number, array in enumerate(job.ports):
@@ -85,16 +93,26 @@ class Worker:
         return workers
 
 
-def run_team(part: Part, threads: int) -> bool:
-    """Run a range of samples one tile after another, all threads on each.
+def run_teams(
+    parts: Sequence[Part],
+    threads: int,
+    progress: Callable[[int], None] | None = None,
+) -> bool:
+    """Run parts of jobs in turn, one tile after another, all threads on each.
 
-    Returns False if a sample is not finite; the rest is then not run.
+    `progress` is called with the number of samples done. Returns False if a sample is not finite;
+    the rest is then not run.
     """
-    workers = Worker(part.job).team(threads)
-    helpers = crew().submit([partial(worker.run, part) for worker in workers[1:]])
-    valid = workers[0].run(part)
-    wait_for(helpers)
-    return valid
+    for part in parts:
+        workers = Worker(part.job).team(threads)
+        helpers = crew().submit([partial(worker.run, part) for worker in workers[1:]])
+        valid = workers[0].run(part)
+        wait_for(helpers)
+        if not valid:
+            return False
+        if progress is not None:
+            progress(part.stop - part.first)
+    return True
 
 
 def run_parts(
@@ -110,27 +128,25 @@ def run_parts(
     todo: queue.SimpleQueue[Part] = queue.SimpleQueue()
     for part in parts:
         todo.put(part)
-    stopped = False
 
     def work() -> bool:
-        nonlocal stopped
         worker: Worker | None = None
         valid = True
         try:
-            while not stopped:
-                part = todo.get_nowait()
+            while not (part := todo.get_nowait()).job.halt[0]:
                 if worker is None or worker.job is not part.job:
                     worker = None  # before there is another arena
                     worker = Worker(part.job)
                 valid = worker.run(part)
                 if not valid:
-                    stopped = True
+                    part.job.halt[0] = 1
                 if progress is not None and part.steps[1] == part.job.repeats:
                     progress(part.stop - part.first)
         except queue.Empty:
             return valid
         except BaseException:
-            stopped = True
+            for part in parts:
+                part.job.halt[0] = 1
             raise
         return valid
 
@@ -146,6 +162,21 @@ def wait_for(helpers: list[Future]) -> None:
     """Until all have ended, well or not; `concurrent.futures.wait` takes longer than small jobs."""
     for helper in helpers:
         helper.exception()
+
+
+def watched(run: Callable[[], bool], halt: np.ndarray) -> bool:
+    """Let a thread of the crew run, so that this one can take signals such as Ctrl-C.
+
+    What they raise here comes once the run has halted: it writes to arrays of ours.
+    """
+    [runner] = crew().submit([run])
+    try:
+        while not wait([runner], WATCH).done:
+            pass
+    finally:
+        halt[0] = 1
+        runner.exception()
+    return bool(runner.result())
 
 
 def split(job: Job, first: int, stop: int, pieces: int) -> list[Part]:

@@ -7,6 +7,7 @@ are frozen dataclasses: a model keeps the program of each probe it has run.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import blake2b
 from math import prod
 from typing import Any, NamedTuple, Protocol
@@ -16,15 +17,17 @@ from backlit_kernels.vector import LANES
 
 from backlit.arguments import not_finite
 from backlit.engine import (
+    LONG_WORK,
     PIECES_PER_THREAD,
     SERIAL_WORK,
     TEAM_WORK,
     Job,
     Part,
     run_parts,
-    run_team,
+    run_teams,
     split,
     split_steps,
+    watched,
 )
 from backlit.graph import Graph, multiply_adds
 from backlit.lowering import Lowering
@@ -199,9 +202,11 @@ class ProgramStore:
         if not self.fits(probe, tile, memory):
             tile = 1
         shared = self.large and tile > 1  # all threads work on one tile
-        if 3 * samples * self.work * repeats < SERIAL_WORK:
+        work = 3 * samples * self.work * repeats
+        if work < SERIAL_WORK:
             threads = 1
         parts: list[Part] = []
+        halt = np.zeros(1, np.int64)
         for portion in self.portions(probe, samples, repeats, threads, tile, memory):
             if memory is not None and portion.lanes == 1:
                 program = self.small_program(portion.probe, memory)
@@ -209,21 +214,17 @@ class ProgramStore:
                 program = self.program(portion.probe, portion.lanes)
             if memory is not None and not shared:
                 threads = max(1, min(threads, memory // (4 * program.arena_size)))
-            job = Job(program, ports, portion.repeats)
+            job = Job(program, ports, portion.repeats, halt)
             serial = progress is None and (threads == 1 or shared)
             pieces = 1 if serial else threads * PIECES_PER_THREAD
             some = split(job, portion.first, portion.stop, pieces)
             parts += some if shared else share_steps(some, threads)
         together = shared or len(parts) < threads
         if threads > 1 and together and self.work >= TEAM_WORK:
-            valid = True
-            for part in parts:
-                valid = valid and run_team(part, threads)
-                if progress is not None:
-                    progress(part.stop - part.first)
+            run = partial(run_teams, parts, threads, progress)
         else:
-            valid = run_parts(parts, min(threads, len(parts)), progress)
-        if not valid:
+            run = partial(run_parts, parts, min(threads, len(parts)), progress)
+        if not (watched(run, halt) if work > LONG_WORK else run()):
             raise not_finite(np.asarray(ports[0]))
 
     def portions(
