@@ -12,6 +12,7 @@ MODEL = bl.Model(
     [bl.Conv2D(np.ones((2, 1, 3, 3))), bl.Flatten(), bl.Dense(np.ones((8, 3)))], (1, 4, 4)
 )
 DENSE = bl.Model([bl.Dense(np.ones((4, 3)))], (4,))
+COLOURS = bl.Model([bl.GlobalAvgPool2D(), bl.Flatten()], (3, 4, 4))
 X = np.ones((2, 1, 4, 4))
 
 
@@ -44,6 +45,12 @@ CALLS = {
                         lambda: bl.saliency(MODEL, X, 3)),
     "class negative": (ValueError, r"target must be in 0 \.\.\. 2, got -1",
                        lambda: bl.saliency(MODEL, X, [0, -1])),
+    "channels last": (ValueError, r"got \(2, 4, 4, 3\); channels come first by np.moveaxis\(X, -1, 1\)",
+                      lambda: bl.saliency(COLOURS, np.ones((2, 4, 4, 3)))),
+    "masked": (ValueError, "X must not hold masked values",
+               lambda: bl.saliency(MODEL, np.ma.masked_greater(X, 0))),
+    "one-hot": (ValueError, r"one-hot rows become classes by target.argmax\(1\)",
+                lambda: bl.saliency(MODEL, X, np.eye(3)[:2])),
     "targets": (ValueError, r"target must be one class or one for each of the 2 samples, got shape \(3,\)",
                 lambda: bl.saliency(MODEL, X, [0, 1, 2])),
     "target kind": (TypeError, "target must be None, an int or an array of ints, not float64",
@@ -94,6 +101,11 @@ CALLS = {
                 lambda: bl.Dense(np.ones(3))),
     "weights kind": (TypeError, "weights must be an array of numbers", lambda: bl.Dense("weights")),
     "weights not finite": (ValueError, "weights must be finite", lambda: bl.Dense([[np.nan]])),
+    "weights beyond float32": (ValueError, "weights holds values beyond float32",
+                               lambda: bl.Dense([[1e300]])),
+    "name": (TypeError, "name must be None or a string, not int",
+             lambda: bl.Model([bl.ReLU()], (4,), name=3)),
+    "softplus": (ValueError, "beta must not be 0", lambda: bl.Activation("softplus", beta=0)),
     "bias": (ValueError, r"bias must have shape \(3,\), got \(2,\)",
              lambda: bl.Dense(np.ones((4, 3)), np.ones(2))),
     "groups": (ValueError, "groups must divide the 3 output channels, got 2",

@@ -1,5 +1,8 @@
 """Files are whole or not there."""
 
+import errno
+import os
+
 import pytest
 
 from backlit.files import replacing
@@ -25,6 +28,30 @@ def test_an_error_leaves_the_old_file(tmp_path):
     write("new")
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_in_writing_names_the_file(tmp_path):
+    path = tmp_path / "a.npy"
+
+    def fail(error):
+        with replacing(path):
+            raise error
+
+    with pytest.raises(OSError, match=r"cannot write to .*a\.npy': 9 requested and 0 written"):
+        fail(OSError("9 requested and 0 written"))  # NumPy's words for a full disk
+    with pytest.raises(OSError, match=r"No space left on device: .*a\.npy'"):
+        fail(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+
+
+def test_of_a_link_the_file_that_it_leads_to_is_replaced(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    there, link = tmp_path / "elsewhere" / "a.txt", tmp_path / "a.txt"
+    there.touch()
+    link.symlink_to(there)
+    with replacing(link) as aside:
+        aside.write_text("new")
+    assert link.is_symlink()
+    assert there.read_text() == "new"
 
 
 def test_the_page_escapes_and_names_everything(tmp_path):

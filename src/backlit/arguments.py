@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from backlit_kernels import scores
 
+from backlit.layers.base import as_float32
 from backlit.placement import available_cores
 
 SCORES = {
@@ -20,6 +21,10 @@ def as_array(name: str, value: Any) -> np.ndarray:
     """What a user gave for an array, as one."""
     if hasattr(value, "detach"):  # a tensor of PyTorch's, wherever it lies and whatever records it
         value = value.detach().cpu()
+        if "bfloat16" in str(value.dtype):  # which NumPy does not have
+            value = value.float()
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} must not hold masked values: fill them first")
     try:
         return np.asarray(value)
     except ValueError as error:
@@ -48,28 +53,33 @@ def not_finite(samples: np.ndarray) -> ValueError:
     return ValueError(f"X must be finite, but sample {finite.argmin()} holds NaN or infinity")
 
 
-def as_float32(name: str, array: np.ndarray) -> np.ndarray:
-    """Numbers as contiguous float32; those beyond its range are refused."""
-    if array.dtype == np.float32 and array.flags.c_contiguous:
-        return array
-    try:
-        with np.errstate(over="raise"):
-            return np.require(array, np.float32, "C")
-    except FloatingPointError:
-        raise ValueError(f"{name} holds values beyond float32, whose largest is 3.4e38") from None
-
-
 def check_samples(X: Any, input_shape: tuple[int, ...], flat: bool) -> np.ndarray:
-    """Samples as contiguous float32, of shape (N, *input_shape) or, if `flat`, of that size."""
+    """Samples as contiguous float32, of shape (N, *input_shape) or, if `flat`, of that size.
+
+    For features any shape will do; for images rows of them all, or axes of one entry more or less.
+    """
     array = real_numbers("X", X)
-    fits = array.shape[1:] == input_shape or (flat and prod(array.shape[1:]) == prod(input_shape))
+    shape = array.shape[1:]
+    fits = shape == input_shape
+    if flat and prod(shape) == prod(input_shape):
+        fits |= min(len(shape), len(input_shape)) == 1 or _long(shape) == _long(input_shape)
     if array.ndim < 2 or not fits:
         wanted = f"(N, {', '.join(map(str, input_shape))})"
         if flat and len(input_shape) == 1:
             wanted += f" or (N, ...) with {input_shape[0]} values a sample"
-        hint = "; a single sample is X[None]" if array.shape == input_shape else ""
+        hint = ""
+        if array.shape == input_shape:
+            hint = "; a single sample is X[None]"
+        elif array.ndim == 4 and np.moveaxis(array, -1, 1).shape[1:] == input_shape:
+            hint = "; channels come first by np.moveaxis(X, -1, 1)"
+        elif array.ndim == 4 and np.moveaxis(array, 1, -1).shape[1:] == input_shape:
+            hint = "; channels come last by np.moveaxis(X, 1, -1)"
         raise ValueError(f"X must have shape {wanted}, got {array.shape}{hint}")
     return as_float32("X", array)
+
+
+def _long(shape: tuple[int, ...]) -> list[int]:
+    return [size for size in shape if size > 1]
 
 
 def check_targets(
@@ -86,6 +96,11 @@ def check_targets(
     array = as_array(name, target)
     if not array.size and not samples:
         array = np.empty(0, np.int64)
+    if array.ndim == 2 and array.shape[1] == classes > 1:
+        raise ValueError(
+            f"{name} must be one class or one for each of the {samples} samples, "
+            f"got shape {array.shape}: one-hot rows become classes by {name}.argmax(1)"
+        )
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be None, an int or an array of ints, not {array.dtype}")
     if array.shape in ((), (1,)):

@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backlit.arguments import as_float32, finite_numbers, real_numbers
+from backlit.arguments import finite_numbers, real_numbers
+from backlit.layers.base import as_float32
 
 
 class Baseline(NamedTuple):

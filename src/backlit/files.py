@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,14 @@ DAMAGE = (
 )
 
 
+def open_arrays(path: str | os.PathLike[str]) -> Any:
+    """What `numpy.load` gives, pickles aside: for other files it advises to allow those."""
+    with open(path, "rb") as file:
+        if not file.read(6).startswith((b"\x93NUMPY", b"PK")):
+            raise ValueError("it is no .npy or .npz file, whatever its name")
+    return np.load(path, allow_pickle=False)
+
+
 def read_array(path: str | os.PathLike[str]) -> np.ndarray:
     """The array of an ``.npy`` file.
 
@@ -39,7 +48,7 @@ def read_array(path: str | os.PathLike[str]) -> np.ndarray:
         If it is damaged, or something else.
     """
     try:
-        array = np.load(path, allow_pickle=False)
+        array = open_arrays(path)
         if isinstance(array, np.ndarray):
             return array
         array.close()
@@ -54,9 +63,10 @@ def read_array(path: str | os.PathLike[str]) -> np.ndarray:
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A place beside `path` to write to; renamed to `path` at the end, removed on an error.
 
-    The place keeps the file's suffix, as many writers choose the format by it.
+    The place keeps the file's suffix, as many writers choose the format by it. Of a link, the
+    file that it leads to is replaced. An error in writing names the file.
     """
-    final = Path(path)
+    final = Path(os.path.realpath(path))
     aside = final.with_name(f".{final.stem}.{os.getpid()}{final.suffix}")
     try:
         yield aside
@@ -64,6 +74,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     except BaseException as error:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename == str(aside):
-            error.filename = str(final)
+        if isinstance(error, OSError):
+            if error.filename is None and error.errno is None:  # as NumPy reports a full disk
+                raise OSError(f"cannot write to {str(path)!r}: {error}") from error
+            if error.filename in (None, str(aside)):
+                error.filename = str(path)
         raise

@@ -118,6 +118,8 @@ class Model:
     def _take(
         self, source: Graph, name: str | None, outputs: str | None, layer_names: list[str]
     ) -> None:
+        if not isinstance(name, str | None):
+            raise TypeError(f"name must be None or a string, not {type(name).__name__}")
         self.name = name
         self._layer_names = layer_names
         output = source.shapes[source.output]

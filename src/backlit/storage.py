@@ -10,7 +10,7 @@ import numpy as np
 
 from backlit import layers as layer_module
 from backlit import operators as operator_module
-from backlit.files import DAMAGE, replacing
+from backlit.files import DAMAGE, open_arrays, replacing
 from backlit.graph import Graph
 from backlit.layers import Layer
 from backlit.layers.base import whole
@@ -125,14 +125,14 @@ def load(path: Any, **options: Any) -> Model:
             "of other frameworks"
         )
     if options:
-        raise TypeError(f"{sorted(options)} are options for ONNX models only")
+        raise TypeError(f"only ONNX models take {', '.join(sorted(options))}")
     if importer := OF_OTHERS.get(splitext(path)[1].lower()):
         raise ValueError(
             f"path must be a model saved by backlit or in ONNX, got {str(path)!r}: load it with "
             f"its own framework, and give what that returns to {importer}"
         )
     try:
-        file = np.load(path, allow_pickle=False)
+        file = open_arrays(path)
         if isinstance(file, np.ndarray):
             raise ValueError("it is a single array")
         with file:

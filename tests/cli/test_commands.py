@@ -11,6 +11,7 @@ from backlit.by_name import METHODS
 from backlit.cli import main
 from backlit.cli.all_methods import in_words
 from backlit.cli.demo import MODELS, every_method
+from backlit.importers.builder import GraphBuilder
 
 
 def run(capsys, *words):
@@ -71,23 +72,34 @@ def test_targets(tmp_path, capsys, models, mnist):
 
 
 @pytest.mark.parametrize(
-    ("target", "message"),
+    ("target", "expected", "message"),
     [
-        ("seven", "--target must be a class, a list of classes, a file"),
-        ("1,2", "--target must hold a class for each of 4 samples, got shape (2,)"),
-        ("labels", "holds no labels"),
-        ("12", "target must be in 0 ... 9, got 12"),
+        ("seven", 2, "--target must be a class, a list of classes, a file"),
+        (300 * "seven", 2, "--target must be a class, a list of classes, a file"),
+        (30 * "1", 2, "--target must be a class, a list of classes, a file"),
+        ("1,2", 1, "--target must hold a class for each of 4 samples, got shape (2,)"),
+        ("labels", 1, "holds no labels"),
+        ("12", 1, "target must be in 0 ... 9, got 12"),
     ],
 )
-def test_wrong_targets(tmp_path, capsys, mnist, target, message):
+def test_wrong_targets(tmp_path, capsys, mnist, target, expected, message):
     np.save(tmp_path / "x.npy", mnist[0][:9])
     status, _, error = run(
         capsys, "saliency", "mnist_fc", tmp_path / "x.npy", "-o", tmp_path / "m.npy",
         "--limit", 4, "--target", target,
     )  # fmt: skip
-    assert status == 1
+    assert status == expected
     assert message in error
     assert not (tmp_path / "m.npy").exists()
+
+
+def test_a_long_list_of_targets(tmp_path, capsys, models, mnist):
+    X, y = mnist[0][:400], mnist[1][:400]
+    np.save(tmp_path / "x.npy", X)
+    words = "saliency", "mnist_fc", tmp_path / "x.npy", "-o", tmp_path / "m.npy"
+    assert run(capsys, *words, "--target", ",".join(map(str, y)))[0] == 0
+    expected = bl.saliency(models["mnist_fc"], X, y)
+    np.testing.assert_array_equal(np.load(tmp_path / "m.npy"), expected)
 
 
 def test_help_waits_for_nothing():
@@ -169,10 +181,10 @@ def test_methods(capsys):
         (["saliency", "none.npz", "mnist", "-o", "x.npy"], 1, "no file is named 'none.npz'"),
         (["saliency", ".", "mnist", "-o", "x.npy"], 1, ".: Is a directory"),
         (["demo", "--out", __file__], 1, "test_commands.py: File exists"),
-        (["demo", "--out", ".", "--threads", "0"], 1, "threads must be at least 1"),
+        (["demo", "--out", "new", "--threads", "0"], 2, "'--threads': 0 is not in the range x>=1"),
         (["saliency", "mnist_cnn", "mnist", "-o", "x.txt"], 2, "must end in .npy or .npz"),
         (["saliency", "mnist_cnn", "mnist"], 2, "Missing option '-o'"),
-        (["saliency", "mnist_cnn", "mnist", "-o", "no/x.npy"], 1, "there is no folder"),
+        (["saliency", "mnist_cnn", "mnist", "-o", "no/x.npy"], 2, "there is no folder"),
         (
             ["saliency", "mnist_cnn", "mnist", "-o", "x.npy", "--target", "10"],
             1,
@@ -183,13 +195,19 @@ def test_methods(capsys):
             2,
             "no option '--stepz'",
         ),
+        (
+            ["attribute", "mnist_cnn", "mnist", "-o", "x.npy", "--steps", 3000 * "["],
+            1,
+            "steps must be an int",
+        ),
         (["attribute", "mnist_cnn", "mnist", "-o", "x.npy", "--steps"], 2, "--steps needs a value"),
         (
             ["attribute", "mnist_cnn", "mnist", "-o", "x.npy", "--method", "magic"],
-            1,
+            2,
             "method must be",
         ),
         (["convert", "mnist_fc", "m.txt"], 2, "must end in .npz or .onnx, got 'm.txt'"),
+        (["convert", "mnist_fc", "m.npz", "--output", "x"], 1, "only ONNX models take output"),
         (["convert", "none.onnx", "m.npz"], 1, "no file is named 'none.onnx'"),
         (
             ["saliency", "empty.npy", "mnist", "-o", "x.npy"],
@@ -252,8 +270,27 @@ def test_data_with_channels_first_for_a_model_with_channels_last(tmp_path, capsy
 def test_a_folder_is_no_place_for_maps(tmp_path, capsys):
     (tmp_path / "x.npy").mkdir()
     status, _, err = run(capsys, "saliency", "mnist_cnn", "mnist", "-o", tmp_path / "x.npy")
-    assert status == 1
+    assert status == 2
     assert "is a folder" in err
+
+
+def test_samples_of_as_many_axes_as_the_model_takes(tmp_path, capsys, rng):
+    """Grey pictures get their channel, colours come first; rows of (channels, length) stay."""
+    for shape, given in (
+        ((1, 5, 6), lambda X: X[:, 0]),
+        ((3, 5, 6), lambda X: np.moveaxis(X, 1, -1)),
+        ((4, 9), lambda X: X),
+    ):
+        b = GraphBuilder(shape)
+        rows = b.reduce(b.input, "sum", [len(shape)], False)
+        model = b.finish(b.append(bl.Flatten(), b.append(bl.Tanh(), rows)))
+        X = rng.random((2, *shape), dtype=np.float32)
+        bl.save(model, tmp_path / "model.npz")
+        np.save(tmp_path / "x.npy", given(X))
+        words = tmp_path / "model.npz", tmp_path / "x.npy", "-o", tmp_path / "M.NPY"
+        status, _, error = run(capsys, "saliency", *words)
+        assert status == 0, error
+        np.testing.assert_array_equal(np.load(tmp_path / "M.NPY"), bl.saliency(model, X))
 
 
 def test_demo(tmp_path, capsys):

@@ -24,7 +24,7 @@ def images(rng):
 
 
 def test_kinds(tmp_path, images):
-    expected = images[:, None].astype(np.float32) / 255
+    expected = images.astype(np.float32) / 255
     np.save(tmp_path / "a.npy", images)
     np.savez(tmp_path / "b.npz", images=images, labels=np.arange(4))
     np.savez(tmp_path / "c.npz", only=images)
@@ -66,6 +66,7 @@ def test_refused(tmp_path, images):
         "long-idx": (good + b"x", "damaged idx file: shape .4, 5, 6. takes 120 bytes, got 121"),
         "flipped.gz": (flipped(gzip.compress(good), 40), "cannot read samples"),
         "labels-idx": (idx(images[:, 0, 0]), "samples must be .* got .4,."),
+        "text.npy": (b"1 2 3", "it is no .npy or .npz file, whatever its name"),
         "x.txt": (b"1 2 3", "its ending is not .npy, .npz, or that of an idx file"),
     }
     for name, (content, words) in bad.items():

@@ -54,7 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     An error is one line on standard error.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what is half written is removed
+    for name in ("SIGTERM", "SIGHUP"):  # what is half written is removed
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, lambda received, _: sys.exit(128 + received))
     try:
         status = group.main(arguments, prog_name="backlit", standalone_mode=False)
     except click.exceptions.Abort:

@@ -33,7 +33,10 @@ def command(
     (backgrounds, segments, baselines) are given as paths of .npy files.
     """
     check_place(out, ".npy", ".npz")
-    function = find_method(method)
+    try:
+        function = find_method(method)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     own = own_options(context.args, function)
     explain_to(out, function, model, data, target, limit, **options, **own)
 
@@ -72,6 +75,6 @@ def parsed(value: str) -> Any:
         return WORDS[value.lower()]
     try:
         found = json.loads(f"[{value}]" if "," in value and "[" not in value else value)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         return value
     return tuple(found) if isinstance(found, list) else found

@@ -29,7 +29,7 @@ BACKGROUND = 10  # images that some methods compare with
 
 @click.command("demo")
 @click.option("--out", default="backlit-demo", show_default=True, help="Folder to write to.")
-@click.option("--threads", type=int, help="Default: the cores at hand.")
+@click.option("--threads", type=click.IntRange(1), help="Default: the cores at hand.")
 @click.option("--limit", type=click.IntRange(2), help="Only so many images.")
 def command(out: str, threads: int | None, limit: int | None) -> None:
     """Saliency of MNIST's 10,000 test images for a dense and a convolutional network.

@@ -16,6 +16,8 @@ from backlit.sources import read
 from backlit.storage import load
 from backlit.words import counted
 
+CLASSES = re.compile("-?[0-9]{1,18}(,-?[0-9]{1,18})*")
+
 
 def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """MODEL, DATA, and the options that all attribution commands share."""
@@ -38,7 +40,7 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 show_default=True,
                 help="What is explained.",
             ),
-            click.option("--threads", type=int, help="Default: the cores at hand."),
+            click.option("--threads", type=click.IntRange(1), help="Default: the cores at hand."),
             click.option("--limit", type=click.IntRange(1), help="Only so many samples."),
         ]
     ):
@@ -50,7 +52,7 @@ def find_model(name: str, **options: Any) -> Model:
     """A carried model by its name, or one saved at a path; `options` as for `backlit.load`."""
     if name in NAMES:
         if options:
-            raise ValueError(f"{sorted(options)} are options for ONNX models only")
+            raise ValueError(f"only ONNX models take {', '.join(sorted(options))}")
         return carried(name)
     if not Path(name).exists():
         names = ", ".join(NAMES)
@@ -68,18 +70,18 @@ def read_samples(data: str, limit: int | None, target: str) -> tuple[np.ndarray,
         if source.y is None:
             raise ValueError(f"--target labels: {data!r} holds no labels")
         return X, source.y[:limit]
-    if re.fullmatch("-?[0-9]{1,18}", target):
-        return X, int(target)
-    if Path(target).is_file():
+    if CLASSES.fullmatch(target):
+        classes = [int(word) for word in target.split(",")]
+        if len(classes) == 1:
+            return X, classes[0]
+        targets = np.array(classes)
+    elif os.path.isfile(target):
         targets = read_array(target)
     else:
-        try:
-            targets = np.array([int(word) for word in target.split(",")])
-        except ValueError:
-            raise ValueError(
-                "--target must be a class, a list of classes, a file of them, 'labels' or "
-                f"'predicted', got {target!r}"
-            ) from None
+        raise click.UsageError(
+            "--target must be a class, a list of classes, a file of them, 'labels' or "
+            f"'predicted', got {target!r}"
+        )
     if targets.shape != (len(source.X),) and targets.shape != (len(X),):
         raise ValueError(
             f"--target must hold a class for each of {len(X)} samples, got shape {targets.shape}"
@@ -88,21 +90,25 @@ def read_samples(data: str, limit: int | None, target: str) -> tuple[np.ndarray,
 
 
 def as_taken(model: Model, X: np.ndarray) -> np.ndarray:
-    """Samples with their channels where the model has them."""
-    if model.channels_last and X.ndim == 4 and X.shape[1:] != model.input_shape:
-        return np.moveaxis(X, 1, -1)
-    return X
+    """Samples with their channels where the model has them; grey pictures with their one."""
+    shape = model.input_shape
+    if len(shape) != 3 or X.shape[1:] == shape:
+        return X
+    if X.ndim == 3:
+        return X[..., None] if model.channels_last else X[:, None]
+    there, here = (1, -1) if model.channels_last else (-1, 1)
+    return np.moveaxis(X, there, here) if X.ndim == 4 else X
 
 
 def check_place(out: str, *endings: str) -> None:
     """Before any work is done: can the result be written there?"""
-    if not out.endswith(endings):
+    if not out.lower().endswith(endings):
         raise click.UsageError(f"what is written must end in {' or '.join(endings)}, got {out!r}")
     if Path(out).is_dir():
-        raise IsADirectoryError(f"what is written must be a file, but {out!r} is a folder")
+        raise click.UsageError(f"what is written must be a file, but {out!r} is a folder")
     folder = Path(out).resolve().parent
     if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder for {out!r}")
+        raise click.UsageError(f"there is no folder for {out!r}")
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"nothing can be written to the folder of {out!r}")
 
@@ -128,7 +134,7 @@ def explain_to(
 def write_maps(out: str, maps: np.ndarray) -> None:
     """An ``.npy``, or an ``.npz`` with the maps under ``attributions``; written aside first."""
     with replacing(out) as aside, open(aside, "wb") as file:
-        if out.endswith(".npy"):
+        if out.lower().endswith(".npy"):
             np.save(file, maps)
         else:
             np.savez_compressed(file, attributions=maps)

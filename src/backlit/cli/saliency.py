@@ -24,7 +24,7 @@ def command(
 
     MODEL is a saved model (.npz), an ONNX model (.onnx) or the name of a carried one: mnist_fc,
     mnist_cnn, mnist_cnn_wide. DATA is an .npy or .npz, one of MNIST's idx files (.gz too), or
-    "mnist", the carried test images.
+    "mnist", the carried test images; bytes from 0 to 255 are scaled to [0, 1].
     """
     check_place(out, ".npy", ".npz")
     method = bl.gradient if signed else bl.saliency

@@ -133,6 +133,8 @@ class Activation(Elementwise):
             named |= zip(known, parameters, strict=True)
         values = (number(key, named.get(key, default)) for key, default in known.items())
         self._set(name=name, parameters=tuple(values), function=ACTIVATIONS[name][0])
+        if name == "softplus" and self.parameters == (0.0,):
+            raise ValueError("beta must not be 0: softplus divides by it")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -37,6 +37,17 @@ class Layer:
             object.__setattr__(self, name, value)
 
 
+def as_float32(name: str, array: np.ndarray) -> np.ndarray:
+    """Numbers as contiguous float32; those beyond its range are refused."""
+    if array.dtype == np.float32 and array.flags.c_contiguous:
+        return array
+    try:
+        with np.errstate(over="raise"):
+            return np.require(array, np.float32, "C")
+    except FloatingPointError:
+        raise ValueError(f"{name} holds values beyond float32, whose largest is 3.4e38") from None
+
+
 def weight_array(name: str, value: Any, dimensions: int, meaning: str) -> np.ndarray:
     """A finite, contiguous, read-only float32 array of so many dimensions."""
     try:
@@ -46,7 +57,7 @@ def weight_array(name: str, value: Any, dimensions: int, meaning: str) -> np.nda
     if given.dtype.kind not in "fiub":
         kind = type(value).__name__ if given.dtype == object else given.dtype
         raise TypeError(f"{name} must be an array of numbers of shape {meaning}, not {kind}")
-    array = np.array(given, dtype=np.float32, order="C", copy=True)
+    array = as_float32(name, given).copy()
     if array.ndim != dimensions:
         raise ValueError(f"{name} must have shape {meaning}, got shape {array.shape}")
     if 0 in array.shape:
@@ -112,6 +123,8 @@ def border(name: str, value: Any) -> tuple[int, int, int, int]:
 
 
 def _sequence(name: str, value: Any, lengths: tuple[int, ...], form: str) -> tuple[Any, ...]:
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
     if not isinstance(value, Sequence | np.ndarray) or isinstance(value, str):
         return (whole_or_fail(name, value, form),)
     if len(value) not in lengths:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backlit.files import DAMAGE
+from backlit.files import DAMAGE, open_arrays
 from backlit.sources.idx import read_idx
 
 SAMPLE_KEYS = ("X", "images", "x", "data", "arr_0")
@@ -27,7 +27,7 @@ def read(name: str) -> Source:
     name : str
         ``mnist`` for the carried test images, or a path. In an ``.npz`` the samples are under
         ``X``, ``images``, ``x``, ``data`` or ``arr_0``, or the only array. Images of whole
-        numbers from 0 to 255 (uint8) are scaled to [0, 1]; (N, H, W) becomes (N, 1, H, W).
+        numbers from 0 to 255 (uint8) are scaled to [0, 1].
 
     Raises
     ------
@@ -52,9 +52,9 @@ def read(name: str) -> Source:
 
 def _read_file(path: Path) -> Source:
     if path.suffix == ".npy":
-        return Source(np.load(path, allow_pickle=False), None)
+        return Source(open_arrays(path), None)
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as file:
+        with open_arrays(path) as file:
             names = list(file.files)
             samples = next((k for k in SAMPLE_KEYS if k in names), None)
             if samples is None and len(names) == 1:
@@ -69,11 +69,9 @@ def _read_file(path: Path) -> Source:
 
 
 def as_samples(array: np.ndarray) -> np.ndarray:
-    """Pictures of bytes as numbers in [0, 1]; grey ones with their channel."""
+    """Pictures of bytes as numbers in [0, 1]."""
     if array.ndim < 2:
         raise ValueError(f"samples must be (N, D), (N, H, W) or (N, C, H, W), got {array.shape}")
-    if array.ndim == 3:
-        array = array[:, None]
     if array.dtype == np.uint8:
         return array.astype(np.float32) / np.float32(255)
     return array
