@@ -139,9 +139,10 @@ class Copy(nn.Module):
 
 def _apart(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     """Indices of the maps that differ by more than the tolerance."""
+    assert np.isfinite(theirs).all(), "the peer's maps are not finite"
     axes = tuple(range(1, ours.ndim))
     largest = np.abs(theirs).max(axis=axes)
-    return np.flatnonzero(np.abs(ours - theirs).max(axis=axes) > TOLERANCE * largest)
+    return np.flatnonzero(~(np.abs(ours - theirs).max(axis=axes) <= TOLERANCE * largest))
 
 
 def _distance(a: np.ndarray, b: np.ndarray) -> float:

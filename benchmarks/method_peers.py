@@ -23,6 +23,7 @@ GRID, SEGMENTS = 7, 49  # segments of perturbation methods: a grid of 7 x 7
 SAMPLES = 500  # coalitions of KernelSHAP and LIME
 KERNEL_WIDTH = 0.25  # of LIME
 EPSILON = 1e-6  # of LRP
+TINY = 1e-30  # where nothing is to be added: by 0, pooled outputs of 0 give NaN
 
 
 @cache  # its loading is not to be timed
@@ -80,7 +81,7 @@ def lrp(module: nn.Module) -> Explain:
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 layer.rule = EpsilonRule(EPSILON)
             elif isinstance(layer, nn.Flatten | nn.MaxPool2d):
-                layer.rule = EpsilonRule(0)
+                layer.rule = EpsilonRule(TINY)
         return peer.attribute(x, target=t)
 
     return explain

@@ -27,6 +27,8 @@ def assert_maps_agree(ours: np.ndarray, theirs: Any, tolerance: float = 1e-4) ->
     """Each map to within `tolerance` of its largest value."""
     theirs = np.asarray(theirs)
     assert ours.shape == theirs.shape
+    assert np.isfinite(ours).all()  # NaN would count as less than NaN below
+    assert np.isfinite(theirs).all()
     axes = tuple(range(1, ours.ndim))
     difference = np.abs(ours - theirs).max(axis=axes)
     np.testing.assert_array_less(difference, tolerance * np.abs(theirs).max(axis=axes) + 1e-12)

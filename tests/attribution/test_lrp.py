@@ -329,7 +329,7 @@ def test_captum_agrees(name, models, mnist):
         if not isinstance(module, torch.nn.ReLU | torch.nn.Sequential):
             module.rule = EpsilonRule(1e-3)
         if isinstance(module, torch.nn.Flatten | torch.nn.MaxPool2d):
-            module.rule = EpsilonRule(0)
+            module.rule = EpsilonRule(1e-30)  # 0 / 0 otherwise, where a pooled output is 0
     inputs = tensor(X).reshape(12, *model.input_shape)
     target = torch.from_numpy(model.predict(X))
     theirs = attr.LRP(network).attribute(inputs, target=target).detach()
