@@ -26,7 +26,7 @@ def gaussian_blur(load: Any, store: Any, floats: int) -> Any:
         row: int,
         lanes: int,
     ) -> None:
-        """out = x blurred at a level; beyond its edges x is zero.
+        """out = x blurred at a level; beyond its edges x is zero. A lone row stays as it is.
 
         Parameters
         ----------
@@ -48,10 +48,11 @@ def gaussian_blur(load: Any, store: Any, floats: int) -> Any:
             source, target = x + c * plane, out + c * plane
             for y in range(height):
                 low, high = max(0, y - reach), min(height, y + reach + 1)
+                blurs = height > 1
                 for i in range(0, line, floats):
                     total = splat(0.0)
                     for k in range(low, high):
-                        weight = load_one(levels, weights + abs(y - k))
+                        weight = load_one(levels, weights + abs(y - k)) if blurs else splat(1.0)
                         total = fma(weight, load(arena, source + k * row + i), total)
                     store(arena, middle + y * line + i, total)
             for y in range(height):

@@ -222,7 +222,7 @@ def put_off(graph: Graph, commutes: Callable[[Layer, Layer, Shape], bool]) -> Gr
     its name: its own output is not computed.
     """
     result = Graph(list(graph.shapes[:1]), outputs_are=graph.outputs_are, constants=graph.constants)
-    renamed, named = {0: 0}, {}
+    renamed: dict[int, int] = {0: 0}
     waiting: dict[int, Node] = {}  # what was put off, by the tensor that its user reads
     for node in graph.nodes:
         inputs = tuple(renamed[t] for t in node.inputs)
@@ -240,9 +240,12 @@ def put_off(graph: Graph, commutes: Callable[[Layer, Layer, Shape], bool]) -> Gr
             renamed[node.output] = inputs[0]
         else:
             renamed[node.output] = result.append(last.layer, inputs, last.name)
-        if result.shapes[renamed[node.output]] == graph.shapes[node.output]:
-            named[node.name] = renamed[node.output]
-    result.output, result.names = renamed[graph.output], named
+    result.output = renamed[graph.output]
+    result.names = {
+        name: renamed[tensor]
+        for name, tensor in graph.names.items()
+        if tensor not in waiting and result.shapes[renamed[tensor]] == graph.shapes[tensor]
+    }
     return result
 
 

@@ -15,6 +15,7 @@ from backlit.layers.base import whole
 from backlit.layers.structure import layer_sequence
 from backlit.picture_axes import is_picture
 from backlit.probes import Logits, ProgramStore
+from backlit.signals import as_signal
 
 
 class Model:
@@ -156,6 +157,18 @@ class Model:
         twin.input_shape = self._source.shapes[0]
         twin.channels_last = False
         return twin
+
+    @cached_property
+    def _signal(self) -> "tuple[Model, bool] | None":
+        """The same model for pictures of one row, and whether its own samples have channels last.
+
+        None if it does not take signals.
+        """
+        if (signal := as_signal(self._source)) is None:
+            return None
+        twin = Model.of_graph(signal.graph, self.name, outputs=self.outputs)
+        twin.layers, twin._layer_names = self.layers, self._layer_names
+        return twin, signal.channels_last
 
     @cached_property
     def _unfolded(self) -> ProgramStore:

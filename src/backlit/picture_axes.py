@@ -17,13 +17,23 @@ def is_picture(graph: Graph) -> list[bool]:
 
     Windows make pictures; attention, say, has tensors with three axes that are none.
     """
-    axes = [(NEITHER,) * len(shape) for shape in graph.shapes]
-    if len(axes[0]) == 3:
-        axes[0] = PICTURE
+    rank = len(graph.shapes[0])
+    axes = axes_of(graph, PICTURE if rank == 3 else (NEITHER,) * rank)
+    return [_are_pixels(*both) for both in zip(axes, graph.shapes, strict=True)]
+
+
+def _are_pixels(axes: Axes, shape: Shape) -> bool:
+    if len(shape) != 3 or prod(shape[1:]) == 1:
+        return False
+    return all(a == p or n == 1 for a, p, n in zip(axes, PICTURE, shape, strict=True))
+
+
+def axes_of(graph: Graph, first: Axes) -> list[Axes]:
+    """What the axes of each tensor are, those of the samples being `first`."""
+    axes = [first] + [(NEITHER,) * len(shape) for shape in graph.shapes[1:]]
     for node in graph.nodes:
         axes[node.output] = _axes(graph, node, [axes[tensor] for tensor in node.inputs])
-    pixels = [prod(shape[1:]) for shape in graph.shapes]
-    return [a == PICTURE and n > 1 for a, n in zip(axes, pixels, strict=True)]
+    return axes
 
 
 def _axes(graph: Graph, node: Node, inputs: list[Axes]) -> Axes:

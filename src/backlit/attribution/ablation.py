@@ -13,7 +13,7 @@ from backlit.model import Model
 from backlit.segments import Segments, check_segments, own_segments
 
 
-@any_channels()
+@any_channels(pictures=True)
 def feature_ablation(
     model: Model,
     X: Any,
@@ -60,7 +60,7 @@ def feature_ablation(
     return explain_segments(call, parts, _leave_out, baseline, per_segment)[0]
 
 
-@any_channels()
+@any_channels(pictures=True)
 def feature_permutation(
     model: Model,
     X: Any,

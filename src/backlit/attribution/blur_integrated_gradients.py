@@ -108,7 +108,7 @@ def levels(steps: int, max_sigma: float, size: int) -> np.ndarray:
     return table
 
 
-@any_channels()
+@any_channels(pictures=True)
 def blur_integrated_gradients(
     model: Model,
     X: Any,

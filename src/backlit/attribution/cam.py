@@ -91,7 +91,7 @@ def _gradient_map(
     return result
 
 
-@any_channels()
+@any_channels(pictures=True)
 def grad_cam(
     model: Model,
     X: Any,
@@ -130,7 +130,8 @@ def grad_cam(
     -------
     float32 array of shape (N, 1, height, width)
         Of the input's height and width, or else of the layer's. There is one channel, whatever
-        the input's. (N, height, width, 1) if the model's channels are last.
+        the input's. (N, height, width, 1) if the model's channels are last; of a model that takes
+        signals (see `backlit.signals`), (N, 1, length) or (N, length, 1).
 
     Raises
     ------
@@ -141,7 +142,7 @@ def grad_cam(
     return _gradient_map("grad_cam", call, layer, upsample, relu)
 
 
-@any_channels()
+@any_channels(pictures=True)
 def grad_cam_plus_plus(
     model: Model,
     X: Any,
@@ -168,7 +169,7 @@ def grad_cam_plus_plus(
     return _gradient_map("grad_cam_plus_plus", call, layer, upsample, relu)
 
 
-@any_channels()
+@any_channels(pictures=True)
 def hires_cam(
     model: Model,
     X: Any,
@@ -193,7 +194,7 @@ def hires_cam(
     return _gradient_map("hires_cam", call, layer, upsample, relu)
 
 
-@any_channels()
+@any_channels(pictures=True)
 def layer_cam(
     model: Model,
     X: Any,
@@ -218,7 +219,7 @@ def layer_cam(
     return _gradient_map("layer_cam", call, layer, upsample, relu)
 
 
-@any_channels()
+@any_channels(pictures=True)
 def xgrad_cam(
     model: Model,
     X: Any,

@@ -141,7 +141,7 @@ class AblationMap(ChannelMap):
         )
 
 
-@any_channels()
+@any_channels(pictures=True)
 def score_cam(
     model: Model,
     X: Any,
@@ -170,7 +170,7 @@ def score_cam(
     return _channel_map(ScoreMap, call, layer, upsample, relu)
 
 
-@any_channels()
+@any_channels(pictures=True)
 def ablation_cam(
     model: Model,
     X: Any,

@@ -19,7 +19,7 @@ from backlit.model import Model
 CHUNK_BYTES = 2 << 20  # of activations that are held at a time
 
 
-@any_channels()
+@any_channels(pictures=True)
 def eigen_cam(
     model: Model,
     X: Any,

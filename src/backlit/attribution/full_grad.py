@@ -66,7 +66,7 @@ def biases(node: Node) -> np.ndarray | None:
     return None
 
 
-@any_channels()
+@any_channels(pictures=True)
 def full_grad(
     model: Model,
     X: Any,

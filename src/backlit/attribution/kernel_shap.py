@@ -36,7 +36,7 @@ from backlit.segments import check_segments
 from backlit.streams import check_seed
 
 
-@any_channels()
+@any_channels(pictures=True)
 def kernel_shap(
     model: Model,
     X: Any,
@@ -67,7 +67,7 @@ def kernel_shap(
     model, X, target
         As for `backlit.saliency`; None is the class predicted for the input itself.
     segments : int, tuple of two ints, int array, "slic" or "quickshift"
-        What is replaced together: n is a grid of n x n (n runs, for samples with one axis),
+        What is replaced together: n is a grid of n x n (n runs, for rows of features or signals),
         (rows, columns) a grid; an array numbers the pixels' segments and has the shape of a sample,
         of its last two axes, or of either with an entry for each sample. The names are
         segmentations of each image by scikit-image.

@@ -28,7 +28,7 @@ from backlit.segments import check_segments
 from backlit.streams import check_seed
 
 
-@any_channels()
+@any_channels(pictures=True)
 def lime(
     model: Model,
     X: Any,

@@ -17,7 +17,7 @@ from backlit.model import Model
 from backlit.segments import image_shape
 
 
-@any_channels()
+@any_channels(pictures=True)
 def occlusion(
     model: Model,
     X: Any,
@@ -48,7 +48,8 @@ def occlusion(
         The window's size along the last axes of a sample. An int is the size along the last two
         (or the only one). All of the axes before are covered at once: windows of images reach
         through all channels, unless a tuple of three gives their number. (Sizes are in the order
-        of a sample's axes; a tuple of two is rows and columns also where channels are last.)
+        of a sample's axes; a tuple of two is rows and columns also where channels are last.) Of
+        signals, (channels, length), an int is the length, and all channels are covered.
     stride : int or tuple of ints, optional
         The distance of windows; by default the window's size, so that they tile the input. At
         most the window's size.

@@ -25,7 +25,7 @@ from backlit.segments import check_segments
 MOST_SEGMENTS = 64
 
 
-@any_channels()
+@any_channels(pictures=True)
 def partition_shap(
     model: Model,
     X: Any,

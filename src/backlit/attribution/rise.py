@@ -22,7 +22,7 @@ BLOCK = 512  # masks at a time
 BATCH = 2048  # samples at a time
 
 
-@any_channels()
+@any_channels(pictures=True)
 def rise(
     model: Model,
     X: Any,

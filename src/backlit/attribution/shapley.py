@@ -31,7 +31,7 @@ from backlit.streams import check_seed
 MOST_EXACT = 16  # segments
 
 
-@any_channels()
+@any_channels(pictures=True)
 def exact_shapley(
     model: Model,
     X: Any,
@@ -89,7 +89,7 @@ def exact_plan(count: int) -> tuple[np.ndarray, Fold]:
     return kept, fold
 
 
-@any_channels()
+@any_channels(pictures=True)
 def shapley_sampling(
     model: Model,
     X: Any,
