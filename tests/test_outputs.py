@@ -266,7 +266,7 @@ def test_refused(rng):
 
 def test_pictures_of_two_classes():
     model = bl.Model([bl.Dense(np.linspace(-1, 1, 16)[:, None]), bl.Sigmoid()], (16,))
-    X = np.concatenate([np.eye(16)[:3], np.eye(16)[-3:]])
+    X = np.concatenate([np.eye(16)[:3], np.eye(16)[-3:]]).reshape(6, 4, 4)
     y = [0, 1, 0, 1, 1, 0]
     figure = bl.wrong(model, X, y, show=False)
     words = {text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))}

@@ -11,6 +11,8 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from backlit.model import Model
 
+SMALLEST = 64  # values that make a flat sample a picture: 8x8, as scikit-learn's digits
+
 
 def as_images(
     samples: npt.ArrayLike,
@@ -25,7 +27,8 @@ def as_images(
         (N, C, H, W); (N, H, W), taken as one channel; or (N, D), flat.
     input_shape
         The model's input shape. If it is (C, H, W) with C·H·W = D, flat samples take it;
-        otherwise D must be a square number: one channel of √D × √D.
+        otherwise D must be a square number, of 64 at least: one channel of √D × √D. Fewer values
+        are taken for a table's columns.
     argument
         What the error messages call `samples`.
 
@@ -51,6 +54,11 @@ def as_images(
     count, size = array.shape
     if input_shape is not None and len(input_shape) == 3 and math.prod(input_shape) == size:
         return array.reshape(count, *input_shape)
+    if size < SMALLEST:
+        raise ValueError(
+            f"{argument} has {size} values per sample, too few to be taken for a picture; "
+            "give samples that are pictures as (N, C, H, W)"
+        )
     side = math.isqrt(size)
     if side * side != size:
         raise ValueError(

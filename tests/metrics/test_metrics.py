@@ -44,6 +44,49 @@ def test_gini():
     assert gini(maps[:0]).shape == (0,)
 
 
+def test_magnitudes_of_any_dtype():
+    """-128 has no magnitude in int8, and sums of large values none in float64."""
+    maps = np.array([[-128, 127, 0, 0]], np.int8)
+    same = maps.astype(np.float64)
+    np.testing.assert_array_equal(gini(maps), gini(same))
+    np.testing.assert_array_equal(map_agreement(maps, -same), [1])
+    X = np.array([[[[1, 0, 0, 0]]]])
+    share = focus(maps.reshape(X.shape), X, dilation=0).share
+    np.testing.assert_allclose(share, 128 / 255)
+    for scale in (1e306, 1e-310):
+        np.testing.assert_allclose(gini(scale * same), gini(same))
+        np.testing.assert_allclose(
+            focus((scale * same).reshape(X.shape), X, dilation=0).share, share
+        )
+
+
+def test_channels_last(rng):
+    X, maps = rng.random((2, 5, 3, 6, 7)) - 0.5
+    last = [np.moveaxis(one, 1, -1) for one in (maps, X)]
+    np.testing.assert_array_equal(
+        stroke_mask(last[1], dilation=0, channels_last=True), stroke_mask(X, dilation=0)
+    )
+    for found, expected in zip(focus(*last, channels_last=True), focus(maps, X), strict=True):
+        np.testing.assert_allclose(found, expected)
+    np.testing.assert_allclose(gini(last[0]), gini(maps))
+    np.testing.assert_allclose(map_agreement(*last), map_agreement(maps, X))
+
+
+def test_axes_are_not_misread():
+    X = np.ones((2, 28, 28, 3))
+    for call, name in ((lambda: stroke_mask(X), "X"), (lambda: focus(X, X), "X")):
+        with pytest.raises(ValueError, match=rf"{name} looks like \(N, H, W, C\): give channels_"):
+            call()
+    assert stroke_mask(X, channels_last=False).shape == (2, 28, 3)
+    with pytest.raises(TypeError, match="channels_last must be True or False, not str"):
+        stroke_mask(X, channels_last="yes")
+    with pytest.raises(ValueError, match="a and b must have the same axes"):
+        map_agreement(X, X.transpose(0, 3, 1, 2))
+    a = np.arange(32.0).reshape(2, 1, 4, 4)
+    for b in (a[:, 0], a.reshape(2, 16), a.transpose(0, 2, 3, 1)):
+        np.testing.assert_allclose(map_agreement(a, b), 1)
+
+
 def test_agreement_is_spearmans(rng):
     a = rng.integers(0, 5, (6, 40)).astype(float)
     b = a.copy()

@@ -17,6 +17,11 @@ def texts(figure):
     return [text.get_text() for text in figure.texts]
 
 
+def subtitle(figure):
+    """In one line."""
+    return " ".join(texts(figure)[1].split())
+
+
 def pictures(figure):
     return [axes.images[0].get_array() for axes in figure.axes]
 
@@ -129,7 +134,7 @@ def test_filters_of_many_channels(rng):
     layers = [bl.Conv2D(weights), bl.Flatten(), bl.Dense(np.ones((5, 2)))]
     figure = bl.show_filters(bl.Model(layers, (12, 3, 3)), most=4)
     shown = pictures(figure)
-    assert [p.shape for p in shown] == [(15, 15)] * 4  # four by four, and gaps
+    assert [p.shape for p in shown] == [(11, 15)] * 4  # three rows of four, and gaps
     np.testing.assert_array_equal(shown[3][4:7, 8:11], weights[3, 6])
     assert any(text.startswith("the first 4 of 5 filters, each of 3×3") for text in texts(figure))
 
@@ -159,8 +164,8 @@ def test_wrong(models, mnist):
     np.testing.assert_allclose(pictures(figure)[0][..., 0], X[first, 0])
     total = len(mistakes)
     words = f"the most confident of {total} among 2000 samples"
-    assert words in texts(bl.wrong(model, X, y, most=1))
-    assert "1 among 1 sample" in texts(bl.wrong(model, X[[first]], y[[first]]))
+    assert subtitle(bl.wrong(model, X, y, most=1)).startswith(words)
+    assert subtitle(bl.wrong(model, X[[first]], y[[first]])).startswith("1 among 1 sample")
     right = bl.wrong(model, X[:5], predicted[:5])
     assert "none among 5 samples" in texts(right)
 
@@ -174,6 +179,11 @@ def test_scaling():
     sparse = np.zeros(1000)
     sparse[3] = 5
     assert display_limit(sparse) == 5
+    assert display_limit([np.nan]) == 1
+    assert display_limit([np.nan, np.inf, 3, -3]) == 3
+    np.testing.assert_array_equal(scale([np.nan, np.inf, 0, -3]), [np.nan, 1, 0, -1])
+    assert display_limit(np.full(3, -128, np.int8)) == 128
+    assert scale([0.0] * 99 + [1e-300, 1e300]).max() == 1
     for bad in (0, 101):
         with pytest.raises(ValueError, match="percentile must be"):
             display_limit(values, bad)

@@ -17,7 +17,8 @@ def map_agreement(a: Any, b: Any) -> np.ndarray:
 
     Parameters
     ----------
-    a, b : arrays of N maps with as many values each
+    a, b : arrays of N maps of the same shape
+        Axes of length 1 do not count, and either may be flat.
 
     Returns
     -------
@@ -29,10 +30,14 @@ def map_agreement(a: Any, b: Any) -> np.ndarray:
         If the maps do not fit together, or hold anything but finite numbers.
     """
     first, second = magnitudes("a", a), magnitudes("b", b)
+    shapes = np.shape(a), np.shape(b)
     if first.shape != second.shape:
         raise ValueError(
-            f"a and b must hold as many maps of as many values, got {np.shape(a)}, {np.shape(b)}"
+            f"a and b must hold as many maps of as many values, got {shapes[0]}, {shapes[1]}"
         )
+    one, other = ([n for n in shape[1:] if n > 1] for shape in shapes)
+    if one != other and min(len(one), len(other)) > 1:
+        raise ValueError(f"a and b must have the same axes, got {shapes[0]}, {shapes[1]}")
     blocks = [
         _correlation(centred_ranks(first[i : i + BLOCK]), centred_ranks(second[i : i + BLOCK]))
         for i in range(0, len(first), BLOCK)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from backlit.metrics.magnitudes import magnitudes
+from backlit.metrics.magnitudes import shares_of_largest
 
 
 def gini(maps: Any) -> np.ndarray:
@@ -28,8 +28,8 @@ def gini(maps: Any) -> np.ndarray:
     ValueError, TypeError
         If the maps hold anything but finite numbers.
     """
-    values = np.sort(magnitudes("maps", maps), axis=1)
+    values = np.sort(shares_of_largest("maps", maps), axis=1)
     n = values.shape[1]
     weights = 2 * np.arange(1, n + 1, dtype=np.float64) - n - 1
-    total = values.sum(axis=1, dtype=np.float64)
+    total = values.sum(axis=1)
     return (values @ weights) / np.where(total > 0, n * total, 1)

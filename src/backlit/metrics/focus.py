@@ -6,7 +6,10 @@ import numpy as np
 
 from backlit.arguments import finite_numbers
 from backlit.images import as_images
-from backlit.layers.base import number, whole
+from backlit.layers.base import flag, number, whole
+from backlit.metrics.magnitudes import shares_of_largest
+
+MOST = 4  # channels of what is surely a picture
 
 
 class Focus(NamedTuple):
@@ -16,7 +19,9 @@ class Focus(NamedTuple):
     expected: np.ndarray  # the same for a map spread evenly: the stroke's share of the pixels
 
 
-def stroke_mask(X: Any, threshold: float = 0.3, dilation: int = 1) -> np.ndarray:
+def stroke_mask(
+    X: Any, threshold: float = 0.3, dilation: int = 1, *, channels_last: bool | None = None
+) -> np.ndarray:
     """Where the strokes are: pixels above a threshold, and their neighbours.
 
     Parameters
@@ -27,6 +32,9 @@ def stroke_mask(X: Any, threshold: float = 0.3, dilation: int = 1) -> np.ndarray
         Pixels with a channel above this belong to a stroke.
     dilation : int
         How many pixels the strokes are widened by, diagonals included.
+    channels_last : bool, optional
+        Whether X is (N, H, W, C). None: it is not, and is refused if it looks as if it were (a
+        last axis of at most four, a second one of more).
 
     Returns
     -------
@@ -38,7 +46,7 @@ def stroke_mask(X: Any, threshold: float = 0.3, dilation: int = 1) -> np.ndarray
         For samples that are no pictures or not finite; for a wrong threshold or dilation.
     """
     threshold, dilation = number("threshold", threshold), whole("dilation", dilation, 0)
-    mask = np.asarray((as_images(finite_numbers("X", X)) > threshold).any(axis=1))
+    mask = np.asarray((_images("X", X, channels_last) > threshold).any(axis=1))
     for _ in range(dilation):
         for axis in (1, 2):
             grown = mask.copy()
@@ -51,14 +59,21 @@ def stroke_mask(X: Any, threshold: float = 0.3, dilation: int = 1) -> np.ndarray
     return mask
 
 
-def focus(maps: Any, X: Any, threshold: float = 0.3, dilation: int = 1) -> Focus:
+def focus(
+    maps: Any,
+    X: Any,
+    threshold: float = 0.3,
+    dilation: int = 1,
+    *,
+    channels_last: bool | None = None,
+) -> Focus:
     """The share of each map's mass on the stroke, against that of a map spread evenly.
 
     Parameters
     ----------
     maps : array of the shape of `X`
         Attributions; their magnitudes count.
-    X, threshold, dilation
+    X, threshold, dilation, channels_last
         As for `stroke_mask`.
 
     Returns
@@ -72,13 +87,26 @@ def focus(maps: Any, X: Any, threshold: float = 0.3, dilation: int = 1) -> Focus
         If maps and samples do not fit together, or hold anything but finite numbers; and as
         `stroke_mask`.
     """
-    pictures = as_images(X)
-    masses = np.abs(as_images(finite_numbers("maps", maps), argument="maps"))
-    if pictures.shape[0] != masses.shape[0] or pictures.shape[2:] != masses.shape[2:]:
+    pictures = _images("X", X, channels_last)
+    mapped = _images("maps", maps, channels_last)
+    if pictures.shape[0] != mapped.shape[0] or pictures.shape[2:] != mapped.shape[2:]:
         raise ValueError(f"maps must be of the shape of X, got {np.shape(maps)} and {np.shape(X)}")
-    mask = stroke_mask(pictures, threshold, dilation)
-    mass = masses.sum(axis=1, dtype=np.float64)
+    mask = stroke_mask(pictures, threshold, dilation, channels_last=False)
+    mass = shares_of_largest("maps", mapped).reshape(mapped.shape).sum(axis=1)
     total = mass.sum(axis=(1, 2))
     expected = mask.mean(axis=(1, 2))
     share = np.where(mask, mass, 0).sum(axis=(1, 2)) / np.where(total > 0, total, 1)
     return Focus(np.where(total > 0, share, expected), expected)
+
+
+def _images(name: str, given: Any, channels_last: bool | None) -> np.ndarray:
+    """Finite numbers as (N, C, H, W)."""
+    array = finite_numbers(name, given)
+    if array.ndim == 4 and channels_last is None and array.shape[3] <= MOST < array.shape[1]:
+        raise ValueError(
+            f"{name} looks like (N, H, W, C): give channels_last=True if it is and False if not, "
+            f"got shape {array.shape}"
+        )
+    if array.ndim == 4 and channels_last is not None and flag("channels_last", channels_last):
+        array = np.moveaxis(array, -1, 1)
+    return as_images(array, argument=name)

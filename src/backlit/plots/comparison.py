@@ -13,7 +13,7 @@ from backlit.arguments import check_classifier
 from backlit.images import as_labels, model_images
 from backlit.metrics import focus, gini
 from backlit.model import check_model
-from backlit.plots.saliency import map_colors
+from backlit.plots.saliency import how_to_read, map_colors
 from backlit.plots.scaling import PERCENTILE, check_percentile, pictures, scale, strongest_channel
 from backlit.plots.style import (
     ALARM,
@@ -55,6 +55,10 @@ def compare(
     map spread evenly would have on the stroke. The left column has the means over all samples.
     Each map is scaled by a high percentile of its own, whatever the model.
 
+    Images have strokes if they are of one channel and, over all samples, some pixels but no more
+    than half are on the stroke; of others (photographs, dark signs on a bright ground) the
+    concentration alone is given.
+
     Parameters
     ----------
     models : mapping of names to models, or sequence of models
@@ -92,29 +96,33 @@ def compare(
     measured = {}  # of each model: maps, focus, concentration, predictions
     for name, model in named.items():
         maps = model_images(model, bl.saliency(model, samples))
-        share = focus(maps, images, threshold).share
+        share = focus(maps, images, threshold, channels_last=False).share
         measured[name] = maps, share, gini(maps), model.predict(samples)
+    expected = focus(images, images, threshold, channels_last=False).expected
+    strokes = have_strokes(images, expected)
 
-    def verdict(share: float, predicted: int, label: int) -> str:
-        return f"{share:.0%}" + ("" if predicted == label else f", said {predicted}")
+    def beneath(share: float, spread: float, predicted: int, label: int) -> list[str]:
+        """The lines beneath a map; the first says what the model said, where it is wrong."""
+        first, *more = [f"{share:.0%}", f"{spread:.2f}"] if strokes else [f"{spread:.2f}"]
+        return [first if predicted == label else f"{first}, said {predicted}", *more]
 
     width, height = cell_size(*images.shape[2:])
-    words = [
-        verdict(*one)
-        for _, share, _, predicted in measured.values()
-        for one in zip(share, predicted, labels, strict=True)
-    ]
-    pitch = max(width + GAP, text_width(words, size=8) + APART)
+    written = {
+        name: [beneath(*one) for one in zip(share, spread, predicted, labels, strict=True)]
+        for name, (_, share, spread, predicted) in measured.items()
+    }
+    firsts = (first for lines in written.values() for first, *_ in lines)
+    pitch = max(width + GAP, text_width(firsts, size=8) + APART)
     left_edge = min(max(LEFT, text_width(named, weight="bold") + 0.1 + MARGIN), WIDEST)
     columns = min(len(images), PER_ROW)
     blocks = -(-len(images) // PER_ROW)
-    line = height + 2 * LINE + 3 * GAP  # a map and its two lines of numbers
+    line = height + (1 + strokes) * LINE + 3 * GAP  # a map and its lines of numbers
     block = CAPTION + len(named) * line + line - LINE
     sheet = Sheet(
         left_edge + columns * pitch + MARGIN - GAP,
         HEADER + blocks * block + MARGIN,
         title,
-        "which share of each map lies on the stroke, and how concentrated it is",
+        "\n".join(explanation(strokes, threshold, percentile)),
         show=show,
     )
 
@@ -139,41 +147,54 @@ def compare(
         return middle - width / 2, HEADER + above * block + below
 
     seen = pictures(images)
-    expected = focus(images, images, threshold).expected
     for index, label in enumerate(labels):
         left, top = place_of(index, 0)
         sheet.text(left + width / 2, top - CAPTION / 2, f"{label}", align="center")
         sheet.picture(left, top, (width, height), seen[index])
-        numbers(left, top, f"{expected[index]:.0%}")
-        if index % PER_ROW == 0:
+        if strokes:
+            numbers(left, top, f"{expected[index]:.0%}")
+        if strokes and index % PER_ROW == 0:
             numbers(0, top, f"if spread evenly, mean {expected.mean():.0%}")
     for row, (name, (maps, share, spread, predicted)) in enumerate(measured.items(), 1):
+        means = [f"on the stroke, mean {share.mean():.0%}"] if strokes else []
+        means.append(f"Gini, mean {spread.mean():.2f}")
         lines = wrapped(name, left_edge - 0.1 - MARGIN, weight="bold")
         for index, shades in enumerate(strongest_channel(maps)):
             left, top = place_of(index, row)
             style = map_colors(signed=False)
             sheet.picture(left, top, (width, height), scale(shades, percentile), **style)
             right = predicted[index] == labels[index]
-            said = verdict(share[index], predicted[index], labels[index])
-            numbers(left, top, said, f"{spread[index]:.2f}", color=INK if right else ALARM)
+            numbers(left, top, *written[name][index], color=INK if right else ALARM)
             if index % PER_ROW == 0:
                 middle = top + height / 2
                 sheet.text(left_edge - 0.1, middle, lines, align="right", weight="bold")
-                numbers(
-                    0,
-                    top,
-                    f"on the stroke, mean {share.mean():.0%}",
-                    f"Gini, mean {spread.mean():.2f}",
-                )
+                numbers(0, top, *means)
     return sheet.done()
 
 
+def have_strokes(images: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether there are bright strokes on a dark ground, that a map can lie on or beside."""
+    return images.shape[1] == 1 and 0 < expected.mean() <= 0.5
+
+
+def explanation(strokes: bool, threshold: float, percentile: float) -> list[str]:
+    """How to read the maps, and what each number is."""
+    lines = [how_to_read(False, percentile)]
+    if strokes:
+        lines.append(
+            f"%: share of a map's mass on the stroke: pixels above {threshold:g}, and neighbours"
+        )
+    lines.append("Gini: how concentrated a map is, from 0 (evenly spread) to 1 (a single pixel)")
+    return lines
+
+
 def name_models(models: Any) -> dict[str, bl.Model]:
-    """Models by name."""
+    """Models by name; those without one, and all where two have the same, by number."""
     if isinstance(models, Mapping):
-        named = {str(name): model for name, model in models.items()}
-        for name, model in named.items():
+        names = [str(name) for name in models]
+        for name, model in zip(names, models.values(), strict=True):
             check_model(model, f"models[{name!r}]")
+        models = list(models.values())
     else:
         models = [models] if isinstance(models, bl.Model) else models
         if not isinstance(models, Iterable) or isinstance(models, str):
@@ -181,9 +202,10 @@ def name_models(models: Any) -> dict[str, bl.Model]:
         models = list(models)
         for n, model in enumerate(models):
             check_model(model, f"models[{n}]")
-        named = {model.name or f"model {n}": model for n, model in enumerate(models, 1)}
-        if len(named) != len(models):
-            named = {f"model {n}": model for n, model in enumerate(models, 1)}
-    if not named:
+        names = [model.name or "" for model in models]
+    if not models:
         raise ValueError("models must hold at least one model")
-    return named
+    numbered = [f"model {n}" for n in range(1, len(models) + 1)]
+    named = [name.strip() or number for name, number in zip(names, numbered, strict=True)]
+    unique = len(set(named)) == len(models)
+    return dict(zip(named if unique else numbered, models, strict=True))

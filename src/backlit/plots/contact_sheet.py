@@ -9,15 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from backlit.images import as_images
-from backlit.plots.saliency import map_colors
-from backlit.plots.scaling import PERCENTILE, pictures, scale, strongest_channel
-from backlit.plots.style import CAPTION, FAINT, GAP, HEADER, MARGIN, Sheet, text_width
+from backlit.plots.saliency import how_to_read, map_colors
+from backlit.plots.scaling import PERCENTILE, finite, pictures, scale, strongest_channel
+from backlit.plots.style import CAPTION, FAINT, GAP, HEADER, MARGIN, Sheet, cell_size, text_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LEFT = 2.05  # the methods' names
-CELL = 0.56
+SMALLER = 2 / 3  # than in a gallery
 BETWEEN = 0.3  # two models
 
 
@@ -55,38 +54,48 @@ def contact_sheet(
     if len(images) == 0 or not maps:
         raise ValueError("X and maps must not be empty")
     methods = list(dict.fromkeys(name for own in maps.values() for name in own))
+    shown = {
+        (model, method): as_images(
+            np.asarray(own[method], np.float64), images.shape[1:], f"maps of {method}"
+        )
+        for model, own in maps.items()
+        for method in own
+    }
+    signed = {place: bool((one < 0).any()) for place, one in shown.items()}
+    names = [method.replace("_", " ") for method in methods]
+    first = MARGIN + text_width(names) + 0.1
     note_width = 0.75 if notes else 0.0
-    width = max(len(images) * (CELL + GAP), text_width(maps, weight="bold"))
+    wide, high = (SMALLER * inches for inches in cell_size(*images.shape[2:]))
+    width = max(len(images) * (wide + GAP), text_width(maps, weight="bold"))
     block = width + note_width + BETWEEN
-    top_line = HEADER + CAPTION + CELL + 2 * GAP
+    top_line = HEADER + CAPTION + high + 2 * GAP
     sheet = Sheet(
-        LEFT + len(maps) * block - BETWEEN + MARGIN,
-        top_line + len(methods) * (CELL + GAP) + MARGIN,
+        first + len(maps) * block - BETWEEN + MARGIN,
+        top_line + len(methods) * (high + GAP) + MARGIN,
         title,
-        f"each map at full strength from its own {percentile:g}th percentile up; "
-        "black is the least value of a map that has no negative ones",
+        "\n".join(
+            how_to_read(kind, percentile, "least value") for kind in sorted(set(signed.values()))
+        ),
         show=show,
     )
-    for row, method in enumerate(methods):
-        middle = top_line + row * (CELL + GAP) + CELL / 2
-        sheet.text(LEFT - 0.1, middle, method.replace("_", " "), align="right")
-    for number, (model, own) in enumerate(maps.items()):
-        left = LEFT + number * block
+    for row, name in enumerate(names):
+        middle = top_line + row * (high + GAP) + high / 2
+        sheet.text(first - 0.1, middle, name, align="right")
+    for number, model in enumerate(maps):
+        left = first + number * block
         sheet.text(left + width / 2, HEADER + CAPTION / 2, model, align="center", weight="bold")
         for column, picture in enumerate(pictures(images)):
-            sheet.picture(left + column * (CELL + GAP), HEADER + CAPTION, (CELL, CELL), picture)
+            sheet.picture(left + column * (wide + GAP), HEADER + CAPTION, (wide, high), picture)
         for row, method in enumerate(methods):
-            if method not in own:
+            if (model, method) not in shown:
                 continue
-            top = top_line + row * (CELL + GAP)
-            shown = as_images(np.asarray(own[method]), images.shape[1:], f"maps of {method}")
-            signed = bool((shown < 0).any())
-            style = map_colors(signed)
-            for column, one in enumerate(strongest_channel(shown)):
-                one = one if signed else one - one.min()
-                place = left + column * (CELL + GAP)
-                sheet.picture(place, top, (CELL, CELL), scale(one, percentile), **style)
+            top = top_line + row * (high + GAP)
+            style = map_colors(signed[model, method])
+            for column, one in enumerate(strongest_channel(shown[model, method])):
+                one = one if signed[model, method] else one - finite(one).min()
+                place = left + column * (wide + GAP)
+                sheet.picture(place, top, (wide, high), scale(one, percentile), **style)
             if notes:
                 words = notes.get(model, {}).get(method, "")
-                sheet.text(left + width + 0.04, top + CELL / 2, words, color=FAINT, size=8)
+                sheet.text(left + width + 0.04, top + high / 2, words, color=FAINT, size=8)
     return sheet.done()

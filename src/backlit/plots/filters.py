@@ -63,7 +63,7 @@ def show_filters(
     limit = display_limit(filters, percentile)
     pictures, (width, height) = arranged(filters[:most])
     count = len(pictures)
-    gap = GAP if channels <= PER_ROW else 3 * GAP  # more than within a square
+    gap = GAP if channels == 1 else 3 * GAP  # seen from those between channels
     per_row = max(1, min(int((WIDTH + gap) / (width + gap)), count))
     lines = -(-count // per_row)
     shown = f"{count}" if count == total else f"the first {count} of {total} filters, each"
@@ -88,17 +88,18 @@ def show_filters(
 def arranged(filters: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
     """A picture for each filter, of its channels side by side or in a square, and its inches."""
     count, channels, rows, columns = filters.shape
+    in_a_row = channels <= PER_ROW
+    across = channels if in_a_row else isqrt(channels - 1) + 1
+    down = -(-channels // across)
+    grid = np.full((count, down * across, rows + 1, columns + 1), np.nan)  # with gaps between
+    grid[:, :channels, :rows, :columns] = filters
+    grid = grid.reshape(count, down, across, rows + 1, columns + 1).transpose(0, 1, 3, 2, 4)
+    pictures = grid.reshape(count, down * (rows + 1), across * (columns + 1))[:, :-1, :-1]
+    if not in_a_row:
+        return pictures, cell_size(3 * pictures.shape[1], 3 * pictures.shape[2])
     width, height = cell_size(rows, columns)
-    if channels <= PER_ROW:
-        pictures = filters.transpose(0, 2, 1, 3).reshape(count, rows, channels * columns)
-        share = min(1.0, WIDTH / (channels * width))
-        return pictures, (share * channels * width, share * height)
-    side = isqrt(channels - 1) + 1
-    square = np.full((count, side * side, rows + 1, columns + 1), np.nan)  # with gaps between
-    square[:, :channels, :rows, :columns] = filters
-    square = square.reshape(count, side, side, rows + 1, columns + 1).transpose(0, 1, 3, 2, 4)
-    pictures = square.reshape(count, side * (rows + 1), side * (columns + 1))[:, :-1, :-1]
-    return pictures, cell_size(3 * pictures.shape[1], 3 * pictures.shape[2])
+    share = min(1.0, WIDTH / (channels * width))
+    return pictures, (share * channels * width, share * height)
 
 
 def first_filters(model: bl.Model) -> np.ndarray:

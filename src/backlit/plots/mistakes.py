@@ -12,7 +12,7 @@ from backlit.arguments import check_classifier, check_targets
 from backlit.images import as_labels, model_images
 from backlit.layers.base import whole
 from backlit.model import check_model
-from backlit.plots.saliency import map_colors
+from backlit.plots.saliency import how_to_read, map_colors
 from backlit.plots.scaling import PERCENTILE, check_percentile, pictures, scale, strongest_channel
 from backlit.plots.style import (
     ALARM,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEFT = 1.05  # the rows' names
-ROWS = ("image", "map of what\nit said", "map of what\nit is")
 
 
 def wrong(
@@ -49,7 +48,8 @@ def wrong(
     """Misclassified samples, most confident first, with the maps of what was said and of what is.
 
     Three rows for each ten: the image, titled with what the model said and how surely; the
-    saliency of the predicted class; that of the true class.
+    saliency of the predicted class; that of the true class. Where a single score tells two classes
+    apart these are the same, and drawn once.
 
     Parameters
     ----------
@@ -95,14 +95,17 @@ def wrong(
 
     chosen = samples[mistakes]
     seen = pictures(images[mistakes])
+    explained = {"map of what\nit said": predicted, "map of what\nit is": labels}
+    if model.outputs == "binary":
+        explained = {"map of\neither": predicted}
     maps = [
         strongest_channel(model_images(model, bl.saliency(model, chosen, classes[mistakes])))
-        for classes in (predicted, labels)
+        for classes in explained.values()
     ]
     width, height = (1.1 * inches for inches in cell_size(*images.shape[2:]))
     columns = min(len(mistakes), PER_ROW)
     blocks = -(-len(mistakes) // PER_ROW)
-    block = 2 * CAPTION + 3 * (height + GAP)
+    block = 2 * CAPTION + (1 + len(maps)) * (height + GAP)
     titles = [f"said {predicted[i]} ({percentage(confidence[i])})" for i in mistakes]
     pitch = max(width + GAP, text_width(titles, size=8) + APART)
     order = ""
@@ -112,7 +115,7 @@ def wrong(
         LEFT + columns * pitch + MARGIN - GAP,
         HEADER + blocks * (block + GAP) + MARGIN - GAP,
         title,
-        f"{order}{total} among {among}",
+        f"{order}{total} among {among}\n{how_to_read(False, percentile)}",
         show=show,
     )
     for number, index in enumerate(mistakes):
@@ -122,7 +125,7 @@ def wrong(
         sheet.text(middle, top + 0.5 * CAPTION, f"is {labels[index]}", align="center")
         words = titles[number]
         sheet.text(middle, top + 1.4 * CAPTION, words, align="center", color=ALARM, size=8)
-        for place, name in enumerate(ROWS):
+        for place, name in enumerate(("image", *explained)):
             below = top + 2 * CAPTION + place * (height + GAP)
             if place == 0:
                 sheet.picture(left, below, (width, height), seen[number])

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEFT = 0.85  # the rows' names
+OPACITY = 0.8  # of the strongest pixels, above the image
 
 
 def show_saliency(
@@ -120,7 +121,7 @@ def show_saliency(
         LEFT + columns * pitch + MARGIN - GAP,
         HEADER + blocks * (block + GAP) + MARGIN - GAP,
         title,
-        f"each map at full strength from its own {percentile:g}th percentile up",
+        how_to_read(signed, percentile),
         show=show,
     )
     for index in range(len(images)):
@@ -143,10 +144,19 @@ def map_colors(signed: bool) -> dict[str, Any]:
     return {"cmap": SEQUENTIAL, "vmin": 0, "vmax": 1}
 
 
+def how_to_read(signed: bool, percentile: float, black: str = "0") -> str:
+    """What the colours of `map_colors` mean."""
+    if signed:
+        return (
+            f"red: for, blue: against, full from percentile {percentile:g} of each map's magnitudes"
+        )
+    return f"black: {black}, white: from percentile {percentile:g} of each map"
+
+
 def overlay(seen: np.ndarray, shades: np.ndarray, signed: bool) -> np.ndarray:
     """The maps' colours over dimmed grey images, the more opaque the stronger: (N, H, W, 3)."""
     style = map_colors(signed)
     colors = colormaps[style["cmap"]]((shades - style["vmin"]) / (1 - style["vmin"]))[..., :3]
-    opacity = np.abs(shades)[..., np.newaxis]
+    opacity = OPACITY * np.abs(shades)[..., np.newaxis]
     dimmed = 0.6 * seen.mean(axis=-1, keepdims=True)
     return (1 - opacity) * dimmed + opacity * colors

@@ -36,21 +36,29 @@ def display_limit(values: npt.ArrayLike, percentile: float = PERCENTILE) -> floa
     float
         The percentile of ``|values|``, by linear interpolation. Where that is 0 (a map with
         few pixels other than 0) the maximum, and 1 where that is 0 too, so that one can divide.
+        Values that are not finite do not count.
     """
     percentile = check_percentile(percentile)
-    magnitudes = np.abs(np.asarray(values))
-    if magnitudes.size == 0:
-        raise ValueError(f"values must not be empty, got shape {magnitudes.shape}")
+    array = np.asarray(values, dtype=np.float64)
+    if array.size == 0:
+        raise ValueError(f"values must not be empty, got shape {array.shape}")
+    magnitudes = np.abs(finite(array))
     return float(np.percentile(magnitudes, percentile)) or float(magnitudes.max()) or 1.0
 
 
 def scale(values: npt.ArrayLike, percentile: float = PERCENTILE) -> np.ndarray:
     """`values` over their `display_limit`, clipped to [-1, 1]: float64, same shape.
 
-    A signed map keeps its 0 at 0, the middle of a diverging colour map.
+    A signed map keeps its 0 at 0, the middle of a diverging colour map. NaN stays NaN.
     """
     limit = display_limit(values, percentile)
-    return np.clip(np.asarray(values, dtype=np.float64) / limit, -1.0, 1.0)
+    return np.clip(np.asarray(values, dtype=np.float64), -limit, limit) / limit
+
+
+def finite(values: np.ndarray) -> np.ndarray:
+    """The finite ones of some values, in a row; a 0 where there are none."""
+    kept = values[np.isfinite(values)]
+    return kept if kept.size else np.zeros(1)
 
 
 def strongest_channel(maps: np.ndarray) -> np.ndarray:
@@ -67,12 +75,15 @@ def pictures(images: np.ndarray) -> np.ndarray:
     """Images (N, C, H, W) to be looked at: (N, H, W, 3) float64 in [0, 1].
 
     The range of all given images together becomes 0 to 1, unless it is within [0, 1] already.
-    Three channels are taken as red, green and blue; any other number is averaged to grey.
+    Three channels are taken as red, green and blue, and so are the first of four (the last is
+    an opacity, or a light that nobody sees); any other number is averaged to grey.
     """
     images = images.astype(np.float64)
     low, high = float(images.min()), float(images.max())
     if low < 0 or high > 1:
         images = (images - low) / ((high - low) or 1.0)
-    if images.shape[1] != 3:
+    if images.shape[1] == 4:
+        images = images[:, :3]
+    elif images.shape[1] != 3:
         images = images.mean(axis=1, keepdims=True).repeat(3, axis=1)
     return images.transpose(0, 2, 3, 1)

@@ -16,35 +16,53 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from backlit.plots.fonts import font
+
 SEQUENTIAL = "hot"
 DIVERGING = "RdBu_r"
 INK, FAINT, ALARM = "#1c1c1e", "#6e6e73", "#c5221f"
+FRAME = "#a9a9ae"  # round each picture: pale ones end where it is
+NOTHING = "#cfe3f5"  # behind each picture, seen where it has no value; no colour map's colour
 
 DOTS = 100  # per inch, on screen
 GAP = 0.06  # between neighbouring pictures
 MARGIN = 0.15
 HEADER = 0.62  # title and subtitle
 CAPTION = 0.24  # a line of text above or below a picture
-NARROWEST = 5.0  # room for title and subtitle above a single picture
+NARROWEST = 2.6  # room for title and subtitle above a single picture
 PER_ROW = 10
-THINNEST, TALLEST = 0.36, 2.52  # pictures
+THINNEST, TALLEST = 0.36, 2.52  # places of pictures
+STRIP = 0.08  # the thinnest picture
 APART = 0.18  # neighbouring words
 
 
 def cell_size(height: int, width: int) -> tuple[float, float]:
-    """Inches (width, height) for one picture: a dot per pixel or more, within reason.
+    """Inches (width, height) of a place for one picture: a dot per pixel or more, within reason.
 
-    Pixels are squares, except in strips that would be too thin to see.
+    The place of a strip is wider than it, for its title and its row's name.
     """
-    inches = min(max(width / DOTS, 0.84), 1.68, TALLEST * width / height)
+    inches = max(width / DOTS, 0.84, THINNEST * width / height)
+    inches = min(inches, 1.68, TALLEST * width / height)
     return max(inches, THINNEST), max(inches * height / width, THINNEST)
 
 
-def text_width(words: Iterable[str], size: float = 9.0, **style: Any) -> float:
+def fitted(size: tuple[float, float], height: int, width: int) -> tuple[float, float]:
+    """Inches (width, height) of a picture within its place.
+
+    Pixels are squares, except in strips that would be too thin to see.
+    """
+    pixel = min(size[0] / width, size[1] / height)
+    return max(pixel * width, STRIP), max(pixel * height, STRIP)
+
+
+def text_width(words: Iterable[str], size: float = 9.0, weight: str = "normal") -> float:
     """Inches that the widest of some words takes."""
     figure = Figure(dpi=DOTS)
     FigureCanvasAgg(figure)
-    texts = [figure.text(0, 0, one, fontsize=size, parse_math=False, **style) for one in words]
+    texts = [
+        figure.text(0, 0, one, fontsize=size, parse_math=False, **font(one, weight))
+        for one in words
+    ]
     return max((text.get_window_extent().width / DOTS for text in texts), default=0.0)
 
 
@@ -106,7 +124,7 @@ class Sheet:
         size: float = 9.0,
         color: str = INK,
         align: Literal["left", "center", "right"] = "left",
-        **style: Any,
+        weight: str = "normal",
     ) -> None:
         """Words whose middle line is `top` inches below the upper edge."""
         top += self.moved
@@ -119,20 +137,7 @@ class Sheet:
             ha=align,
             va="center_baseline",
             parse_math=False,
-            **style,
-        )
-
-    def axes(self, left: float, top: float, width: float, height: float, **style: Any) -> Axes:
-        """Axes whose upper left corner lies (left, top) inches from the sheet's."""
-        top += self.moved
-        return self.figure.add_axes(
-            (
-                left / self.width,
-                1 - (top + height) / self.height,
-                width / self.width,
-                height / self.height,
-            ),
-            **style,
+            **font(words, weight),
         )
 
     def picture(
@@ -143,13 +148,28 @@ class Sheet:
         pixels: np.ndarray,
         **style: Any,
     ) -> Axes:
-        """One picture: pixels (H, W) with a colour map in `style`, or (H, W, 3 or 4) in [0, 1].
+        """One picture, in the middle of a place of `size`, in a frame.
 
-        Pixels are shown as squares, unless there are more of them than dots.
+        Pixels are (H, W) with a colour map in `style`, or (H, W, 3) in [0, 1]. They are shown as
+        squares, unless there are more of them than dots.
         """
-        axes = self.axes(left, top, *size)
-        axes.set_axis_off()
-        fits = pixels.shape[1] <= size[0] * DOTS and pixels.shape[0] <= size[1] * DOTS
+        rows, columns = pixels.shape[:2]
+        width, height = fitted(size, rows, columns)
+        left += (size[0] - width) / 2
+        top += self.moved + (size[1] - height) / 2
+        axes = self.figure.add_axes(
+            (
+                left / self.width,
+                1 - (top + height) / self.height,
+                width / self.width,
+                height / self.height,
+            ),
+            facecolor=NOTHING,
+            xticks=(),
+            yticks=(),
+        )
+        axes.spines[:].set(color=FRAME, linewidth=0.5)
+        fits = columns <= width * DOTS and rows <= height * DOTS
         axes.imshow(pixels, aspect="auto", interpolation="nearest" if fits else "auto", **style)
         return axes
 
