@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.graph import reshapes_last
+from backlit.graph import simplify
+from backlit.layers import Softmax
 from backlit.operators import Reshape
+from backlit.probes import ProgramStore
+from backlit.signals import in_rows
 from tests.helpers import assert_close
 
 LENGTH = 10
@@ -86,13 +89,32 @@ def test_layers_keep_their_shapes(networks, rng):
             assert_close(found, expected.reshape(found.shape), 1e-6)
 
 
-def test_what_has_other_users_stays(rng):
-    """A reshape that two layers read, or before channels that it makes."""
-    body = [Reshape((2, 4)), bl.BatchNorm(*rng.uniform(1, 2, (4, 2))), Reshape((8,))]
-    model = bl.Model([bl.Residual(body), bl.ReLU(), bl.Dense(rng.normal(size=(8, 2)))], (8,))
-    moved = [type(node.layer).__name__ for node in reshapes_last(model._source).nodes]
-    assert moved == ["Reshape", "BatchNorm", "Reshape", "Add", "ReLU", "Dense"]
-    layers = [Reshape((2, 4)), bl.Residual([bl.Sigmoid()]), Reshape((8,)), bl.ReLU()]
-    model = bl.Model([*layers, bl.Dense(rng.normal(size=(8, 2)))], (8,))
-    moved = [type(node.layer).__name__ for node in reshapes_last(model._source).nodes]
-    assert moved == ["Reshape", "Sigmoid", "Add", "ReLU", "Reshape", "Dense"]
+def test_a_residual_network(rng):
+    """Sums of signals are sums of pictures; what is no signal any more is reshaped once."""
+    body = [Reshape((2, 1, 6)), bl.Conv2D(rng.normal(size=(2, 2, 1, 3)), padding=(0, 1))]
+    layers = [
+        *(bl.Conv2D(rng.normal(size=(2, 2, 1, 5))), Reshape((2, 6))),
+        *(bl.Residual([*body, Reshape((2, 6))]), bl.ReLU(), Softmax(), bl.Flatten()),
+    ]
+    model = bl.Model([*layers, bl.Dense(rng.normal(size=(12, 2)))], (2, 1, LENGTH))
+    assert kinds(model) == [
+        "Conv2D",
+        "Conv2D",
+        "Add",
+        "ReLU",
+        "Reshape",
+        "Softmax",
+        "Flatten",
+        "Dense",
+    ]
+    X = rng.normal(size=(17, 2, 1, LENGTH)).astype(np.float32)
+    as_it_is = ProgramStore(simplify(model._source))
+    maps = bl.gradient(model, X, 0)
+    model._programs = as_it_is
+    assert_close(maps, bl.gradient(model, X, 0), 1e-6)
+
+
+def test_what_is_no_signal_stays(rng):
+    layers = [Reshape((2, 4)), bl.BatchNorm(*rng.uniform(1, 2, (4, 2))), Reshape((8,))]
+    model = bl.Model([bl.Residual(layers), bl.ReLU(), bl.Dense(rng.normal(size=(8, 2)))], (8,))
+    assert in_rows(model._source) is model._source

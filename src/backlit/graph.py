@@ -1,6 +1,6 @@
 """The graph: a model as nodes and tensors, and the simplifications made before lowering."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,7 +13,6 @@ from backlit.layers import (
     Conv2D,
     ConvTranspose2D,
     Dense,
-    Elementwise,
     Flatten,
     GlobalAvgPool2D,
     Layer,
@@ -132,7 +131,6 @@ def simplify(graph: Graph, fold: bool = True) -> Graph:
 
     A layer that a normalisation is folded into loses its name: its own output is not computed.
     """
-    graph = reshapes_last(graph) if fold else graph
     result = Graph([graph.shapes[0]], outputs_are=graph.outputs_are, constants=graph.constants)
     output, heads = graph.output, HEADS[graph.outputs_are]
     if (last := graph.producer(output)) and isinstance(last.layer, heads):
@@ -190,62 +188,24 @@ def is_linear(layer: Layer) -> bool:
 def pool_first(graph: Graph) -> Graph:
     """The same function with max pooling before a ReLU that only the pooling reads.
 
-    The ReLU then has less to do.
-    """
-
-    def commutes(relu: Layer, user: Layer, shape: Shape) -> bool:
-        return isinstance(relu, ReLU) and isinstance(user, MaxPool2D)
-
-    return put_off(graph, commutes)
-
-
-def reshapes_last(graph: Graph) -> Graph:
-    """The same function with reshapes after what leaves values where they are.
-
-    One-dimensional convolutions are reshapes around others: their normalisations and activations
-    are then next to them.
-    """
-
-    def commutes(reshape: Layer, user: Layer, shape: Shape) -> bool:
-        if not isinstance(reshape, Reshape):
-            return False
-        keeps_channels = isinstance(user, BatchNorm) and shape[:1] == reshape.shape[:1]
-        return keeps_channels or isinstance(user, ReLU | Elementwise | Reshape)
-
-    return put_off(graph, commutes)
-
-
-def put_off(graph: Graph, commutes: Callable[[Layer, Layer, Shape], bool]) -> Graph:
-    """The same function with layers after the one that alone reads them, where the two commute.
-
-    ``commutes(layer, user, shape)`` is asked for a layer that takes a shape. What is put off loses
-    its name: its own output is not computed.
+    The ReLU then has less to do. It loses its name: its own output is not computed.
     """
     result = Graph(list(graph.shapes[:1]), outputs_are=graph.outputs_are, constants=graph.constants)
     renamed: dict[int, int] = {0: 0}
-    waiting: dict[int, Node] = {}  # what was put off, by the tensor that its user reads
+    waiting: dict[int, Node] = {}  # ReLUs put off, by their output
     for node in graph.nodes:
-        inputs = tuple(renamed[t] for t in node.inputs)
-        last = waiting.get(node.inputs[0], node) if node.inputs else node
-        if isinstance(node.layer, Reshape):
-            last = node  # of two reshapes only the second counts
-        if last is not node:
-            inputs = (result.append(node.layer, inputs, node.name),)
-        users = graph.consumers(node.output) if inputs else []
-        if len(users) == 1 and commutes(last.layer, users[0].layer, result.shapes[inputs[0]]):
-            waiting[node.output] = last
-            renamed[node.output] = inputs[0]
+        users = [type(user.layer) for user in graph.consumers(node.output)]
+        if isinstance(node.layer, ReLU) and users == [MaxPool2D]:
+            waiting[node.output] = node
+            renamed[node.output] = renamed[node.inputs[0]]
             continue
-        if isinstance(last.layer, Reshape) and result.shapes[inputs[0]] == last.layer.shape:
-            renamed[node.output] = inputs[0]
-        else:
-            renamed[node.output] = result.append(last.layer, inputs, last.name)
+        tensor = result.append(node.layer, tuple(renamed[t] for t in node.inputs), node.name)
+        relu = waiting.get(node.inputs[0]) if node.inputs else None
+        if relu is not None:
+            tensor = result.append(relu.layer, (tensor,), relu.name)
+        renamed[node.output] = tensor
     result.output = renamed[graph.output]
-    result.names = {
-        name: renamed[tensor]
-        for name, tensor in graph.names.items()
-        if tensor not in waiting and result.shapes[renamed[tensor]] == graph.shapes[tensor]
-    }
+    result.names = {name: renamed[t] for name, t in graph.names.items() if t not in waiting}
     return result
 
 

@@ -15,7 +15,7 @@ from backlit.layers.base import whole
 from backlit.layers.structure import layer_sequence
 from backlit.picture_axes import is_picture
 from backlit.probes import Logits, ProgramStore
-from backlit.signals import as_signal
+from backlit.signals import as_signal, in_rows
 
 
 class Model:
@@ -131,7 +131,7 @@ class Model:
             )
         self.outputs = _meaning(source, outputs)
         self._source = replace(source, outputs_are=self.outputs)
-        self._programs = ProgramStore(simplify(self._source))
+        self._programs = ProgramStore(simplify(in_rows(self._source)))
 
     @cached_property
     def classes(self) -> int:

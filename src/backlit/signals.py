@@ -1,18 +1,21 @@
-"""Signals: samples of (channels, length), seen as pictures of one row.
+"""Signals: tensors of (channels, length), computed as pictures of one row.
 
-One-dimensional convolutions are those of such pictures, between reshapes. Here the samples become
-pictures too, and whatever is between convolutions. What methods do with rows and columns has its
-meaning then: windows, grids and maps run along the length, and take all channels.
+One-dimensional convolutions are those of such pictures, between reshapes. Here all that is between
+them becomes a picture too: layers meet without reshapes, sums and normalisations are fused as those
+of pictures are, and a normalisation folds into its convolution.
+
+Where a method takes pictures, the samples become such as well. What it does with rows and columns
+has its meaning then: windows, grids and maps run along the length, and take all channels.
 """
 
 from typing import NamedTuple
 
 from backlit.graph import Graph, Node
-from backlit.layers import AvgPool2D, BatchNorm, Conv2D, MaxPool2D, ReLU
+from backlit.layers import AvgPool2D, BatchNorm, Conv2D, Flatten, MaxPool2D, ReLU
 from backlit.layers.activations import Elementwise
 from backlit.layers.base import Layer, Shape
 from backlit.operators import Add, Binary, Concatenate, Reshape, Transpose
-from backlit.picture_axes import COLUMNS, NEITHER, ROWS, axes_of
+from backlit.picture_axes import COLUMNS, NEITHER, PICTURE, ROWS, Axes, axes_of
 
 FIRST, LAST = (NEITHER, COLUMNS), (COLUMNS, NEITHER)  # where a signal has its channels
 
@@ -26,16 +29,28 @@ class Signal(NamedTuple):
 
 def as_signal(graph: Graph) -> Signal | None:
     """The graph for pictures of one row, if samples have two axes and windows move along one."""
-    axis = _window_axis(graph)
-    if axis is None:
+    axes = _sample_axes(graph)
+    if axes not in (FIRST, LAST):
         return None
-    return Signal(_Rows(graph, axis).result, channels_last=axis == 0)
+    return Signal(_Rows(graph, axes, takes_rows=True).result, axes == LAST)
 
 
-def _window_axis(graph: Graph) -> int | None:
-    """Which axis of samples with two the first windows of more than one entry move along."""
-    if len(graph.shapes[0]) != 2:
-        return None
+def in_rows(graph: Graph) -> Graph:
+    """The same function with pictures of one row for signals.
+
+    What then is computed in another shape loses its name.
+    """
+    axes = _sample_axes(graph)
+    if axes is None or not {FIRST, LAST}.intersection(axes_of(graph, axes)):
+        return graph
+    return _Rows(graph, axes, takes_rows=False).result
+
+
+def _sample_axes(graph: Graph) -> Axes | None:
+    """What a sample's axes are: a picture's, or a signal's if windows move along one of two."""
+    rank = len(graph.shapes[0])
+    if rank != 2:
+        return PICTURE if rank == 3 else None
     axes = axes_of(graph, (ROWS, COLUMNS))
     for node in graph.nodes:
         layer = node.layer
@@ -45,50 +60,54 @@ def _window_axis(graph: Graph) -> int | None:
         if height == width == 1:
             continue
         moves = axes[node.inputs[0]][2 if width > 1 else 1]
-        return moves - 1 if min(height, width) == 1 and moves in (ROWS, COLUMNS) else None
+        signal = min(height, width) == 1 and moves in (ROWS, COLUMNS)
+        return (FIRST if moves == COLUMNS else LAST) if signal else None
     return None
 
 
 class _Rows:
     """Makes the graph in which each (channels, length) and (length, channels) is a row."""
 
-    def __init__(self, graph: Graph, axis: int) -> None:
-        channels, length = graph.shapes[0][1 - axis], graph.shapes[0][axis]
-        self.graph, self.axes = graph, axes_of(graph, FIRST if axis else LAST)
+    def __init__(self, graph: Graph, axes: Axes, *, takes_rows: bool) -> None:
+        self.graph, self.axes, self.takes_rows = graph, axes_of(graph, axes), takes_rows
         self.result = Graph(
-            [(channels, 1, length)],
+            [(takes_rows and self._row(0)) or graph.shapes[0]],
             several=graph.several,
             outputs_are=graph.outputs_are,
             constants=graph.constants,
         )
         # by the tensors that they stand for: pictures of one row, and those of the same shape
-        self.rows: dict[int, int] = {0: 0}
-        self.own: dict[int, int] = {}
+        self.rows: dict[int, int] = {0: 0} if takes_rows else {}
+        self.own: dict[int, int] = {} if takes_rows else {0: 0}
         for node in graph.nodes:
             self._append(node)
-        made = self.own | self.rows
         self.result.output = self._in_own_shape(graph.output)
-        self.result.names = {name: made[t] for name, t in graph.names.items() if made[t]}
+        made = self.own | (self.rows if takes_rows else {})
+        self.result.names = {name: made[t] for name, t in graph.names.items() if made.get(t)}
 
     def _append(self, node: Node) -> None:
         layer, tensor, inputs = node.layer, node.output, node.inputs
         rows = tuple(self.rows[t] for t in inputs if t in self.rows)
+        row, first = self._row(tensor), rows and self.axes[inputs[0]] == FIRST
         if self._is_place_by_place(node):
             self.rows[tensor] = self.result.append(_of_rows(layer), rows, node.name)
         elif rows and isinstance(layer, Transpose):
             self.rows[tensor] = rows[0]
-        elif rows and isinstance(layer, Reshape) and self._shape(tensor) == self._row(inputs[0]):
+        elif first and isinstance(layer, Reshape) and self._shape(tensor) == self._row(inputs[0]):
             self.own[tensor] = rows[0]
-        elif isinstance(layer, Reshape) and self._row(tensor) == self._shape(inputs[0]):
+        elif first and isinstance(layer, Flatten | Reshape):
+            self.own[tensor] = self.result.append(layer, rows, node.name)
+        elif isinstance(layer, Reshape) and row == self._shape(inputs[0]):
             self.rows[tensor] = self.own[inputs[0]]
         else:
             own = tuple(self._in_own_shape(t) for t in inputs)
-            self.own[tensor] = self.result.append(layer, own, node.name)
-            if row := self._row(tensor):
-                made = self.own.pop(tensor)
-                if self.axes[tensor] == LAST:
-                    made = self.result.append(Transpose((1, 0)), (made,), "")
-                self.rows[tensor] = self.result.append(Reshape(row), (made,), node.name)
+            made = self.result.append(layer, own, node.name)
+            if row is None or not self.takes_rows:
+                self.own[tensor] = made
+                return
+            if self.axes[tensor] == LAST:
+                made = self.result.append(Transpose((1, 0)), (made,), "")
+            self.rows[tensor] = self.result.append(Reshape(row), (made,), node.name)
 
     def _is_place_by_place(self, node: Node) -> bool:
         """Whether a layer does to rows what it does to signals."""
