@@ -51,7 +51,8 @@ def _axes(graph: Graph, node: Node, inputs: list[Axes]) -> Axes:
     if isinstance(layer, MatMul):
         return (*inputs[0][:-1], inputs[1][-1])
     # what several tensors have is the picture's: additions restore what a branch has lost
-    return tuple(map(max, zip(*inputs, strict=True)))
+    rank = max(map(len, inputs))  # tensors of fewer axes are repeated along the first ones
+    return tuple(map(max, zip(*((NEITHER,) * (rank - len(a)) + a for a in inputs), strict=True)))
 
 
 def _reshaped(source: Shape, axes: Axes, target: Shape) -> Axes:

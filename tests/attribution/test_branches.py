@@ -222,12 +222,3 @@ def test_the_last_layer_with_rows_and_columns(build):
     x = rng.normal(size=(3, *model.input_shape)).astype(np.float32)
     for method in (bl.grad_cam, bl.eigen_cam):
         np.testing.assert_array_equal(method(model, x), method(model, x, layer="last"))
-
-
-def test_maps_of_signals_are_refused():
-    b = GraphBuilder((3, 20))
-    x = b.convolution(b.input, np.ones((4, 3, 5)), None, (1,), (2, 2), (1,))
-    model = b.finish(b.dense(b.reduce(x, "mean", [2], False), np.ones((4, 2))))
-    for method in (bl.grad_cam, bl.score_cam, bl.full_grad):
-        with pytest.raises(ValueError, match=r"model must take images, but .* \(3, 20\)"):
-            method(model, np.ones((1, 3, 20)))
