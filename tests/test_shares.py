@@ -52,8 +52,10 @@ class Instructions:
         self.frame = np.zeros(frame.SIZE, np.int64)
         self.frame[frame.PORTS : frame.PORTS + 3] = [address(port) for port in self.ports]
         self.everybody_came = np.array([2**60, 0])
+        self.nobody_halts = np.zeros(1, np.int64)
         self.frame[frame.PARTS] = PARTS
         self.frame[frame.MEETING] = address(self.everybody_came)
+        self.frame[frame.HALT] = address(self.nobody_halts)
         self.arena = aligned(self.program.arena_size)
         self.arena[:] = rng.normal(size=self.arena.size)
 
