@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from backlit.attribution.expected_gradients import expected_gradients
     from backlit.attribution.full_grad import full_grad
     from backlit.attribution.gradients import gradient, saliency
+    from backlit.attribution.guided_grad_cam import guided_grad_cam
     from backlit.attribution.guided_integrated_gradients import guided_integrated_gradients
     from backlit.attribution.input_x_gradient import input_x_gradient
     from backlit.attribution.integrated_gradients import integrated_gradients
@@ -155,6 +156,7 @@ __all__ = [
     "grad_cam_plus_plus",
     "gradient",
     "guided_backprop",
+    "guided_grad_cam",
     "guided_integrated_gradients",
     "hires_cam",
     "input_x_gradient",

@@ -40,6 +40,18 @@ def check_baseline(
     )
 
 
+def check_references(
+    baseline: Any, background: Any, samples: np.ndarray, input_shape: tuple[int, ...]
+) -> list[Baseline]:
+    """A baseline or, where there is a background set, all of its entries."""
+    if background is None:
+        return [check_baseline(baseline, samples, input_shape)]
+    if np.ndim(baseline) or baseline != 0:
+        raise ValueError("baseline must be left out where there is a background")
+    entries = check_background(background, samples, input_shape)
+    return [Baseline(entry.reshape(1, *samples.shape[1:]), 0) for entry in entries]
+
+
 def check_background(
     background: Any, samples: np.ndarray, input_shape: tuple[int, ...], name: str = "background"
 ) -> np.ndarray:

@@ -209,6 +209,20 @@ def pool_first(graph: Graph) -> Graph:
     return result
 
 
+def centred_classes(graph: Graph) -> Graph:
+    """The same probabilities from a last dense layer whose logits add up to 0.
+
+    What all logits have in common, however large, then takes no digits from their differences.
+    """
+    last = graph.producer(graph.output)
+    if graph.outputs_are != "classes" or last is None or not isinstance(last.layer, Dense):
+        return graph
+    weights, bias = (np.asarray(v, np.float64) for v in (last.layer.weights, last.layer.bias))
+    centred = Dense(weights - weights.mean(axis=1, keepdims=True), bias - bias.mean())
+    nodes = [replace(n, layer=centred) if n is last else n for n in graph.nodes]
+    return replace(graph, nodes=nodes)
+
+
 def affine_prefix(graph: Graph) -> int:
     """The last tensor that is an affine function of the input and that all else is made of."""
     tensor = 0

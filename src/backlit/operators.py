@@ -49,7 +49,7 @@ class Constant(Layer):
     values: np.ndarray
 
     def __post_init__(self) -> None:
-        self._set(values=np.ascontiguousarray(self.values, np.float32))
+        self._set(values=np.asarray(self.values, np.float32, order="C"))
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return self.values.shape

@@ -191,3 +191,16 @@ def test_captum_agrees(name, models, mnist):
     theirs = attr.DeepLiftShap(network).attribute(inputs, inputs[4:9], target=target)
     ours = bl.deeplift_shap(model, X, background=X[4:9])
     assert_maps_agree(ours, theirs.detach().reshape(X.shape))
+
+
+@pytest.mark.parametrize("score", ["probability", "log_probability", "loss"])
+def test_what_all_logits_have_in_common_costs_no_digits(score):
+    """Logits of a million, and differences of one between them."""
+    rng = np.random.default_rng(0)
+    common = 1e5 * np.ones((12, 1))
+    layers = [bl.Dense(rng.normal(size=(8, 12))), bl.ReLU()]
+    far = bl.Model([*layers, bl.Dense(common + rng.integers(-3, 4, (12, 5)) / 8)], (8,))
+    x = rng.uniform(0.5, 1, (9, 8)).astype(np.float32)
+    near = bl.Model([*layers, bl.Dense(far.layers[-1].weights - common)], (8,))
+    expected = bl.deeplift(near, x, 1, score=score)
+    assert_close(bl.deeplift(far, x, 1, score=score), expected, 1e-5)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
+from backlit.attribution.layer_attribution import METHODS
 from tests.attribution.networks import NETWORKS, fully_connected, pooled, samples
 from tests.attribution.peers import assert_maps_agree, tensor, twin
 
@@ -62,6 +63,20 @@ def test_conductance_equals_captum(network, layer):
     assert_maps_agree(found, theirs.detach(), 1e-3)
 
 
+@pytest.mark.parametrize(("network", "layer"), PLACES)
+def test_integrated_gradients_of_a_layer_equal_captum(network, layer):
+    attr = pytest.importorskip("captum.attr")
+    model, x, target = setting(network)
+    module = twin(model)
+    baseline = samples(model, 1, seed=5)[0] * 0.1
+    theirs = attr.LayerIntegratedGradients(module, module.get_submodule(layer)).attribute(
+        tensor(x), tensor(baseline[None]), target=tensor(target).long(), n_steps=12
+    )
+    options = {"method": "integrated_gradients", "baseline": baseline, "steps": 12}
+    found = bl.layer_attribution(model, x, target, layer=layer, **options)
+    assert_maps_agree(found, theirs.detach().reshape(found.shape))
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("network", "layer"),
@@ -109,7 +124,7 @@ def test_conductance_adds_up():
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("method", ["gradient_x_activation", "conductance", "deeplift"])
+@pytest.mark.parametrize("method", METHODS)
 def test_same_bits_whatever_the_split_and_threads(network, method):
     model = NETWORKS[network]()
     x = samples(model, 41)

@@ -57,6 +57,21 @@ def test_falls_of_next_to_nothing_count_as_none(logit):
     assert np.isfinite(bl.ablation_cam(model, X, 0, **options)).all()
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("layer", [0, 1, 5])
+def test_guided_grad_cam_is_a_product(problem, layer):
+    attr = pytest.importorskip("captum.attr")
+    model, x, target = problem
+    module = twin(model)
+    theirs = attr.GuidedGradCam(module, module[layer]).attribute(
+        tensor(x), target=tensor(target).long(), interpolate_mode="bilinear"
+    )
+    found = bl.guided_grad_cam(model, x, target, layer=layer)
+    assert_maps_agree(found, theirs.detach())
+    factors = bl.guided_backprop(model, x, target), bl.grad_cam(model, x, target, layer=layer)
+    np.testing.assert_array_equal(found, factors[0] * factors[1])
+
+
 @pytest.mark.parametrize("layer", LAYERS)
 def test_eigen_cam_is_the_first_principal_component(problem, layer):
     model, x, target = problem

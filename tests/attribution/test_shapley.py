@@ -179,7 +179,7 @@ def test_owen_values_are_means_over_orders_that_respect_the_hierarchy(network):
     x = samples(model, 2)
     x = x.reshape(2, 3, 7) if x.ndim == 2 else x
     segments = np.arange(x.shape[-1]) * 5 // x.shape[-1] + np.zeros((x.shape[-2], 1), int)
-    tree = ((0, 1), (2, (3, 4)))
+    tree = (((0, 1), 2), (3, 4))
 
     def orders(node):
         if isinstance(node, int):
@@ -195,6 +195,64 @@ def test_owen_values_are_means_over_orders_that_respect_the_hierarchy(network):
             for n, segment in enumerate(order):
                 expected[segment] += game(order[: n + 1]) - game(order[:n])
         assert_close(found[sample], expected / len(orders(tree)))
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (6, 5), (7, 7), (1, 7)])
+def test_owen_values_equal_shaps(shape):
+    """Whose pictures are cut between rows or columns, the odd one going to the first half."""
+    shap = pytest.importorskip("shap")
+    rng = np.random.default_rng(0)
+    height, width = shape
+    layers = [
+        *(bl.Conv2D(rng.normal(size=(3, 1, 3, 3)), padding=1), bl.ReLU(), bl.Flatten()),
+        *(bl.Dense(rng.normal(size=(3 * height * width, 6))), bl.Tanh()),
+        bl.Dense(rng.normal(size=(6, 2))),
+    ]
+    model = bl.Model(layers, (1, *shape))
+    masker = shap.maskers.Image(np.zeros((*shape, 1)), (*shape, 1))
+    explainer = shap.explainers.PartitionExplainer(
+        lambda z: model.logits(np.moveaxis(np.asarray(z, np.float32), -1, 1)), masker
+    )
+    x = rng.normal(size=(1, 1, *shape)).astype(np.float32)
+    theirs = explainer(np.moveaxis(x, 1, -1), max_evals=100_000, silent=True, fixed_context=None)
+    pixels = np.arange(height * width).reshape(shape)
+    found = bl.partition_shap(model, x, 1, segments=pixels)
+    assert_close(found[0, 0], theirs.values[0, :, :, 0, 1])
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_background_is_the_mean_over_its_baselines(name, network):
+    model = NETWORKS[network]()
+    x, background = samples(model, 19), samples(model, 3, seed=4)
+    options = METHODS[name] | {"segments": 3}
+    found = getattr(bl, name)(model, x, 1, background=background, **options)
+    each = [getattr(bl, name)(model, x, 1, baseline=b, **options) for b in background]
+    assert_close(found, np.mean(each, axis=0), 1e-5)
+    alone = getattr(bl, name)(model, x[3:4], 1, background=background, **options)
+    np.testing.assert_array_equal(alone, found[3:4])
+
+
+def test_a_baseline_or_a_background():
+    model = pooled()
+    x = samples(model, 2)
+    with pytest.raises(ValueError, match="baseline must be left out where there is a background"):
+        bl.kernel_shap(model, x, baseline=0.5, background=x)
+    with pytest.raises(ValueError, match=r"background must be an array of shape \(B, 2, 9, 11\)"):
+        bl.kernel_shap(model, x, background=x[0])
+
+
+def test_axes_of_masks_may_have_one_entry():
+    model = pooled()
+    x = samples(model, 3)
+    rows = np.arange(9)[:, None] // 4
+    plane = np.broadcast_to(rows, (9, 11))
+    expected = bl.feature_ablation(model, x, segments=plane)
+    for mask in (plane[None], plane[None, None], rows[None], rows[None, None], [[rows]] * 3):
+        np.testing.assert_array_equal(bl.feature_ablation(model, x, segments=mask), expected)
+    channels = np.arange(2)[:, None, None]
+    expected = bl.feature_ablation(model, x, segments=np.broadcast_to(channels, (2, 9, 11)))
+    np.testing.assert_array_equal(bl.feature_ablation(model, x, segments=channels), expected)
 
 
 def test_owen_values_of_the_default_grid_add_up():

@@ -57,7 +57,7 @@ def feature_ablation(
     call = Call(model, X, target, score, threads, progress, out, memory)
     parts = _segments(segments, call.samples)
     baseline = check_baseline(fill, call.samples, model.input_shape, "fill")
-    return explain_segments(call, parts, _leave_out, baseline, per_segment)[0]
+    return explain_segments(call, parts, _leave_out, [baseline], per_segment)[0]
 
 
 @any_channels(pictures=True)
@@ -117,7 +117,7 @@ def feature_permutation(
         choice = np.array([_shuffled(samples, random) for _ in masks])
         return swap_scores(call, parts, masks, choice)
 
-    return explain_segments(call, parts, _leave_out, None, per_segment, scores)[0]
+    return explain_segments(call, parts, _leave_out, [], per_segment, scores)[0]
 
 
 def _shuffled(samples: int, random: np.random.Generator) -> np.ndarray:

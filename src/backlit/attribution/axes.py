@@ -100,8 +100,13 @@ class Form:
         return np.moveaxis(maps, axis, -1) if self.channels_last else maps
 
     def of_a_sample(self, value: Any) -> Any:
-        """An array of a sample's shape, or of several, as methods know it; others as they are."""
-        if isinstance(value, str) or np.shape(value)[-len(self.shape) :] != self.shape:
+        """An array of a sample's shape, or of several, as methods know it; others as they are.
+
+        Axes of one entry may stand for longer ones.
+        """
+        own = np.shape(value)[-len(self.shape) :]
+        fits = len(own) == len(self.shape) and all(map(lambda n, s: n in (1, s), own, self.shape))
+        if isinstance(value, str) or not fits:
             return value
         return np.ascontiguousarray(self.inward(as_array("values", value), -len(self.shape)))
 

@@ -4,7 +4,7 @@ Masks are drawn once and serve all samples with the same number of segments; eac
 its forward passes and what the method makes of their scores.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any
@@ -29,14 +29,15 @@ def explain_segments(
     call: Call,
     segments: Segments,
     plan: Plan,
-    baseline: Baseline | None,
+    baselines: Sequence[Baseline],
     per_segment: bool,
     scores: Callable[[Call, Segments, np.ndarray], Scores] | None = None,
     apart: Callable[[np.ndarray], Plan] | None = None,
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The method's values, painted or by segment, and its details.
 
-    Where samples have different numbers of segments, rows are filled up with zeros. `apart` makes
+    Where samples have different numbers of segments, rows are filled up with zeros. Of several
+    baselines the mean score under each mask counts. `apart` makes
     a plan for each sample, from its values, in place of one that all of them share.
     """
     samples = len(call.samples)
@@ -62,9 +63,8 @@ def explain_segments(
         if scores is not None:
             batches = scores(group, own, masks)
         else:
-            assert baseline is not None
-            base = baseline if alike else baseline.chosen(members)
-            batches = segment_scores(group, base, own, masks)
+            references = [b if alike else b.chosen(members) for b in baselines]
+            batches = mean_scores(group, references, own, masks)
         for index, y, full in batches:
             rows = [fold(row, float(f)) for row, f in zip(y.astype(np.float64), full, strict=True)]
             found = {name: np.array([row[name] for row in rows]) for name in rows[0]}
@@ -84,6 +84,20 @@ def explain_segments(
                 else:
                     details[name][where, :count] = found_values
     return result, details
+
+
+def mean_scores(
+    call: Call, baselines: Sequence[Baseline], segments: Segments, masks: np.ndarray
+) -> Scores:
+    """As `segment_scores`, the mean over several baselines: float64 (n, M)."""
+    quiet = call.chosen(slice(None))
+    quiet.progress = False
+    calls = [call, *(quiet for _ in baselines[1:])]
+    several = [segment_scores(*one, segments, masks) for one in zip(calls, baselines, strict=True)]
+    for batches in zip(*several, strict=True):
+        index, _, full = batches[0]
+        mean = sum(scores.astype(np.float64) for _, scores, _ in batches) / len(batches)
+        yield index, np.asarray(mean), full
 
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:

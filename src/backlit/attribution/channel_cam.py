@@ -18,7 +18,7 @@ from backlit_kernels.scores import softmax
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.cam import ClassMap, map_shape
-from backlit.attribution.inner import find_image_layer
+from backlit.attribution.inner import find_image_layer, independent_of
 from backlit.graph import Graph
 from backlit.lowering import Lowering, maps
 from backlit.model import Model
@@ -108,11 +108,7 @@ class AblationMap(ChannelMap):
 
     def prepare(self, own: Lowering, point: Lowering) -> Any:
         layout = own.layouts[self.tensor]
-        changed = {self.tensor}
-        for node in own.graph.nodes:
-            if changed.intersection(node.inputs):
-                changed.add(node.output)
-        same = {t: buffer for t, buffer in own.activations.items() if t not in changed}
+        same = independent_of(own, self.tensor)
 
         def change() -> None:
             out = own.new_buffer(self.tensor)

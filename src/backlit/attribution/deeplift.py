@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from backlit_kernels.scores import LOGIT
 
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.steps import step_values, step_weights
 from backlit.baselines import check_background, check_baseline
-from backlit.graph import Graph, Node, pool_first
+from backlit.graph import Graph, Node, centred_classes, pool_first
 from backlit.lowering import Lowering
 from backlit.lowering.baselines import baseline_pass
 from backlit.lowering.context import FIRST_FREE_PORT, Emitter
@@ -54,6 +55,8 @@ class DifferenceRule(SumOfSteps):
     def lower(self, graph: Graph, lanes: int) -> Lowering:
         # the same function with fewer ReLUs; but tensors inside have other numbers then, and
         # layers before a ReLU other users
+        if self.score != LOGIT:
+            graph = centred_classes(graph)
         as_it_is = self.tensor or self.rule != "rescale"
         point = self.lowering(graph if as_it_is else pool_first(graph), lanes)
         point.keep_all()
@@ -106,8 +109,8 @@ def deeplift(
     The maximum over axes is treated alike; of equal ones each takes its share. Where z = z' the
     multiplier is the derivative. Softmax, and a score other than the logit, is
     rescaled as exponentials over their sum: with L_j the logarithmic mean of p_j for input and
-    baseline, the multiplier of p_k by z_j is L_k (1[j = k] - L_j / sum L). Captum divides
-    elementwise there, which does not add up.
+    baseline, the multiplier of p_k by z_j is L_k (1[j = k] - L_j / sum L). Captum and shap divide
+    elementwise there; Captum then takes the mean off, which does not add up.
 
     Parameters
     ----------

@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from backlit.lowering import Lowering
 from backlit.model import Model
 from backlit.probes import ProgramStore
+from backlit.tape import Buffer
 
 
 def find_layer(model: Model, layer: Any) -> tuple[ProgramStore, int]:
@@ -39,6 +41,15 @@ def find_image_layer(model: Model, layer: Any) -> tuple[ProgramStore, int]:
             f"{layer!r} has shape {shape}"
         )
     return programs, tensor
+
+
+def independent_of(own: Lowering, tensor: int) -> dict[int, Buffer]:
+    """The activations that a tensor has no part in."""
+    changed = {tensor}
+    for node in own.graph.nodes:
+        if changed.intersection(node.inputs):
+            changed.add(node.output)
+    return {t: buffer for t, buffer in own.activations.items() if t not in changed}
 
 
 def layer_name(model: Model, layer: Any) -> str:

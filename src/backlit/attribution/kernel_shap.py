@@ -29,7 +29,7 @@ from backlit.attribution.by_segment import (
 )
 from backlit.attribution.call import Call
 from backlit.attribution.shapley import MOST_EXACT, exact_plan
-from backlit.baselines import check_baseline
+from backlit.baselines import check_references
 from backlit.layers.base import whole_or_exact
 from backlit.model import Model
 from backlit.segments import check_segments
@@ -44,6 +44,7 @@ def kernel_shap(
     *,
     segments: Any = 7,
     baseline: Any = 0.0,
+    background: Any = None,
     samples: int | str = 1000,
     seed: Any = 0,
     masks: str | None = None,
@@ -60,7 +61,7 @@ def kernel_shap(
     As in the `shap` package, coalitions of the smallest and largest sizes are all taken while the
     budget covers them, the rest is drawn by the kernel's weights, each with its complement. The
     same coalitions serve all samples with as many segments. Values always add up to
-    score(x) - score(baseline).
+    score(x) - score(baseline). No segment is left out (`shap` keeps the ten of a lasso by default).
 
     Parameters
     ----------
@@ -73,6 +74,9 @@ def kernel_shap(
         segmentations of each image by scikit-image.
     baseline : number, array of a sample's shape, or array of the shape of `X`
         What replaces segments outside the coalition.
+    background : array of shape (B, *shape of a sample), optional
+        Instead of a baseline, several: the score under a coalition is the mean over them, and
+        values add up to score(x) less their mean score.
     samples : int or "exact"
         How many coalitions to evaluate besides the empty and the full one. If that covers all
         ``2**S - 2`` of them, or for "exact", values are exact.
@@ -102,7 +106,7 @@ def kernel_shap(
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
     parts = check_segments(segments, call.samples)
-    base = check_baseline(baseline, call.samples, model.input_shape)
+    base = check_references(baseline, background, call.samples, model.input_shape)
     budget = whole_or_exact("samples", samples)
     key = check_seed(seed)
 

@@ -4,7 +4,12 @@ gradient_x_activation   a d score / d a
 conductance             the sum over steps k of a path from the baseline to the input of
                         d score / d a at x_{k-1}, times (a(x_k) - a(x_{k-1}))
                         Dhamdhere, Sundararajan and Yan, "How important is a neuron?", 2018
+integrated_gradients    (a - a') times the mean of d score / d a along the path from a' to a,
+                        all that does not come from the layer being that of the input
+                        Captum's `LayerIntegratedGradients`
 deeplift                (a - a') times its multiplier: see `deeplift`
+
+with the layer's output a for the input and a' for the baseline.
 """
 
 from dataclasses import dataclass
@@ -16,16 +21,20 @@ from backlit_kernels.elementwise import add
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.deeplift import DifferenceRule
-from backlit.attribution.inner import find_layer
+from backlit.attribution.inner import find_layer, independent_of
+from backlit.attribution.integrated_gradients import quadrature
+from backlit.attribution.steps import step_values, step_weights
 from backlit.baselines import check_baseline
 from backlit.graph import Graph
 from backlit.layers.base import whole
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
+from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
+from backlit.probes import SumOfSteps
 
-METHODS = ("gradient_x_activation", "conductance", "deeplift")
-BASELINE, POSITIONS = FIRST_FREE_PORT, FIRST_FREE_PORT + 1
+METHODS = ("gradient_x_activation", "conductance", "integrated_gradients", "deeplift")
+BASELINE, POSITIONS, WEIGHTS = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 3)
 
 
 @dataclass(frozen=True)
@@ -108,6 +117,43 @@ class Conductance:
 
         end.tape.section = "epilogue"
         end.store(total, self.tensor)
+        return end
+
+
+@dataclass(frozen=True)
+class LayerPath(SumOfSteps):
+    """Gradients along the path between a layer's outputs, times their difference."""
+
+    tensor: int
+    score: int
+    baseline_per_sample: int
+
+    def lower(self, graph: Graph, lanes: int) -> Lowering:
+        end = self.lowering(graph, lanes)
+        end.kept.add(self.tensor)
+        begin, point = end.another_pass(), end.another_pass()
+
+        end.tape.section = "prologue"
+        end.load()
+        begin.load(BASELINE, per_sample=self.baseline_per_sample)
+        end.forward()
+        begin.forward(until=self.tensor)
+        targets = end.choose_targets()
+        ends = begin.activations[self.tensor], end.activations[self.tensor]
+        total = sum_of_steps(end, self.tensor)
+
+        end.tape.section = "body"
+        point.activations.update(independent_of(end, self.tensor))
+        position = point.load_lane_values(POSITIONS)
+        point.activations[self.tensor] = point.interpolate(self.tensor, *ends, position)
+        point.forward()
+        point.seed(self.score, targets)
+        point.backward(until=self.tensor)
+        total.add(point.gradients[self.tensor], point.load_lane_values(WEIGHTS))
+
+        end.tape.section = "epilogue"
+        difference = end.subtract(self.tensor, *ends[::-1])
+        end.store(end.multiply(self.tensor, difference, total.result()), self.tensor)
         return end
 
 
@@ -199,15 +245,16 @@ def layer_attribution(
 
     Parameters
     ----------
-    method : {"gradient_x_activation", "conductance", "deeplift"}
+    method : {"gradient_x_activation", "conductance", "integrated_gradients", "deeplift"}
         Conductance is taken at equal steps from the baseline to the input, the gradient being
         that at the beginning of each step, as Captum's `LayerConductance` does with
         ``method="riemann_trapezoid"``. If all paths lead through the layer it adds up to
-        score(x) - score(baseline) as steps grow.
+        score(x) - score(baseline) as steps grow. Integrated gradients take the Gauss-Legendre
+        rule, as Captum does; they add up as conductance does, to within its error.
     baseline : number, array of a sample's shape, or array of the shape of `X`
-        For conductance and DeepLIFT.
+        For all but gradient times activation.
     steps : int
-        For conductance.
+        For conductance and integrated gradients.
     model, X, target, score, layer, threads, progress, out, memory
         As for `backlit.layer_gradient`.
 
@@ -231,6 +278,11 @@ def layer_attribution(
         probe = Conductance(tensor, call.score, base.per_sample)
         positions = (np.arange(1, steps + 1) / steps).astype(np.float32)
         call.run(probe, result, [base.values, positions], repeats=steps, programs=programs)
+    elif method == "integrated_gradients":
+        path = LayerPath(tensor, call.score, base.per_sample)
+        nodes, weights = quadrature("gauss_legendre", steps)
+        more = [base.values, step_values(nodes), step_weights(weights)]
+        call.run(path, result, more, repeats=steps, programs=programs)
     elif method == "deeplift":
         difference = DifferenceRule(call.score, base.per_sample, 1, tensor)
         call.run(difference, result, [base.values], programs=programs)

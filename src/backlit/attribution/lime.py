@@ -111,7 +111,9 @@ def lime(
         return lambda count: sampled_plan(key, own, count, samples, *fit)
 
     apart = plan_for if masks_apart(masks, segments) else None
-    values, details = explain_segments(call, parts, plan_for(None), base, per_segment, apart=apart)
+    values, details = explain_segments(
+        call, parts, plan_for(None), [base], per_segment, apart=apart
+    )
     return (values, details) if return_details else values
 
 

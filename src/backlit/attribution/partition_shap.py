@@ -1,9 +1,9 @@
 """Owen values: Shapley values of segments under a hierarchy.
 
 Owen, "Values of games with a priori unions", 1977; for pictures as in the `shap` package's
-`PartitionExplainer`. Segments are halved again and again into a binary tree. A segment's value is
-what it adds, averaged over all orders of joining in which no half is entered before its sibling is
-left: over all contexts made of siblings on the way from the root to the segment,
+`PartitionExplainer`. Segments are halved, between lines, again and again into a binary tree. A
+segment's value is what it adds, averaged over all orders of joining in which no half is entered
+before its sibling is left: over all contexts made of siblings on the way from the root to it,
 
     phi_i = mean over unions T of i's siblings-on-the-way of v(T + i) - v(T),
 
@@ -18,7 +18,7 @@ import numpy as np
 from backlit.attribution.axes import any_channels
 from backlit.attribution.by_segment import Fold, explain_segments, product
 from backlit.attribution.call import Call
-from backlit.baselines import check_baseline
+from backlit.baselines import check_references
 from backlit.model import Model
 from backlit.segments import check_segments
 
@@ -33,6 +33,7 @@ def partition_shap(
     *,
     segments: Any = 7,
     baseline: Any = 0.0,
+    background: Any = None,
     per_segment: bool = False,
     score: str = "logit",
     threads: int | None = None,
@@ -52,7 +53,7 @@ def partition_shap(
     segments
         As for `backlit.kernel_shap`, but the same for all samples. Sets of segments are halved
         across the axis along which their centres are furthest apart.
-    baseline, per_segment
+    baseline, background, per_segment
         As for `backlit.kernel_shap`.
     score, threads, progress, out, memory
         As for `backlit.saliency`.
@@ -68,7 +69,7 @@ def partition_shap(
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
     parts = check_segments(segments, call.samples)
-    base = check_baseline(baseline, call.samples, model.input_shape)
+    base = check_references(baseline, background, call.samples, model.input_shape)
     if parts.per_sample:
         raise ValueError("segments must be the same for all samples, to share a hierarchy")
     count = int(parts.counts[0])
@@ -94,8 +95,13 @@ def siblings(places: np.ndarray) -> list[list[np.ndarray]]:
         if len(members) < 2:
             return
         axis = np.ptp(places[members], axis=0).argmax()
-        order = members[np.argsort(places[members, axis], kind="stable")]
-        halves = order[: len(order) // 2], order[len(order) // 2 :]
+        along = places[members, axis].round(6)
+        lines = np.unique(along)
+        if len(lines) > 1:  # a cut between lines of a grid, the odd one before it
+            before = along < lines[(len(lines) + 1) // 2]
+        else:
+            before = np.arange(len(members)) < (len(members) + 1) // 2
+        halves = members[before], members[~before]
         for half, other in (halves, halves[::-1]):
             for segment in half:
                 found[segment].append(other)

@@ -63,6 +63,9 @@ METHODS: dict[str, Entry] = {
         ("guided_backpropagation", "guided", "gbp"),
         "gradient through active ReLUs, rectified at each",
     ),
+    "guided_grad_cam": Entry(
+        "guided_grad_cam", ("guided_gradcam",), "guided backpropagation times Grad-CAM"
+    ),
     "guided_integrated_gradients": Entry(
         "guided_integrated_gradients",
         ("guided_ig",),

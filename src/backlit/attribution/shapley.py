@@ -22,7 +22,7 @@ from backlit.attribution.by_segment import (
     seeded,
 )
 from backlit.attribution.call import Call
-from backlit.baselines import check_baseline
+from backlit.baselines import check_references
 from backlit.layers.base import whole
 from backlit.model import Model
 from backlit.segments import check_segments
@@ -39,6 +39,7 @@ def exact_shapley(
     *,
     segments: Any,
     baseline: Any = 0.0,
+    background: Any = None,
     per_segment: bool = False,
     score: str = "logit",
     threads: int | None = None,
@@ -52,7 +53,7 @@ def exact_shapley(
     ----------
     model, X, target
         As for `backlit.saliency`; None is the class predicted for the input itself.
-    segments, baseline, per_segment
+    segments, baseline, background, per_segment
         As for `backlit.kernel_shap`.
     score, threads, progress, out, memory
         As for `backlit.saliency`.
@@ -68,7 +69,7 @@ def exact_shapley(
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
     parts = check_segments(segments, call.samples)
-    base = check_baseline(baseline, call.samples, model.input_shape)
+    base = check_references(baseline, background, call.samples, model.input_shape)
     return explain_segments(call, parts, exact_plan, base, per_segment)[0]
 
 
@@ -97,6 +98,7 @@ def shapley_sampling(
     *,
     segments: Any = 7,
     baseline: Any = 0.0,
+    background: Any = None,
     samples: int = 26,
     antithetic: bool = True,
     seed: Any = 0,
@@ -121,7 +123,7 @@ def shapley_sampling(
     ----------
     model, X, target
         As for `backlit.saliency`; None is the class predicted for the input itself.
-    segments, baseline, per_segment
+    segments, baseline, background, per_segment
         As for `backlit.kernel_shap`.
     samples : int
         The number of orders; even if they are antithetic.
@@ -149,7 +151,7 @@ def shapley_sampling(
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
     parts = check_segments(segments, call.samples)
-    base = check_baseline(baseline, call.samples, model.input_shape)
+    base = check_references(baseline, background, call.samples, model.input_shape)
     samples = whole("samples", samples, 1)
     if antithetic and samples % 2:
         raise ValueError(f"samples must be even for antithetic pairs, got {samples}")

@@ -33,7 +33,8 @@ def explain_by_all(
             continue
         function = find_method(name)
         options = dict(OPTIONS.get(name, {}), threads=threads)
-        if "background" in inspect.signature(function).parameters:
+        parameter = inspect.signature(function).parameters.get("background")
+        if parameter is not None and parameter.default is parameter.empty:
             options["background"] = background
         try:
             maps[name] = np.asarray(function(model, X, **options))
