@@ -59,6 +59,17 @@ class ShapeBuilder(NodeBuilder):
             return x
         return self.append(AxisMap.gather(axis, x.sample[axis], wanted), x)
 
+    def take_along(self, x: Tensor, axis: int, places: np.ndarray) -> Tensor:
+        """Of each row along an axis the entries at places of its own; of rows beyond, none."""
+        axis = self._axis(axis, len(x.shape))
+        if len(places) != self.batch or not (places == places[:1]).all():
+            raise UnsupportedError("an index that differs from sample to sample")
+        rows = tuple(slice(None if i == axis else n) for i, n in enumerate(places.shape[1:]))
+        order = np.arange(prod(x.sample)).reshape(x.sample)[rows]
+        wanted = np.take_along_axis(order, places[0] % x.sample[axis], axis)
+        row = self.reshape(x, (self.batch, prod(x.sample)))
+        return self.reshape(self.gather(row, 1, wanted.reshape(-1)), (self.batch, *wanted.shape))
+
     def linear_map(self, x: Tensor, axis: int, rows: Sequence[Any]) -> Tensor:
         """Along an axis, sums of weighted entries: for each output its [(input, weight), ...]."""
         axis = self._axis(axis, len(x.shape))

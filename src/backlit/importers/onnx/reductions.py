@@ -26,6 +26,13 @@ def plain(context: Context, node: Operation) -> Outputs:
     return context.builder.reduce(x, (PLAIN | EXTREME)[node.kind], axes, keepdims)
 
 
+@operator("CumSum", limits="not along the samples' axis")
+def running_sum(context: Context, node: Operation) -> Outputs:
+    x, axis = node.tensor(), int(node.weights(1).reshape(()))
+    how = (bool(node.attributes.get(name)) for name in ("exclusive", "reverse"))
+    return context.builder.running_sum(x, axis % len(x.shape), *how)
+
+
 BEFORE = {"ReduceL1": "abs", "ReduceL2": "square", "ReduceSumSquare": "square"}
 
 

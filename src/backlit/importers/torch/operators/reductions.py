@@ -112,8 +112,7 @@ def vector_norm(
 
 @operator("cumsum")
 def running_sum(b: TorchBuilder, x: Tensor, dim: int, dtype: Any = None) -> Tensor:
-    rows = [[(i, 1.0) for i in range(last + 1)] for last in range(x.shape[dim])]
-    return b.linear_map(x, dim, rows)
+    return b.running_sum(x, dim)
 
 
 @operator("logsumexp")

@@ -186,20 +186,6 @@ def index_select(b: TorchBuilder, x: Tensor, dim: int, index: Value) -> Tensor:
     return part(b, x, dim, weights(index, "an index").reshape(-1).tolist())
 
 
-@operator("index")
-def index(b: TorchBuilder, x: Tensor, indices: Sequence[Value | None]) -> Tensor:
-    given = [(axis, i) for axis, i in enumerate(indices) if i is not None]
-    if len(given) != 1:
-        raise UnsupportedError("indexing by several arrays")
-    axis, array = given[0]
-    places = weights(array, "an index")
-    if places.dtype == bool:
-        if places.ndim != 1:
-            raise UnsupportedError("indexing by a mask of several axes")
-        places = np.flatnonzero(places)
-    return b.reshape(part(b, x, axis, (places.reshape(-1) % x.shape[axis]).tolist()), b.expected)
-
-
 @operator("flip")
 def flip(b: TorchBuilder, x: Tensor, dims: Sequence[int]) -> Tensor:
     for axis in dims:

@@ -1,0 +1,69 @@
+"""Comparisons, which give 1 or 0, and choices by them."""
+
+import numpy as np
+
+from backlit.importers.builder.arithmetic import HIDDEN, ArithmeticBuilder
+from backlit.importers.builder.nodes import Tensor, Value
+
+# How to compare by the sign of the difference: whether that is turned, and what equal ones give
+STEPS = {
+    "greater": (False, 0.0),
+    "less": (True, 0.0),
+    "greater_equal": (False, 1.0),
+    "less_equal": (True, 1.0),
+}
+
+
+class ComparisonBuilder(ArithmeticBuilder):
+    """Masks: tensors of ones and zeros, whose derivative is 0, as of any step."""
+
+    def compare(self, function: str, a: Value, b: Value) -> Tensor:
+        """greater, less, greater_equal, less_equal, equal or not_equal, by NumPy's names."""
+        if function in STEPS:
+            turned, at_zero = STEPS[function]
+            difference = self.binary("subtract", *((b, a) if turned else (a, b)))
+            return self.activation(difference, "step", at_zero=at_zero)
+        sides = (self.compare(side, a, b) for side in ("greater_equal", "less_equal"))
+        equal = self.binary("multiply", *sides)
+        return equal if function == "equal" else self.opposite(equal)
+
+    def opposite(self, mask: Tensor) -> Tensor:
+        return self.activation(mask, "scale", factor=-1.0, shift=1.0)
+
+    def both(self, a: Value, b: Value) -> Tensor:
+        """Where two masks hold."""
+        return self.binary("multiply", a, b)
+
+    def any_of(self, a: Value, b: Value) -> Tensor:
+        """Where one of two masks holds, or both."""
+        return self.binary("larger", a, b)
+
+    def sign(self, x: Tensor) -> Tensor:
+        """1 above 0, -1 below."""
+        steps = self.activation(x, "step", at_zero=0.5)
+        return self.activation(steps, "scale", factor=2.0, shift=-1.0)
+
+    def choose(self, mask: Value, a: Value, b: Value) -> Tensor:
+        """Where a mask holds, a, else b: what it takes from each side, added up."""
+        if isinstance(mask, Tensor):
+            return self._choose_by_tensor(mask, a, b)
+        parts: list[Value] = []
+        for value, chosen in ((a, mask), (b, ~mask)):
+            if isinstance(value, Tensor):
+                parts.append(self.binary("multiply", value, chosen.astype(np.float32)))
+            else:  # not a product: infinity times zero is not zero
+                parts.append(np.where(chosen, np.asarray(value), 0.0))
+        return self.binary("add", *parts)
+
+    def _choose_by_tensor(self, mask: Tensor, a: Value, b: Value) -> Tensor:
+        """A tensor that is not finite where it is not chosen gives NaN, as its gradient would."""
+        parts = []
+        for value, share in ((a, mask), (b, self.opposite(mask))):
+            if not isinstance(value, Tensor):
+                value = np.clip(value, HIDDEN, -HIDDEN)
+                if value.size == 1 and not value.any():
+                    continue
+            parts.append(self.binary("multiply", share, value))
+        if len(parts) == 1:
+            return parts[0]
+        return self.binary("add", *(parts or [mask, self.opposite(mask)]))
