@@ -164,7 +164,7 @@ class ArithmeticBuilder(ShapeBuilder):
         mode: str = "constant",
         value: float = 0,
     ) -> Tensor:
-        """Pad an axis: "constant", "reflect", "edge" or "wrap"; negative amounts crop."""
+        """Pad an axis by a mode of `numpy.pad`, constant if none; negative amounts crop."""
         size = x.shape[axis % len(x.shape)]
         if not before and not after:
             return x

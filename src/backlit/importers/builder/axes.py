@@ -33,6 +33,13 @@ class AxisBuilder(ComparisonBuilder):
         kept = [n for axis, n in enumerate(x.sample) if axis not in own]
         return self.reshape(result, (self.batch, *kept))
 
+    def log_sum_exp(self, x: Tensor, axes: Sequence[int]) -> Tensor:
+        """Relative to the maximum, so that nothing overflows; axes keep extent 1."""
+        largest = self.reduce(x, "max", axes, True)
+        odds = self.activation(self.binary("subtract", x, largest), "exp")
+        total = self.activation(self.reduce(odds, "sum", axes, True), "log")
+        return self.binary("add", total, largest)
+
     def running_sum(
         self, x: Tensor, axis: int, exclusive: bool = False, reverse: bool = False
     ) -> Tensor:

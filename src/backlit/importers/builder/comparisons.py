@@ -4,6 +4,8 @@ import numpy as np
 
 from backlit.importers.builder.arithmetic import HIDDEN, ArithmeticBuilder
 from backlit.importers.builder.nodes import Tensor, Value
+from backlit.layers import Activation
+from backlit.operators import AxisMap, Binary, Concatenate, Constant, Reshape, Transpose
 
 # How to compare by the sign of the difference: whether that is turned, and what equal ones give
 STEPS = {
@@ -12,6 +14,9 @@ STEPS = {
     "greater_equal": (False, 1.0),
     "less_equal": (True, 1.0),
 }
+
+
+OPPOSITE = ("scale", (-1.0, 1.0))
 
 
 class ComparisonBuilder(ArithmeticBuilder):
@@ -26,6 +31,24 @@ class ComparisonBuilder(ArithmeticBuilder):
         sides = (self.compare(side, a, b) for side in ("greater_equal", "less_equal"))
         equal = self.binary("multiply", *sides)
         return equal if function == "equal" else self.opposite(equal)
+
+    def is_mask(self, x: Tensor) -> bool:
+        """Whether a tensor holds ones and zeros only, by the operations that make it."""
+        node = self.graph.producer(x.number)
+        if node is None:
+            return False
+        layer = node.layer
+        if isinstance(layer, Constant):
+            return bool(np.isin(layer.values, (0, 1)).all())
+        if isinstance(layer, Activation) and layer.name == "step":
+            return layer.parameters[0] in (0, 1)
+        turned = isinstance(layer, Activation) and (layer.name, layer.parameters) == OPPOSITE
+        logic = isinstance(layer, Binary) and layer.function in ("multiply", "larger")
+        moves = isinstance(layer, Reshape | Transpose | Concatenate)
+        if isinstance(layer, AxisMap):
+            moves = bool((np.diff(layer.starts) <= 1).all() and (layer.weights == 1).all())
+        known = turned or logic or moves
+        return known and all(self.is_mask(self.of(number)) for number in node.inputs)
 
     def opposite(self, mask: Tensor) -> Tensor:
         return self.activation(mask, "scale", factor=-1.0, shift=1.0)

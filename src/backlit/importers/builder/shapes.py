@@ -10,6 +10,13 @@ from backlit.importers.builder.nodes import NodeBuilder, Tensor, UnsupportedErro
 from backlit.operators import AxisMap, Concatenate, Reshape, Transpose
 
 
+def moved_axes(rank: int, source: Any, destination: Any) -> list[int]:
+    """The order of axes after `numpy.moveaxis`."""
+    # an array whose strides tell its axes apart
+    axes = np.lib.stride_tricks.as_strided(np.empty(1, np.int8), (1,) * rank, range(rank))
+    return list(np.moveaxis(axes, source, destination).strides)
+
+
 class ShapeBuilder(NodeBuilder):
     """Operations that move values or add them up along an axis."""
 

@@ -51,15 +51,11 @@ def sum_of_functions(context: Context, node: Operation) -> Outputs:
 
 @operator("ReduceLogSumExp", limits=NOT_SAMPLES)
 def log_sum_exp(context: Context, node: Operation) -> Outputs:
-    """Relative to the maximum, so that nothing overflows."""
     builder, x = context.builder, node.tensor()
     axes = reduced_axes(node, len(x.shape))
     if not axes:
         return x
     keepdims = bool(node.attributes.get("keepdims", 1))
-    largest = builder.reduce(x, "max", axes, True)
-    odds = builder.activation(builder.binary("subtract", x, largest), "exp")
-    total = builder.activation(builder.reduce(odds, "sum", axes, True), "log")
-    result = builder.binary("add", total, largest)
+    result = builder.log_sum_exp(x, axes)
     kept = [n for axis, n in enumerate(x.shape) if axis not in axes]
     return result if keepdims else builder.reshape(result, kept)

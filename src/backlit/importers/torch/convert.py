@@ -126,7 +126,6 @@ class Converter:
         builder.label = label
         builder.expected = tuple(first.shape)
         builder.floating = first.dtype.is_floating_point
-        builder.truth = not builder.floating and str(first.dtype) == "torch.bool"
         try:
             if any(isinstance(value, Moved) for value in flat):
                 return self.apply_moved(node, name, handler, positional, named)

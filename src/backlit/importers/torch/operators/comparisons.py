@@ -37,7 +37,7 @@ def _of_masks(function: Any) -> Any:
     """A function of masks alone: of whole numbers it would be another."""
 
     def handler(b: TorchBuilder, *values: Value) -> Tensor:
-        if not b.truth or any(not isinstance(v, Tensor) and v.dtype != bool for v in values):
+        if not all(b.is_mask(v) if isinstance(v, Tensor) else v.dtype == bool for v in values):
             raise UnsupportedError("bits of numbers")
         result: Tensor = function(b, *values)
         return result

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from backlit.importers.builder import Tensor, UnsupportedError, Value
+from backlit.importers.builder.shapes import moved_axes
 from backlit.importers.torch.operators.table import TorchBuilder, operator, spread, weights
 
 # What only names the same values another way: nobody asks for it, so it need not be computed
@@ -22,8 +23,8 @@ def same(b: TorchBuilder, x: Tensor, *_: Any, **__: Any) -> Tensor:
 
 @operator("_to_copy", "to", "type_as")
 def cast(b: TorchBuilder, x: Tensor, *_: Any, **__: Any) -> Tensor:
-    """Any floating dtype is float32 here."""
-    if not b.floating:
+    """Any floating dtype is float32 here, and so are masks."""
+    if not b.floating and not b.is_mask(x):
         raise UnsupportedError("rounding to whole numbers")
     return x
 
@@ -88,9 +89,7 @@ def t(b: TorchBuilder, x: Tensor) -> Tensor:
 
 @operator("movedim")
 def movedim(b: TorchBuilder, x: Tensor, source: Any, destination: Any) -> Tensor:
-    # an array whose strides tell its axes apart
-    axes = np.lib.stride_tricks.as_strided(np.empty(1, np.int8), x.shape, range(len(x.shape)))
-    return b.transpose(x, np.moveaxis(axes, source, destination).strides)
+    return b.transpose(x, moved_axes(len(x.shape), source, destination))
 
 
 @operator("expand", "broadcast_to", "expand_as")

@@ -21,13 +21,10 @@ class TorchBuilder(GraphBuilder):
         The shape of its (first) result.
     floating : bool
         Whether that holds floating-point numbers.
-    truth : bool
-        Whether it is a mask.
     """
 
     expected: tuple[int, ...] = ()
     floating: bool = True
-    truth: bool = False
 
 
 Handler = Callable[..., Any]
