@@ -158,6 +158,9 @@ ARITHMETIC = {
     "masks": lambda x: x * ((x < 0.5) & ~(x.abs() < 0.1) | (x > 1)).to(x.dtype),
     "masks, more": lambda x: x * ((x < 0.3) ^ (x.flip(1) > 0.1)) * (x != 0) + x * (x == 1),
     "mask and a constant one": lambda x: x * ((x < 0.5) & (constant(7, 6) > 0)),
+    "any and all": lambda x: (
+        x * (x > 0.5).any(1, keepdim=True) + (x > -1).all(dim=(2, 3), keepdim=True)
+    ),
     "share of positive ones": lambda x: (
         x * (x > 0).sum(1, keepdim=True) / (x > 0).float().mean((1, 2, 3), True)
     ),
@@ -215,6 +218,11 @@ RESIZING = {
     for mode in ("nearest", "nearest-exact", "bilinear", "bicubic")
 } | {
     "nearest by factors": lambda x: F.interpolate(x, scale_factor=(2.6, 0.7)),
+    "bilinear, smooth": lambda x: F.interpolate(x, (3, 10), mode="bilinear", antialias=True),
+    "bicubic, smooth": lambda x: F.interpolate(x, (4, 9), mode="bicubic", antialias=True),
+    "bilinear, smooth, by a factor": lambda x: F.interpolate(
+        x, scale_factor=0.6, mode="bilinear", antialias=True
+    ),
     "bilinear by a factor": lambda x: F.interpolate(x, scale_factor=1.7, mode="bilinear"),
     "bilinear, corners": lambda x: F.interpolate(x, (5, 9), mode="bilinear", align_corners=True),
     "bicubic, corners": lambda x: F.interpolate(x, (9, 5), mode="bicubic", align_corners=True),

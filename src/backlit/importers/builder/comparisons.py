@@ -5,7 +5,7 @@ import numpy as np
 from backlit.importers.builder.arithmetic import HIDDEN, ArithmeticBuilder
 from backlit.importers.builder.nodes import Tensor, Value
 from backlit.layers import Activation
-from backlit.operators import AxisMap, Binary, Concatenate, Constant, Reshape, Transpose
+from backlit.operators import AxisMap, Binary, Concatenate, Constant, Reduce, Reshape, Transpose
 
 # How to compare by the sign of the difference: whether that is turned, and what equal ones give
 STEPS = {
@@ -45,6 +45,7 @@ class ComparisonBuilder(ArithmeticBuilder):
         turned = isinstance(layer, Activation) and (layer.name, layer.parameters) == OPPOSITE
         logic = isinstance(layer, Binary) and layer.function in ("multiply", "larger")
         moves = isinstance(layer, Reshape | Transpose | Concatenate)
+        moves |= isinstance(layer, Reduce) and layer.function == "larger"
         if isinstance(layer, AxisMap):
             moves = bool((np.diff(layer.starts) <= 1).all() and (layer.weights == 1).all())
         known = turned or logic or moves

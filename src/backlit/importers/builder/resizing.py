@@ -49,16 +49,41 @@ def cubic_rows(
     size: int, count: int, factor: float | None = None, align_corners: bool = False
 ) -> list[Row]:
     """Keys' cubic convolution with a = -3/4."""
-    a = -0.75
     rows = []
     for source in sources(size, count, factor, align_corners):
         low = floor(source)
         row: dict[int, float] = {}
         for tap in range(-1, 3):
-            d = abs(source - low - tap)
-            near = ((a + 2) * d - (a + 3)) * d * d + 1
-            far = ((d - 5) * d + 8) * d * a - 4 * a
             place = min(max(low + tap, 0), size - 1)
-            row[place] = row.get(place, 0.0) + (near if d <= 1 else far)
+            row[place] = row.get(place, 0.0) + keys(source - low - tap, -0.75)
         rows.append(list(row.items()))
     return rows
+
+
+def smooth_rows(
+    size: int, count: int, factor: float | None, weigh: Callable[[float], float], reach: float
+) -> list[Row]:
+    """With antialiasing: weights of all within `reach`, which grows as the image shrinks."""
+    scale = 1 / factor if factor else size / count
+    stretch = max(scale, 1.0)
+    rows = []
+    for i in range(count):
+        centre = scale * (i + 0.5)
+        first = max(int(centre - reach * stretch + 0.5), 0)
+        last = min(int(centre + reach * stretch + 0.5), size)
+        shares = [weigh((place - centre + 0.5) / stretch) for place in range(first, last)]
+        total = sum(shares)
+        rows.append([(first + n, share / total) for n, share in enumerate(shares)])
+    return rows
+
+
+def tent(distance: float) -> float:
+    return max(1 - abs(distance), 0.0)
+
+
+def keys(distance: float, a: float = -0.5) -> float:
+    """Keys' cubic convolution."""
+    d = abs(distance)
+    near = ((a + 2) * d - (a + 3)) * d * d + 1
+    far = ((d - 5) * d + 8) * d * a - 4 * a
+    return near if d <= 1 else far if d < 2 else 0.0

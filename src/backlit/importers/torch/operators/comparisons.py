@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from backlit.importers.builder import Tensor, UnsupportedError, Value
+from backlit.importers.torch.operators.reductions import Axes, own_axes
 from backlit.importers.torch.operators.table import TorchBuilder, operator
 
 COMPARISONS = {
@@ -53,6 +54,18 @@ operator("logical_and", "bitwise_and")(_of_masks(TorchBuilder.both))
 operator("logical_or", "bitwise_or")(_of_masks(TorchBuilder.any_of))
 operator("logical_not", "bitwise_not")(_of_masks(TorchBuilder.opposite))
 operator("logical_xor", "bitwise_xor")(_of_masks(_exactly_one))
+
+
+@operator("any.dim", "any.dims")
+def any_(b: TorchBuilder, x: Tensor, dim: Axes, keepdim: bool = False) -> Tensor:
+    if not b.is_mask(x):
+        raise UnsupportedError("the truth of numbers")
+    return b.reduce(x, "max", own_axes(x, dim), keepdim)
+
+
+@operator("all.dim", "all.dims")
+def all_(b: TorchBuilder, x: Tensor, dim: Axes, keepdim: bool = False) -> Tensor:
+    return b.opposite(any_(b, b.opposite(x), dim, keepdim))
 
 
 @operator("where")

@@ -13,7 +13,7 @@ REASONS = {
         "cummax cummin"
     ),
     "places, which have no gradient": "argmax argmin nonzero bucketize searchsorted",
-    "a comparison of what depends on the input": ("isnan isinf isfinite any all"),
+    "a comparison of what depends on the input": ("isnan isinf isfinite any.default all.default"),
     "rounding to whole numbers": "round floor ceil trunc frac fmod remainder floor_divide",
     "a recurrent layer": "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell",
     "a running product": "cumprod logcumsumexp",

@@ -1,15 +1,19 @@
 """Interpolation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from backlit.importers.builder import Tensor
+from backlit.importers.builder import Tensor, UnsupportedError
 from backlit.importers.builder.resizing import (
     Row,
     Rows,
     cubic_rows,
     exact_rows,
+    keys,
     linear_rows,
     nearest_rows,
+    smooth_rows,
+    tent,
 )
 from backlit.importers.torch.operators.table import TorchBuilder, image_axes, operator
 
@@ -74,3 +78,26 @@ def cubic(
         return cubic_rows(size, count, factor, align_corners)
 
     return resize(b, x, rows, _factors(factors))
+
+
+def _smooth(weigh: Callable[[float], float], reach: float) -> Any:
+    def handler(
+        b: TorchBuilder,
+        x: Tensor,
+        size: Sequence[int] | None,
+        align_corners: bool,
+        *factors: Factors,
+    ) -> Tensor:
+        if align_corners:
+            raise UnsupportedError("antialias=True with align_corners=True")
+
+        def rows(size: int, count: int, factor: float | None) -> list[Row]:
+            return smooth_rows(size, count, factor, weigh, reach)
+
+        return resize(b, x, rows, _factors(factors))
+
+    return handler
+
+
+operator("_upsample_bilinear2d_aa")(_smooth(tent, 1.0))
+operator("_upsample_bicubic2d_aa")(_smooth(keys, 2.0))
