@@ -159,7 +159,7 @@ ARITHMETIC = {
     "masks, more": lambda x: x * ((x < 0.3) ^ (x.flip(1) > 0.1)) * (x != 0) + x * (x == 1),
     "mask and a constant one": lambda x: x * ((x < 0.5) & (constant(7, 6) > 0)),
     "any and all": lambda x: (
-        x * (x > 0.5).any(1, keepdim=True) + (x > -1).all(dim=(2, 3), keepdim=True)
+        x * ((x > 0.5).any(1, keepdim=True) & ~(x > -1).all(dim=(2, 3), keepdim=True))
     ),
     "share of positive ones": lambda x: (
         x * (x > 0).sum(1, keepdim=True) / (x > 0).float().mean((1, 2, 3), True)

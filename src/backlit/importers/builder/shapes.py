@@ -61,8 +61,8 @@ class ShapeBuilder(NodeBuilder):
     def gather(self, x: Tensor, axis: int, indices: Sequence[int] | np.ndarray) -> Tensor:
         """The entries at `indices` along an axis, -1 standing for zeros: slices, padding, flips."""
         axis = self._axis(axis, len(x.shape))
-        wanted = [int(index) for index in indices]
-        if wanted == list(range(x.sample[axis])):
+        wanted = np.asarray(indices, np.int64)
+        if np.array_equal(wanted, np.arange(x.sample[axis])):
             return x
         return self.append(AxisMap.gather(axis, x.sample[axis], wanted), x)
 
