@@ -203,6 +203,7 @@ def joined_images():
             (8, 4, 4),
             {"w": normal(4, 1, 3, 3)},
         ),
+        ("norm", ("InstanceNormalization", "r w b", "m", {}), (4, 6, 6), {"w": b[:2], "b": b[1:]}),
         ("MaxPool", ("MaxPool", "r", "m", pool), (4, 3, 3), {}),
         ("AveragePool", ("AveragePool", "r", "m", pool), (4, 3, 3), {}),
         ("GlobalAveragePool", ("GlobalAveragePool", "r", "m", {}), (4, 1, 1), {}),
@@ -211,6 +212,7 @@ def joined_images():
         nodes = [("Reshape", "x rows", "r", {}), node, ("Reshape", "m back", "y", {})]
         shapes = {"rows": integers(-1, 2, 6, 6), "back": integers(-1, *back)}
         yield name, make_model(nodes, (4, 6, 6), constants | shapes)
+        yield f"{name}, one sample", make_model(nodes, (4, 6, 6), constants | shapes, batch=1)
 
 
 def moved_samples():

@@ -133,7 +133,7 @@ def by_groups(b: ShapeBuilder, x: Moved, function: Callable[[Tensor, int], Tenso
 
     Of an image that is (samples * groups, channels, ...), and the group's maps are made alike.
     """
-    if x.axis != 0 or x.before != 1:
+    if x.axis > 0 or x.before != 1:
         raise UnsupportedError("samples joined with what is before them, or along another axis")
     groups, channels, *image = x.inner.sample
     together = b.reshape(x.inner, (b.batch, groups * channels, *image))

@@ -57,7 +57,9 @@ OF_EACH |= {"Cos", "Not", "Shrink", "Sign", "Sin", "Tanh", "ThresholdedRelu"}
 BROADCAST = {"Add", "Div", "Max", "Mean", "Min", "Mul", "PRelu", "Pow", "Sub", "Sum", "Where"}
 BROADCAST |= {"And", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Or", "Xor"}
 # Those of each image, of which several may be joined with one sample
-OF_IMAGES = {"AveragePool", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool"}
+OF_IMAGES = {"AveragePool", "GlobalAveragePool", "GlobalMaxPool", "MaxPool"}
+# The same with weights, and the attribute that counts groups
+WITH_WEIGHTS = {"Conv": "group", "GroupNormalization": "num_groups", "InstanceNormalization": ""}
 # Those with an attribute "axis", and its default
 BY_AXIS = {"Concat": 0, "Gather": 0, "LayerNormalization": -1, "LpNormalization": -1}
 BY_AXIS |= {"LogSoftmax": -1, "RMSNormalization": -1, "Softmax": -1, "Split": 0}
@@ -69,7 +71,7 @@ def run(context: Context, operation: Operation) -> Outputs:
     kind = operation.kind
     if kind in FIND_SAMPLES:
         return OPERATORS[kind](context, operation)
-    if kind in OF_IMAGES or kind == "BatchNormalization":
+    if kind in OF_IMAGES | WITH_WEIGHTS.keys() or kind == "BatchNormalization":
         return _of_images(context, operation)
     if kind == "Expand":
         return expanded(context.builder, operation.tensor(), operation.weights(1).tolist())
@@ -174,12 +176,14 @@ def _of_images(context: Context, operation: Operation) -> Outputs:
         return result
 
     def of_groups(together: Tensor, count: int) -> Tensor:
-        if operation.kind != "Conv":
+        if operation.kind not in WITH_WEIGHTS:
             return call(together, rest)
-        tiled = [None if i is None else np.concatenate([operation.weights(i)] * count) for i in own]
-        return call(together, tiled, group=int(operation.attributes.get("group", 1)) * count)
+        weights = (operation.constant(i) for i in range(1, len(operation.inputs)))
+        tiled = [None if w is None else np.concatenate([w] * count) for w in weights]
+        name = WITH_WEIGHTS[operation.kind]
+        groups = {name: int(operation.attributes.get(name, 1)) * count} if name else {}
+        return call(together, tiled, **groups)
 
-    own = [i if value is not None else None for i, value in enumerate(rest, 1)]
     if operation.kind == "BatchNormalization":
         return by_channels(context.builder, x, lambda inner: call(inner, rest))
     return by_groups(context.builder, x, of_groups)
