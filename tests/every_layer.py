@@ -17,6 +17,7 @@ PARAMETERS = {
     "thresholded_relu": [{"alpha": 0.3}],
     "clamp": [{}, {"low": -0.2, "high": 0.6}],
     "power": [{"exponent": 3.0}],
+    "step": [{}, {"at_zero": 1.0}],
     "scale": [{"factor": -2.0}, {"shift": 0.5}, {"factor": 3.0, "shift": -1.0}],
 }  # fmt: skip
 POSITIVE = ("log", "sqrt", "reciprocal")  # functions of positive numbers

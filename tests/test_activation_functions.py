@@ -22,6 +22,7 @@ PARAMETERS = {
     "thresholded_relu": [{}, {"alpha": 0.3}, {"alpha": -0.5}],
     "clamp": [{}, {"low": -0.2, "high": 0.6}],
     "power": [{"exponent": 3.0}, {"exponent": -2.0}, {"exponent": 4.0}, {}],
+    "step": [{}, {"at_zero": 1.0}],
     "scale": [{"factor": -2.0}, {"shift": 0.5}, {"factor": 3.0, "shift": -1.0}],
 }
 FUNCTIONS = [(name, p) for name in ACTIVATIONS for p in PARAMETERS.get(name, [{}])]
@@ -100,6 +101,7 @@ KINKS = [
     ("power", {"exponent": 3.0}, [(0, 0.0), (-2, 12.0)]),
     ("power", {"exponent": 1.0}, [(0, 1.0), (-2, 1.0)]),
     ("power", {"exponent": 0.0}, [(0, 0.0), (-2, 0.0)]),
+    ("step", {"at_zero": 1.0}, [(0, 0.0), (-2, 0.0), (3, 0.0)]),
 ]
 
 
@@ -132,6 +134,21 @@ def test_far_out(name):
     expected = [x if limit is None else limit for x, limit in zip(FAR, limits, strict=True)]
     np.testing.assert_allclose(values, np.array(expected, np.float32), rtol=1e-6, atol=1e-30)
     np.testing.assert_allclose(slopes, [left] * 3 + [right] * 3, rtol=1e-6, atol=1e-30)
+
+
+@pytest.mark.parametrize("at_zero", [0.0, 0.5, 1.0])
+def test_steps(at_zero):
+    values = pointwise("step", {"at_zero": at_zero}, [-2, -1e-40, -0.0, 0, 1e-40, 3])[0]
+    np.testing.assert_array_equal(values, [0, 0, at_zero, at_zero, 1, 1])
+
+
+@pytest.mark.parametrize(("name", "other", "sign"), [("sin", np.cos, 1), ("cos", np.sin, -1)])
+def test_many_turns(name, other, sign):
+    x = np.linspace(-5000, 5000, 20001, dtype=np.float32)
+    values, slopes = pointwise(name, {}, x)
+    exact = x.astype(np.float64)
+    np.testing.assert_allclose(values, getattr(np, name)(exact), rtol=0, atol=3e-7)
+    np.testing.assert_allclose(slopes, sign * other(exact), rtol=0, atol=3e-7)
 
 
 @pytest.mark.parametrize(("name", "bad"), [("log", -1.0), ("sqrt", -1.0)])

@@ -100,6 +100,40 @@ def cosine(x: Any) -> Any:
 
 
 @helper
+def _quarter_turn(x: Any) -> Any:
+    """n and r with x = n pi/2 + r, r within [-pi/4, pi/4]: for x up to some 10,000."""
+    n = round_even(x * splat(0.6366197723675814))
+    r = fma(n, splat(-1.5703125), x)  # pi/2 in three parts
+    r = fma(n, splat(-4.837512969970703e-4), r)
+    return n, fma(n, splat(-7.549789948768648e-8), r)
+
+
+@helper
+def _at_quarter(n: Any, r: Any) -> Any:
+    """sin(n pi/2 + r) for a whole number n."""
+    half = n * splat(0.5)
+    turned = ~(round_even(half) == half)  # by an odd number of quarters
+    half = half - select(turned, splat(0.5), splat(0.0))
+    y = select(turned, cosine(r), sine(r))
+    fourth = half * splat(0.5)
+    return select(round_even(fourth) == fourth, y, -y)
+
+
+@helper
+def sin(x: Any) -> Any:
+    """The sine of any number of radians."""
+    n, r = _quarter_turn(x)
+    return _at_quarter(n, r)
+
+
+@helper
+def cos(x: Any) -> Any:
+    """The cosine of any number of radians."""
+    n, r = _quarter_turn(x)
+    return _at_quarter(n + splat(1.0), r)
+
+
+@helper
 def sigmoid(x: Any) -> Any:
     """1 / (1 + e**-x)."""
     small = exp(-absolute(x))

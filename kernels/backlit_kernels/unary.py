@@ -8,12 +8,14 @@ from functools import cache
 from typing import Any
 
 from backlit_kernels.functions import (
+    cos,
     erf,
     exp,
     expm1,
     logarithm,
     power,
     sigmoid,
+    sin,
     softplus,
     tanh,
 )
@@ -325,6 +327,38 @@ def raised_value(x: Any, p: Any, q: Any, r: Any) -> Any:
 def raised_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
     zero = splat(0.0)
     return select(p == zero, zero, p * power(x, p - splat(1.0)))
+
+
+@value("sine")
+def sine_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return sin(x)
+
+
+@derivative("sine")
+def sine_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return cos(x)
+
+
+@value("cosine")
+def cosine_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return cos(x)
+
+
+@derivative("cosine")
+def cosine_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return -sin(x)
+
+
+@value("step")
+def step_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    """1 above 0, p at 0, 0 elsewhere: what compares two numbers by their difference."""
+    zero, one = splat(0.0), splat(1.0)
+    return select(x > zero, one, select(x == zero, p, zero))
+
+
+@derivative("step")
+def step_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return splat(0.0)
 
 
 # --- the kernels ------------------------------------------------------------------------------

@@ -141,8 +141,10 @@ class AxisMap(Layer):
     @classmethod
     def gather(cls, axis: int, size: int, indices: Any) -> "AxisMap":
         """The entries at `indices` (-1 for a zero)."""
-        rows = [[] if index < 0 else [(int(index), 1.0)] for index in indices]
-        return cls.of_rows(axis, size, rows)
+        wanted = np.asarray(indices, np.int64)
+        columns = wanted[wanted >= 0]
+        starts = np.concatenate(([0], np.cumsum(wanted >= 0)))
+        return cls(axis, size, starts, columns, np.ones(len(columns)))
 
     def output_shape(self, *shapes: Shape) -> Shape:
         shape = shapes[0]

@@ -16,7 +16,7 @@ from tests.helpers import assert_close
 
 torch = pytest.importorskip("torch")
 
-from tests.importers.architectures import ARCHITECTURES, TRANSFORMERS, build  # noqa: E402
+from tests.importers.architectures import EVERY, build  # noqa: E402
 
 SAMPLES = 8  # one tile; a sample alone takes other kernels
 STIRS = 4
@@ -67,9 +67,6 @@ def near_kink(module, X, targets, expected, enough=1e-4):
         if worst > enough:
             break
     return worst
-
-
-EVERY = ARCHITECTURES | TRANSFORMERS
 
 
 @pytest.mark.parametrize("name", EVERY)

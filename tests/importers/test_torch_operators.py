@@ -102,6 +102,9 @@ ACTIVATIONS = {
     "erf": torch.erf,
     "exp": torch.exp,
     "square": torch.square,
+    "sin": lambda x: torch.sin(4 * x),
+    "cos": torch.cos,
+    "sign": lambda x: x * torch.sign(x - 0.1),
     "neg": lambda x: -x,
     "glu": lambda x: F.glu(x, 1),
     "dropout": lambda x: F.dropout(x, training=False) * 1.5,
@@ -143,6 +146,23 @@ ARITHMETIC = {
     "masked_fill": lambda x: x.masked_fill(constant(7, 6) > 0, 2.0),
     "masked by minus infinity": lambda x: x.masked_fill(torch.eye(7, 6) > 0, -torch.inf).softmax(
         -1
+    ),
+    "where, compared": lambda x: torch.where(x > 0.1, x, 0.2 * x),
+    "where, between tensors": lambda x: torch.where(x >= x.flip(1), x.square(), x.flip(1)),
+    "where, numbers": lambda x: x * torch.where(x.mean((2, 3), keepdim=True) <= 0, 0.5, 2.0),
+    "masked_fill, compared": lambda x: x.masked_fill(x.abs() < 0.2, -0.3),
+    "masked by minus infinity, compared": lambda x: (
+        2 * x.masked_fill(x > 0.3, -torch.inf).flatten(1).softmax(1)
+    ),
+    "masked in place": lambda x: masked_in_place(x * 1),
+    "masks": lambda x: x * ((x < 0.5) & ~(x.abs() < 0.1) | (x > 1)).to(x.dtype),
+    "masks, more": lambda x: x * ((x < 0.3) ^ (x.flip(1) > 0.1)) * (x != 0) + x * (x == 1),
+    "mask and a constant one": lambda x: x * ((x < 0.5) & (constant(7, 6) > 0)),
+    "any and all": lambda x: (
+        x * ((x > 0.5).any(1, keepdim=True) & ~(x > -1).all(dim=(2, 3), keepdim=True))
+    ),
+    "share of positive ones": lambda x: (
+        x * (x > 0).sum(1, keepdim=True) / (x > 0).float().mean((1, 2, 3), True)
     ),
     "tril": lambda x: torch.tril(x, 1) + 2 * torch.triu(x, -2),
     "detached constant": lambda x: x * constant(4, 1, 1).detach(),
@@ -198,6 +218,11 @@ RESIZING = {
     for mode in ("nearest", "nearest-exact", "bilinear", "bicubic")
 } | {
     "nearest by factors": lambda x: F.interpolate(x, scale_factor=(2.6, 0.7)),
+    "bilinear, smooth": lambda x: F.interpolate(x, (3, 10), mode="bilinear", antialias=True),
+    "bicubic, smooth": lambda x: F.interpolate(x, (4, 9), mode="bicubic", antialias=True),
+    "bilinear, smooth, by a factor": lambda x: F.interpolate(
+        x, scale_factor=0.6, mode="bilinear", antialias=True
+    ),
     "bilinear by a factor": lambda x: F.interpolate(x, scale_factor=1.7, mode="bilinear"),
     "bilinear, corners": lambda x: F.interpolate(x, (5, 9), mode="bilinear", align_corners=True),
     "bicubic, corners": lambda x: F.interpolate(x, (9, 5), mode="bicubic", align_corners=True),
@@ -217,6 +242,16 @@ SHAPES = {
     "unbind": lambda x: x.unbind(1)[2],
     "slices": lambda x: x[:, 1:, ::2, -4:-1],
     "index": lambda x: x[:, [2, 0, 0]],
+    "index by two arrays": lambda x: x[:, :, [[0], [2]], [1, 3, 3]],
+    "index by arrays apart": lambda x: x[:, [0, 1, -1], 2:5, [[2], [0]]].permute(2, 0, 1, 3),
+    "written to places": lambda x: written(x * 1),
+    "gather": lambda x: x.gather(
+        2, torch.arange(24).view(1, 4, 3, 2).expand(len(x), -1, -1, -1) % 7
+    ),
+    "unfold": lambda x: F.unfold(x, (3, 2), dilation=(2, 1), padding=(1, 0), stride=(1, 2)),
+    "fold": lambda x: F.fold(x.flatten(2)[:, :, :20], (6, 5), 2),
+    "fold, overlapping": lambda x: F.fold(F.unfold(x, 3, 1, 1, 2), (7, 6), 3, padding=1, stride=2),
+    "windows": lambda x: x.unfold(2, 3, 2).unfold(3, 4, 1),
     "index_select": lambda x: x.index_select(3, torch.tensor([5, 1])),
     "narrow": lambda x: x.narrow(2, 1, 3),
     "flip": lambda x: x.flip(2, 3),
@@ -281,6 +316,37 @@ SEQUENCES = {
     "baddbmm": lambda x: torch.baddbmm(constant(1, 5, 5), x, x.transpose(1, 2)),
     "first token": lambda x: torch.cat([constant(1, 1, 6).expand(len(x), -1, -1), x], 1)[:, 0:2],
 }
+JOINED = {
+    "joined, convolved": lambda x: F.conv2d(
+        x.reshape(-1, 2, 7, 6), constant(3, 2, 3, 3), constant(3), padding=1
+    ).view(-1, 6, 7, 6),
+    "joined, pooled": lambda x: F.max_pool2d(x.reshape(-1, 2, 7, 6), 2).view(-1, 4, 3, 3),
+    "joined, averaged": lambda x: F.avg_pool2d(x.reshape(-1, 2, 7, 6), 3, 2).view(-1, 24),
+    "joined, group_norm": lambda x: F.group_norm(
+        x.reshape(-1, 2, 7, 6), 2, constant(2), constant(2)
+    ).view(-1, 4, 7, 6),
+    "joined, batch_norm": lambda x: F.batch_norm(
+        x.reshape(-1, 6), constant(6), constant(6) + 1.5, constant(6), eps=0.1
+    ).view(-1, 4, 7, 6),
+    "joined, padded": lambda x: F.pad(x.reshape(-1, 6), (1, 2), value=0.5).view(-1, 4, 7, 9),
+    "joined, concatenated": lambda x: torch.cat(
+        [y := x.flatten(0, 1), y.tanh(), constant(1, 7, 2).expand(len(y), -1, -1)], 2
+    ).view(-1, 4, 7, 14),
+    "joined, expanded": lambda x: (
+        x.reshape(-1, 1, 6).expand(-1, 3, 6).clamp(min=0).view(-1, 4, 7, 3, 6)
+    ),
+    "joined, normalized": lambda x: F.normalize(x.reshape(-1, 7, 6), dim=-1).view(-1, 4, 7, 6),
+    "joined, deviations": lambda x: x.reshape(-1, 7, 6).std(2, correction=0).view(-1, 4, 7),
+    "joined, attention": lambda x: F.scaled_dot_product_attention(
+        y := x.flatten(0, 1), y.tanh(), y, constant(7, 7), scale=0.5
+    ).view(-1, 4, 7, 6),
+    "joined, constant queries": lambda x: torch.bmm(
+        constant(1, 4, 3, 7).expand(len(x), -1, -1, -1).reshape(-1, 3, 7), x.flatten(0, 1)
+    ).view(-1, 4, 3, 6),
+    "samples behind": lambda x: torch.cat(
+        [(y := x.flatten(2).permute(2, 0, 1)).mean(0, keepdim=True), y]
+    ).permute(1, 0, 2),
+}
 FAMILIES = {
     "activations": (ACTIVATIONS, IMAGE, False),
     "positive": (POSITIVE, IMAGE, True),
@@ -292,6 +358,7 @@ FAMILIES = {
     "rows": (ROWS, ROW, False),
     "signals": (SIGNALS, SIGNAL, False),
     "sequences": (SEQUENCES, TOKENS, False),
+    "joined": (JOINED, IMAGE, False),
 }
 
 
@@ -299,6 +366,18 @@ def set_part(x):
     x[:, :2, 1:3] *= 3
     x[:, 3] = 0.5
     return x * 2
+
+
+def masked_in_place(x):
+    x[x < 0.1] = 0.5
+    return x * 2
+
+
+def written(x):
+    x[:, [0, 2], 1] = x[:, [1, 3], 0] * 2
+    x[:, :, [0, 5], [2, 4]] = 0.7
+    x[:, :, constant(7, 6) > 1] = 0.2
+    return x + x.index_copy(1, torch.tensor([3]), x[:, :1])
 
 
 def shifted(x):

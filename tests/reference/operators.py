@@ -42,6 +42,9 @@ ACTIVATIONS = {
     "square": np.square,
     "reciprocal": np.reciprocal,
     "power": lambda x, exponent=2.0: x**exponent,
+    "sin": np.sin,
+    "cos": np.cos,
+    "step": lambda x, at_zero=0.0: np.heaviside(x, at_zero),
     "scale": lambda x, factor=1.0, shift=0.0: factor * x + shift,
 }
 

@@ -26,6 +26,7 @@ NEVER_NEGATIVE = (
     "sigmoid",
     "softplus",
     "square",
+    "step",
 )
 ZERO_AT_ZERO = (
     "elu",
@@ -37,6 +38,7 @@ ZERO_AT_ZERO = (
     "magnitude",
     "mish",
     "silu",
+    "sine",
     "softsign",
     "square",
     "tanh",

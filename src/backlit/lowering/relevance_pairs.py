@@ -147,7 +147,9 @@ def is_gate(graph: Graph, tensor: int) -> bool:
         low, high = layer.parameters
         return 0 <= low < high <= 6  # hard sigmoids are made of ReLU6
     if isinstance(layer, Elementwise):
-        return layer.function in ("sigmoid", "hard_sigmoid")
+        return layer.function in ("sigmoid", "hard_sigmoid", "step")
+    if isinstance(layer, Binary) and layer.function in ("multiply", "larger"):  # masks: and, or
+        return all(is_gate(graph, t) for t in node.inputs)
     return isinstance(layer, Softmax)
 
 

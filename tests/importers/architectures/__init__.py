@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from tests.importers.architectures import attention, classic, mobile, residual
+from tests.importers.architectures import attention, classic, hybrids, mobile, residual
 
 # name: (constructor, input shape in the tests)
 ARCHITECTURES = {
@@ -38,6 +38,14 @@ TRANSFORMERS = {
     "ViT": (attention.VisionTransformer, (3, 32, 32)),
     "Swin": (attention.Swin, (3, 32, 32)),
 }
+HYBRIDS = {
+    "LeViT": (hybrids.LeViT, (3, 32, 32)),
+    "VOLO": (hybrids.VOLO, (3, 32, 32)),
+    "EMA": (hybrids.EMANet, (3, 32, 32)),
+    "BoTNet": (hybrids.BoTNet, (3, 32, 32)),
+    "MobileViT": (hybrids.MobileViT, (3, 32, 32)),
+}
+EVERY = ARCHITECTURES | TRANSFORMERS | HYBRIDS
 # Smaller images leave too few values to estimate statistics from
 CALIBRATION_SIZE = 64
 
@@ -48,10 +56,10 @@ def build(name):
     The statistics of normalisations are those of a random batch, stirred a little, so that
     activations stay in a sane range at every depth; scales and shifts are random too.
     """
-    constructor, shape = (ARCHITECTURES | TRANSFORMERS)[name]
+    constructor, shape = EVERY[name]
     torch.manual_seed(0)
     module = constructor()
-    if any(isinstance(part, nn.BatchNorm2d) for part in module.modules()):
+    if name in ARCHITECTURES and any(isinstance(p, nn.BatchNorm2d) for p in module.modules()):
         shape = (3, CALIBRATION_SIZE, CALIBRATION_SIZE)
     for part in module.modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm | nn.GroupNorm | nn.LayerNorm):

@@ -31,6 +31,17 @@ LAYERS = {
     "dense of steps": (STEPS, L.Dense, {"units": 5}),
     "dense of pixels": (IMAGE, L.Dense, {"units": 5, "activation": "tanh"}),
     "time distributed": (STEPS, lambda: L.TimeDistributed(L.Dense(3)), {}),
+    "einsum dense": (
+        STEPS,
+        L.EinsumDense,
+        {"equation": "abc,cde->abde", "output_shape": (7, 2, 3), "bias_axes": "de"},
+    ),
+    "einsum dense of pixels": (
+        IMAGE,
+        L.EinsumDense,
+        {"equation": "abcd,de->abce", "output_shape": (7, 6, 5), "activation": "relu"},
+    ),
+    "spectral": (IMAGE, lambda: L.SpectralNormalization(L.Conv2D(3, 2)), {}),
     "conv 1d": (STEPS, L.Conv1D, {"filters": 3, "kernel_size": 3}),
     "conv 1d same": (STEPS, L.Conv1D, {"filters": 3, "kernel_size": 4, "padding": "same"}),
     "conv 1d causal": (
@@ -142,6 +153,12 @@ LAYERS = {
     "up": (IMAGE, L.UpSampling2D, {"size": (2, 3)}),
     "up bilinear": (IMAGE, L.UpSampling2D, {"size": (2, 3), "interpolation": "bilinear"}),
     "up channels first": (PLANES, L.UpSampling2D, {"size": 2, **FIRST}),
+    "up bicubic": (IMAGE, L.UpSampling2D, {"size": (2, 3), "interpolation": "bicubic"}),
+    "resizing": (IMAGE, L.Resizing, {"height": 5, "width": 9}),
+    "resizing nearest": (IMAGE, L.Resizing, {"height": 5, "width": 9, "interpolation": "nearest"}),
+    "resizing bicubic": (IMAGE, L.Resizing, {"height": 9, "width": 4, "interpolation": "bicubic"}),
+    "resizing channels first": (PLANES, L.Resizing, {"height": 5, "width": 9, **FIRST}),
+    "center crop": (IMAGE, L.CenterCrop, {"height": 4, "width": 3}),
     "up 1d": (STEPS, L.UpSampling1D, {"size": 2}),
     # nothing at inference, and preprocessing
     "dropout": (IMAGE, L.Dropout, {"rate": 0.5}),
@@ -272,6 +289,24 @@ def test_dot(shapes, axes, normalize, rng):
     model = keras.Model(inputs, L.Dense(3)(L.Flatten()(x)))
     fill(model, rng)
     agree(model, rng)
+
+
+ATTENTION = {
+    "heads": lambda x: L.MultiHeadAttention(2, 3, value_dim=4, output_shape=7)(x, x),
+    "heads, causal": lambda x: L.MultiHeadAttention(2, 3)(x, x, use_causal_mask=True),
+    "heads of pixels": lambda x: L.MultiHeadAttention(2, 3, attention_axes=(1, 2))(
+        y := L.Reshape((7, 2, 2))(x), y
+    ),
+    "fewer heads of keys": lambda x: L.GroupQueryAttention(3, 4, 2)(x, x),
+    "plain": lambda x: L.Attention()([x, L.Dense(4, "tanh")(x)]),
+    "plain, scaled": lambda x: L.Attention(use_scale=True)([x, x, L.Dense(4)(x)]),
+    "plain, causal": lambda x: L.Attention()([x, x], use_causal_mask=True),
+}
+
+
+@pytest.mark.parametrize("name", ATTENTION)
+def test_attention(name, rng):
+    check(STEPS, ATTENTION[name], rng)
 
 
 @pytest.mark.parametrize(("size", "stride"), [((2, 4), 1), (2, 2), (5, 5), ((3, 2), (2, 1))])

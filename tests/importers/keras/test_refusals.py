@@ -12,21 +12,25 @@ L = keras.layers
 
 
 def test_every_problem_is_listed():
-    class Own(L.Dense):
-        """Could compute anything."""
+    class Own(L.Layer):
+        """Computes what cannot be noted."""
+
+        def call(self, x):
+            return x if x[0, 0, 0] > 0 else -x
 
     inner = keras.Sequential([keras.Input((5, 4)), L.LSTM(4, name="memory")], name="inner")
     inputs = keras.Input((5, 4))
-    x = L.Lambda(lambda x: 2 * x, name="twice")(inputs)
+    x = L.Lambda(lambda x: keras.ops.sort(x), name="sorts")(inputs)
     x = L.Dense(4, activation="sparsemax", name="sparse")(x)
-    x = L.Softmax(axis=(1, 2), name="wide")(Own(4, name="own")(x))
+    x = L.Softmax(axis=(1, 2), name="wide")(Own(name="own")(x))
     model = keras.Model(inputs, L.Dense(3)(inner(x)))
     with pytest.raises(ValueError, match="cannot be imported") as caught:
         bl.from_keras(model)
+    reason = "TypeError: A symbolic KerasTensor cannot be used as a boolean."
     assert str(caught.value).split("\n")[1:] == [
-        "    Lambda 'twice'",
+        "    Sort 'sort' in 'sorts'",
         "    Dense 'sparse': the activation sparsemax",
-        "    Own 'own'",
+        f"    Own 'own': its call cannot be traced: {reason}",
         "    Softmax 'wide': axis=(1, 2): a softmax along several axes",
         "    LSTM 'memory' in 'inner'",
     ]

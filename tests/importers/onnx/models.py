@@ -38,12 +38,16 @@ def make_model(nodes, shape, constants=None, opset=17, output="y", batch="n"):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
 
-def one_operator(kind, shape, constants=(), opset=17, inputs=None, **attributes):
+def one_operator(kind, shape, constants=(), opset=17, inputs=None, batch="n", **attributes):
     """A model of one operator, of x and constants (None for one that is left out)."""
     named = {f"c{number}": value for number, value in enumerate(constants) if value is not None}
     places = [f"c{n}" if v is not None else "-" for n, v in enumerate(constants)]
     return make_model(
-        [(kind, inputs or " ".join(["x", *places]), "y", attributes)], shape, named, opset
+        [(kind, inputs or " ".join(["x", *places]), "y", attributes)],
+        shape,
+        named,
+        opset,
+        batch=batch,
     )
 
 

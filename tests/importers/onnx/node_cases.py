@@ -25,12 +25,13 @@ LEAVE_AXES_ALONE |= {"Exp", "Gelu", "HardSigmoid", "HardSwish", "Identity", "Lea
 LEAVE_AXES_ALONE |= {"MatMul", "Max", "Mean", "Min", "Mish", "Mul", "Neg"}
 LEAVE_AXES_ALONE |= {"PRelu", "Pow", "Reciprocal", "Relu", "Selu", "Sigmoid", "Softplus"}
 LEAVE_AXES_ALONE |= {"Softsign", "Sqrt", "Sub", "Sum", "Swish", "Tanh", "ThresholdedRelu"}
+LEAVE_AXES_ALONE |= {"And", "Cos", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"}
+LEAVE_AXES_ALONE |= {"Not", "Or", "Shrink", "Sign", "Sin", "Xor", "Trilu"}
 LEAVE_AXES_ALONE |= {"Where", "Cast", "CastLike", "Dropout", "Constant"}
 # What may keep a case from running; anything else is a failure.
 REASONS = {
     r"samples' axis|mixes samples|samples first|lie along other axes|differs from sample to sample|"
     r"matrix product of shapes": "mixes samples",
-    r"a comparison (of|with)": "comparisons",
     r"3 spatial dimensions": "3-D",
     r"training mode": "training mode",
     r"it rounds$": "rounds to another type",
@@ -184,6 +185,11 @@ def shift_axes(node, feeds, rank):
     if kind in BY_AXIS:
         default = {"Gather": 0, "Split": 0}.get(kind, -1)
         change("axis", further([given.get("axis", default)])[0])
+    elif kind == "GatherElements":
+        change("axis", further([given.get("axis", 0)])[0])
+        feeds[names[1]] = feeds[names[1]][None]
+    elif kind == "CumSum":
+        feeds[names[1]] = np.array(further([feeds[names[1]]])[0])
     elif kind == "GatherND":
         places = feeds[names[1]]
         feeds[names[1]] = np.concatenate([np.zeros_like(places[..., :1]), places], -1)

@@ -149,7 +149,7 @@ def arithmetic():
     yield "Pow base", one_operator("Pow", IMAGE, [floats(1.7)], inputs="c0 x")
     for kind in ("Sqrt", "Log", "Reciprocal"):
         yield kind, make_model([size, (kind, "a", "y", {})], IMAGE)
-    for kind in ("Exp", "Abs", "Neg"):
+    for kind in ("Exp", "Abs", "Neg", "Sin", "Cos"):
         yield kind, one_operator(kind, IMAGE)
     twice = ("Mul", "x k", "e", {})
     for kind in ("Sum", "Mean", "Max", "Min"):
@@ -163,6 +163,31 @@ def arithmetic():
     yield "Where constant", make_model(masked, IMAGE, {"m": chosen, "c": normal(6)})
 
 
+def comparisons():
+    """As masks, and as what chooses between functions of x."""
+    number, other = {"t": floats(0.1), "s": floats(-0.4)}, ("Neg", "x", "o", {})
+    for kind in ("Greater", "Less", "GreaterOrEqual", "LessOrEqual"):
+        chosen = [(kind, "x t", "m", {}), ("Exp", "x", "e", {}), ("Where", "m e x", "y", {})]
+        yield kind, make_model(chosen, IMAGE, number)
+        chosen = [other, (kind, "o x", "m", {}), ("Where", "m x t", "y", {})]
+        yield f"{kind} tensors", make_model(chosen, IMAGE, number)
+        chosen = [(kind, "t x", "m", {}), ("Where", "m s x", "y", {})]
+        yield f"constant {kind}", make_model(chosen, IMAGE, {"s": floats(0), "t": normal(3, 1, 1)})
+    cut = [("Clip", "x t", "c", {}), ("Equal", "c t", "m", {}), ("Where", "m s x", "y", {})]
+    yield "Equal", make_model(cut, IMAGE, {"t": np.float32(0.1), "s": floats(-0.4)})
+    sign = [("Sign", "x", "s", {}), ("Abs", "x", "a", {}), ("Sqrt", "a", "r", {})]
+    yield "Sign", make_model([*sign, ("Mul", "s r", "y", {})], IMAGE)
+    sides = [("Greater", "x s", "a", {}), ("Less", "x t", "b", {})]
+    for kind in ("And", "Or", "Xor"):
+        ends = [(kind, "a b", "m", {}), ("Cast", "m", "f", {"to": 1}), ("Mul", "x f", "y", {})]
+        yield kind, make_model([*sides, *ends], IMAGE, number)
+    ends = [(kind, "a c", "m", {}), ("Where", "m x t", "y", {})]
+    constants = number | {"c": normal(3, 1, 6) > 0}
+    yield "Xor constant", make_model([*sides[:1], *ends], IMAGE, constants)
+    ends = [("Not", "a", "m", {}), ("Where", "m x t", "y", {})]
+    yield "Not", make_model([*sides[:1], *ends], IMAGE, number)
+
+
 def activations():
     plain = "Relu LeakyRelu Elu Selu Sigmoid HardSigmoid Tanh Softplus Softsign Erf HardSwish"
     for kind in [*plain.split(), "Celu", "ThresholdedRelu"]:
@@ -173,6 +198,9 @@ def activations():
     yield "Swish", one_operator("Swish", IMAGE, opset=24)
     yield "Swish 2", one_operator("Swish", IMAGE, (), 24, alpha=2.0)
     yield "LeakyRelu 0.3", one_operator("LeakyRelu", IMAGE, alpha=0.3)
+    yield "Shrink", one_operator("Shrink", IMAGE)
+    yield "Shrink, soft", one_operator("Shrink", IMAGE, lambd=0.3, bias=0.3)
+    yield "Shrink, shifted", one_operator("Shrink", IMAGE, lambd=0.3, bias=0.1)
     yield "Elu 2", one_operator("Elu", IMAGE, alpha=2.0)
     yield "Celu 0.5", one_operator("Celu", IMAGE, alpha=0.5)
     yield "Selu 2", one_operator("Selu", IMAGE, alpha=2.0, gamma=0.5)
@@ -233,7 +261,7 @@ def softpluses(shape=IMAGE):
 def all_cases():
     from tests.importers.onnx import shape_cases
 
-    families = [convolutions, transposed_convolutions, products, einsums, arithmetic, activations]
-    for family in [*families, written_out, *shape_cases.FAMILIES]:
+    families = [convolutions, transposed_convolutions, products, einsums, arithmetic]
+    for family in [*families, comparisons, activations, written_out, *shape_cases.FAMILIES]:
         for name, model in family():
             yield f"{family.__name__}: {name}", model

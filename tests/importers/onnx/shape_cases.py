@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 
 from tests.importers.onnx.models import make_model, one_operator
-from tests.importers.onnx.operator_cases import IMAGE, floats, integers, normal, positive
+from tests.importers.onnx.operator_cases import IMAGE, RNG, floats, integers, normal, positive
 
 
 def pooling():
@@ -76,6 +76,9 @@ def reductions():
     nodes = [("Exp", "x", "e", {}), ("ReduceLogSum", "e", "y", {"axes": [1]})]
     yield "ReduceLogSum", make_model(nodes, IMAGE)
     noop = {"noop_with_empty_axes": 1}
+    for exclusive, reverse in product((0, 1), (0, 1)):
+        how = {"exclusive": exclusive, "reverse": reverse}
+        yield f"CumSum {exclusive} {reverse}", one_operator("CumSum", IMAGE, [np.int64(-2)], **how)
     yield "nothing", one_operator("ReduceSum", IMAGE, **noop)
 
 
@@ -176,6 +179,40 @@ def joined_rows():
     flat = [("Flatten", "x", "f", {"axis": 2}), ("Sigmoid", "f", "s", {})]
     flat += [("Reshape", "s back", "y", {})]
     yield "Flatten", make_model(flat, (5, 6), {"back": integers(-1, 5, 6)})
+    norm = [("BatchNormalization", "r g h m1 v", "m", {})]
+    constants = {"g": normal(6), "h": normal(6), "m1": normal(6), "v": positive(6)}
+    yield "BatchNormalization", back_and_forth(norm, constants, width=6)
+    pads = [("Pad", "r p", "m", {})]
+    yield "Pad", back_and_forth(pads, {"p": integers(0, 1, 0, 2)}, width=9)
+    signs = [("Sign", "r", "s", {}), ("Greater", "r s", "g", {}), ("Where", "g r s", "m", {})]
+    yield "comparisons", back_and_forth(signs, {}, width=6)
+    wide = [("Unsqueeze", "r one", "u", {}), ("Expand", "u e", "w", {}), ("Exp", "w", "m", {})]
+    yield "Expand", back_and_forth(wide, {"one": integers(1), "e": integers(1, 3, 1)}, width=18)
+
+
+def joined_images():
+    """Groups of channels that are images of their own for a while."""
+    w, b = normal(3, 2, 3, 3), normal(3)
+    pool = {"kernel_shape": [2, 2], "strides": [2, 2]}
+    for name, node, back, constants in (
+        ("Conv", ("Conv", "r w b", "m", {"pads": [1] * 4}), (6, 6, 6), {"w": w, "b": b}),
+        ("Conv without bias", ("Conv", "r w", "m", {}), (6, 4, 4), {"w": w}),
+        (
+            "Conv of groups",
+            ("Conv", "r w", "m", {"group": 2}),
+            (8, 4, 4),
+            {"w": normal(4, 1, 3, 3)},
+        ),
+        ("norm", ("InstanceNormalization", "r w b", "m", {}), (4, 6, 6), {"w": b[:2], "b": b[1:]}),
+        ("MaxPool", ("MaxPool", "r", "m", pool), (4, 3, 3), {}),
+        ("AveragePool", ("AveragePool", "r", "m", pool), (4, 3, 3), {}),
+        ("GlobalAveragePool", ("GlobalAveragePool", "r", "m", {}), (4, 1, 1), {}),
+        ("GlobalMaxPool", ("GlobalMaxPool", "r", "m", {}), (4, 1, 1), {}),
+    ):
+        nodes = [("Reshape", "x rows", "r", {}), node, ("Reshape", "m back", "y", {})]
+        shapes = {"rows": integers(-1, 2, 6, 6), "back": integers(-1, *back)}
+        yield name, make_model(nodes, (4, 6, 6), constants | shapes)
+        yield f"{name}, one sample", make_model(nodes, (4, 6, 6), constants | shapes, batch=1)
 
 
 def moved_samples():
@@ -287,6 +324,15 @@ def indexing():
         "Gather table",
         one_operator("Gather", IMAGE, [integers(0, 1, 2, 3).reshape(2, 2)], axis=3),
     )
+    index = RNG.integers(-7, 7, (1, 3, 4, 6))
+    yield "GatherElements", one_operator("GatherElements", IMAGE, [index], axis=2, batch=1)
+    for upper, k in product((0, 1), (-1, 0, 2)):
+        diagonal = [np.int64(k)] if k else []
+        yield f"Trilu {upper} {k}", one_operator("Trilu", IMAGE, diagonal, upper=upper)
+    shapes = [integers(6, 5), integers(2, 3)]
+    yield "Col2Im", one_operator("Col2Im", (12, 15), shapes, 18)
+    more = {"strides": [2, 1], "pads": [1, 0, 1, 2], "dilations": [1, 2]}
+    yield "Col2Im, padded", one_operator("Col2Im", (12, 12), shapes, 18, **more)
     places = np.array([[[2, 0], [-1, 5]], [[0, 1], [1, -6]], [[2, 0], [0, 0]]])
     for name, first, index, back in (
         ("pairs", [2, 3, 0, 1], places, [2, 0, 1, 3]),
@@ -332,5 +378,5 @@ def resizing():
     yield "smaller", make_model(nodes, IMAGE, {"sizes": integers(3, 4)}, 18)
 
 
-FAMILIES = [pooling, normalization, softmax, reductions, shapes, folded, joined_rows, indexing]
-FAMILIES += [moved_samples, resizing]
+FAMILIES = [pooling, normalization, softmax, reductions, shapes, folded, joined_rows, joined_images]
+FAMILIES += [indexing, moved_samples, resizing]

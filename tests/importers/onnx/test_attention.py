@@ -13,7 +13,7 @@ from tests.helpers import assert_close
 pytest.importorskip("onnx")
 torch = pytest.importorskip("torch")
 
-from tests.importers.architectures import TRANSFORMERS, build  # noqa: E402
+from tests.importers.architectures import HYBRIDS, TRANSFORMERS, build  # noqa: E402
 from tests.importers.onnx.test_architectures import exported  # noqa: E402
 
 nn = torch.nn
@@ -72,9 +72,10 @@ MODULES = {
     for first in (True, False)
     for other in (False, True)
 }
-MODULES |= {
-    name: (lambda name=name: build(name), shape) for name, (_, shape) in TRANSFORMERS.items()
-}
+# PyTorch's older exporter cannot write the others, but for LeViT, whose gradient by PyTorch 2.13
+# of a single sample is not the one that differences show
+EXPORTED = TRANSFORMERS | {name: HYBRIDS[name] for name in ("BoTNet", "MobileViT")}
+MODULES |= {name: (lambda name=name: build(name), shape) for name, (_, shape) in EXPORTED.items()}
 
 
 def some(module):

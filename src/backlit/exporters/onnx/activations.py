@@ -73,6 +73,8 @@ NAMED: dict[str, tuple[str, ...]] = {
     "sqrt": ("Sqrt",),
     "abs": ("Abs",),
     "reciprocal": ("Reciprocal",),
+    "sin": ("Sin",),
+    "cos": ("Cos",),
 }
 
 
@@ -117,6 +119,14 @@ def square(writer: Writer, x: str) -> str:
     return power(writer, x, 2.0)
 
 
+def step(writer: Writer, x: str, at_zero: float) -> str:
+    """A comparison with 0; with a half at 0, of the sign."""
+    if at_zero == 0.5:
+        return affine(writer, writer.emit("Sign", x), 0.5, 0.5)
+    kind = "GreaterOrEqual" if at_zero else "Greater"
+    return writer.emit("Cast", writer.emit(kind, x, writer.constant("zero", 0.0)), to=1)
+
+
 OTHERS: dict[str, Callable[..., str]] = {
     "elu": elu,
     "gelu_tanh": gelu_tanh,
@@ -125,5 +135,6 @@ OTHERS: dict[str, Callable[..., str]] = {
     "clamp": _clip,
     "square": square,
     "power": power,
+    "step": step,
     "scale": affine,
 }

@@ -4,7 +4,7 @@ Shapes and axes here are the framework's own, the batch being axis 0. Values tha
 on the input are NumPy arrays, and stay so: only what meets the input becomes a node.
 
 Each file adds a kind of operation to the builder of the one before: nodes, shapes, arithmetic,
-axes, products, pooling.
+comparisons, axes, products, pooling.
 """
 
 from collections.abc import Sequence

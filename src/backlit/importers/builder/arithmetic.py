@@ -111,16 +111,6 @@ class ArithmeticBuilder(ShapeBuilder):
             return self.append(Add(), first, second)
         return self.append(Binary(function), first, second)
 
-    def choose(self, mask: np.ndarray, a: Value, b: Value) -> Tensor:
-        """Where a constant mask holds, a, else b: what it takes from each side, added up."""
-        parts: list[Value] = []
-        for value, chosen in ((a, mask), (b, ~mask)):
-            if isinstance(value, Tensor):
-                parts.append(self.binary("multiply", value, chosen.astype(np.float32)))
-            else:  # not a product: infinity times zero is not zero
-                parts.append(np.where(chosen, np.asarray(value), 0.0))
-        return self.binary("add", *parts)
-
     def _aligned(self, value: Value, shape: tuple[int, ...]) -> Tensor:
         tensor = self.tensor(value, shape)
         missing = len(shape) - len(tensor.shape)
@@ -174,7 +164,7 @@ class ArithmeticBuilder(ShapeBuilder):
         mode: str = "constant",
         value: float = 0,
     ) -> Tensor:
-        """Pad an axis: "constant", "reflect", "edge" or "wrap"; negative amounts crop."""
+        """Pad an axis by a mode of `numpy.pad`, constant if none; negative amounts crop."""
         size = x.shape[axis % len(x.shape)]
         if not before and not after:
             return x

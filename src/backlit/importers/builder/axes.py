@@ -5,13 +5,13 @@ from math import prod
 
 import numpy as np
 
-from backlit.importers.builder.arithmetic import ArithmeticBuilder
+from backlit.importers.builder.comparisons import ComparisonBuilder
 from backlit.importers.builder.nodes import Tensor
 from backlit.layers import GlobalAvgPool2D, LogSoftmax, Softmax
 from backlit.operators import Reduce
 
 
-class AxisBuilder(ArithmeticBuilder):
+class AxisBuilder(ComparisonBuilder):
     """Operations that bring an axis' entries together."""
 
     def reduce(self, x: Tensor, function: str, axes: Sequence[int], keepdims: bool) -> Tensor:
@@ -32,6 +32,23 @@ class AxisBuilder(ArithmeticBuilder):
             return result
         kept = [n for axis, n in enumerate(x.sample) if axis not in own]
         return self.reshape(result, (self.batch, *kept))
+
+    def log_sum_exp(self, x: Tensor, axes: Sequence[int]) -> Tensor:
+        """Relative to the maximum, so that nothing overflows; axes keep extent 1."""
+        largest = self.reduce(x, "max", axes, True)
+        odds = self.activation(self.binary("subtract", x, largest), "exp")
+        total = self.activation(self.reduce(odds, "sum", axes, True), "log")
+        return self.binary("add", total, largest)
+
+    def running_sum(
+        self, x: Tensor, axis: int, exclusive: bool = False, reverse: bool = False
+    ) -> Tensor:
+        """Sums of all entries up to each, or before it; from the end, if `reverse`."""
+        order = range(x.shape[axis])[:: -1 if reverse else 1]
+        rows: list[list[tuple[int, float]]] = [[] for _ in order]
+        for last, place in enumerate(order):
+            rows[place] = [(i, 1.0) for i in order[: last + 1 - exclusive]]
+        return self.linear_map(x, axis, rows)
 
     def softmax(self, x: Tensor, axis: int, logarithm: bool = False) -> Tensor:
         axis = self._axis(axis, len(x.shape))

@@ -5,9 +5,11 @@ width) and the like. Such a tensor is kept with the samples in front, and where 
 them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import gcd, prod
+
+import numpy as np
 
 from backlit.importers.builder.nodes import Tensor, UnsupportedError
 from backlit.importers.builder.shapes import ShapeBuilder
@@ -103,3 +105,51 @@ def permuted(b: ShapeBuilder, x: Tensor, axes: Sequence[int]) -> Tensor:
     inner = b.transpose(x.inner, [0, *(axis + 1 for axis in order)])
     axis = NOWHERE if x.axis == NOWHERE else order.index(x.axis)
     return placed(b, inner, axis, x.before, x.after)
+
+
+def expanded(b: ShapeBuilder, x: Tensor, shape: Sequence[int]) -> Tensor:
+    """With axes of extent 1 repeated, and with new ones in front, perhaps."""
+    x = moved(b, x)
+    sizes = list(b.common_shape(x.shape, shape))
+    new = len(sizes) - x.rank
+    axis = x.axis if x.axis == NOWHERE else x.axis + new
+    if axis != NOWHERE:
+        sizes[axis] = x.before * x.after
+    wide = b.reshape(x.inner, (b.batch, *[1] * new, *x.inner.sample))
+    return placed(b, b.expand(wide, (b.batch, *sizes)), axis, x.before, x.after)
+
+
+def by_channels(b: ShapeBuilder, x: Moved, function: Callable[[Tensor], Tensor]) -> Tensor:
+    """A function of each channel, with what is joined with the samples taken for places."""
+    if x.axis > 0:
+        raise UnsupportedError(f"samples along axis {x.axis}")
+    order = [0, 2, 1, *range(3, x.rank + 1)]
+    result = function(b.transpose(x.inner, order))
+    return placed(b, b.transpose(result, order), *x.place)
+
+
+def by_groups(b: ShapeBuilder, x: Moved, function: Callable[[Tensor, int], Tensor]) -> Tensor:
+    """A function of groups of channels, given how many groups: what is joined with the samples.
+
+    Of an image that is (samples * groups, channels, ...), and the group's maps are made alike.
+    """
+    if x.axis > 0 or x.before != 1:
+        raise UnsupportedError("samples joined with what is before them, or along another axis")
+    groups, channels, *image = x.inner.sample
+    together = b.reshape(x.inner, (b.batch, groups * channels, *image))
+    result = function(together, groups)
+    apart = (b.batch, groups, result.shape[1] // groups, *result.shape[2:])
+    return placed(b, b.reshape(result, apart), *x.place)
+
+
+def beside(value: np.ndarray, x: Moved, batch: int, *, whole: bool) -> np.ndarray:
+    """A constant beside `x.inner`; if it has to be `whole`, with an axis of the samples."""
+    own = value.ndim - x.rank + x.axis  # the samples' axis there
+    if x.axis == NOWHERE or own < 0 or value.shape[own] == 1:
+        return value[None] if whole else value
+    sizes = value.shape
+    if sizes[own] != x.before * batch * x.after:
+        raise UnsupportedError("a constant that differs from sample to sample")
+    split = value.reshape(*sizes[:own], x.before, batch, x.after, *sizes[own + 1 :])
+    first = np.moveaxis(split, own + 1, 0)
+    return first.reshape(batch, *sizes[:own], x.before * x.after, *sizes[own + 1 :])

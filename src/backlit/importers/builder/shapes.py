@@ -10,6 +10,13 @@ from backlit.importers.builder.nodes import NodeBuilder, Tensor, UnsupportedErro
 from backlit.operators import AxisMap, Concatenate, Reshape, Transpose
 
 
+def moved_axes(rank: int, source: Any, destination: Any) -> list[int]:
+    """The order of axes after `numpy.moveaxis`."""
+    # an array whose strides tell its axes apart
+    axes = np.lib.stride_tricks.as_strided(np.empty(1, np.int8), (1,) * rank, range(rank))
+    return list(np.moveaxis(axes, source, destination).strides)
+
+
 class ShapeBuilder(NodeBuilder):
     """Operations that move values or add them up along an axis."""
 
@@ -54,10 +61,21 @@ class ShapeBuilder(NodeBuilder):
     def gather(self, x: Tensor, axis: int, indices: Sequence[int] | np.ndarray) -> Tensor:
         """The entries at `indices` along an axis, -1 standing for zeros: slices, padding, flips."""
         axis = self._axis(axis, len(x.shape))
-        wanted = [int(index) for index in indices]
-        if wanted == list(range(x.sample[axis])):
+        wanted = np.asarray(indices, np.int64)
+        if np.array_equal(wanted, np.arange(x.sample[axis])):
             return x
         return self.append(AxisMap.gather(axis, x.sample[axis], wanted), x)
+
+    def take_along(self, x: Tensor, axis: int, places: np.ndarray) -> Tensor:
+        """Of each row along an axis the entries at places of its own; of rows beyond, none."""
+        axis = self._axis(axis, len(x.shape))
+        if len(places) != self.batch or not (places == places[:1]).all():
+            raise UnsupportedError("an index that differs from sample to sample")
+        rows = tuple(slice(None if i == axis else n) for i, n in enumerate(places.shape[1:]))
+        order = np.arange(prod(x.sample)).reshape(x.sample)[rows]
+        wanted = np.take_along_axis(order, places[0] % x.sample[axis], axis)
+        row = self.reshape(x, (self.batch, prod(x.sample)))
+        return self.reshape(self.gather(row, 1, wanted.reshape(-1)), (self.batch, *wanted.shape))
 
     def linear_map(self, x: Tensor, axis: int, rows: Sequence[Any]) -> Tensor:
         """Along an axis, sums of weighted entries: for each output its [(input, weight), ...]."""

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from backlit.importers.builder.batches import DEPENDS, first_difference
+from backlit.importers.builder.nodes import STAND_INS
 from backlit.model import Model
 
 
@@ -16,9 +18,10 @@ def from_keras(
 ) -> Model:
     """Import a Keras 3 model, Sequential or functional, as its `predict` computes.
 
-    The graph of layers is read, whatever Keras's backend; nothing is run. Weights are copied
-    (as float32). Models within the model, shared layers, residual additions and operations of
-    `keras.ops` between layers are followed.
+    The graph of layers is read, whatever Keras's backend. Weights are copied (as float32). Models
+    within the model, shared layers, residual additions and operations of `keras.ops` between
+    layers are followed. Layers and models of one's own, and Lambda layers, are traced: their `call`
+    is run with symbolic tensors, and must consist of layers and `keras.ops`.
 
     The model takes samples as the Keras model does: images with their channels last (or first, if
     the model's layers say ``data_format="channels_first"``), and returns maps of the same shape.
@@ -32,9 +35,11 @@ def from_keras(
 
     Parameters
     ----------
-    model : keras.Sequential or functional keras.Model
+    model : keras.Model
+        Sequential, functional, or a subclass that has its weights.
     input_shape : tuple of ints, optional
-        The shape of one sample, where the model leaves it open (``Input((None, None, 3))``).
+        The shape of one sample, where the model leaves it open (``Input((None, None, 3))``), and
+        of a subclass of Model.
     output : str, optional
         Which one is meant, if the model has several: the name of the layer that computes it.
     name : str, optional
@@ -54,21 +59,25 @@ def from_keras(
     TypeError
         If it is no Keras model.
     ValueError
-        If its graph is not known (a subclass of Model, or not built), if it has several inputs,
-        or layers that cannot be imported: all are listed, with their names.
+        If its graph is not known (it is not built), if it has several inputs, if its results
+        depend on the number of samples, or if it has layers that cannot be imported: all are
+        listed, with their names.
 
     Notes
     -----
-    These layers are taken: Dense, TimeDistributed (of Dense); Conv, DepthwiseConv, SeparableConv
-    and ConvTranspose (1D, 2D); MaxPooling, AveragePooling, GlobalMaxPooling,
+    These layers are taken: Dense, EinsumDense, TimeDistributed (of Dense); Conv, DepthwiseConv,
+    SeparableConv and ConvTranspose (1D, 2D); MaxPooling, AveragePooling, GlobalMaxPooling,
     GlobalAveragePooling (1D, 2D); BatchNormalization, LayerNormalization, RMSNormalization,
-    GroupNormalization, UnitNormalization; Activation (all names but sparsemax, threshold and glu),
-    ReLU, LeakyReLU, PReLU, ELU, Softmax; MultiHeadAttention (without masks); Flatten, Reshape,
-    Permute, RepeatVector, ZeroPadding, Cropping, UpSampling (1D, 2D; nearest, bilinear); Add,
-    Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot; Rescaling, Normalization;
-    Identity, and what does nothing at inference: dropouts, noise, random augmentation.
-    Of `keras.ops`: arithmetic, powers, clip, activations, mean, sum, max, min, reshape, transpose,
-    expand_dims, squeeze, slices, concatenate, stack.
+    GroupNormalization, UnitNormalization, SpectralNormalization; Activation (all names but
+    sparsemax, threshold and glu), ReLU, LeakyReLU, PReLU, ELU, Softmax; MultiHeadAttention,
+    GroupQueryAttention and Attention (without masks, but causal ones); Flatten, Reshape, Permute,
+    RepeatVector, ZeroPadding, Cropping, UpSampling (1D, 2D), Resizing, CenterCrop; Add, Subtract,
+    Multiply, Average, Maximum, Minimum, Concatenate, Dot; Rescaling, Normalization; Identity, and
+    what does nothing at inference: dropouts, noise, random augmentation. Of `keras.ops`:
+    arithmetic, comparisons, where, activations, sines and cosines, reductions, norms, matrix
+    products, einsum, attention, convolutions, pooling, resizing, patches, reshape, transpose,
+    expand_dims, squeeze, slices, split, take, pad, roll, flip, repeat, tile, concatenate, stack.
+    Samples may not be joined with other axes, as in windows of ``(samples * windows, ...)``.
 
     Average pooling with padding "same" that differs on two sides is computed as the Keras backend
     does: PyTorch's repeats the edge, others leave the padding out.
@@ -82,17 +91,19 @@ def from_keras(
         import keras
     except ImportError as error:
         raise ImportError("from_keras needs Keras 3: pip install 'backlit[keras]'") from error
-    from backlit.importers.keras.builder import KerasBuilder
-    from backlit.importers.keras.convert import Converter, has_channels_last, is_graph
+    from backlit.importers.keras.convert import is_graph
 
     if not isinstance(model, keras.Model):
         raise TypeError(f"model must be a Keras model, not {type(model).__name__}")
+    title = model.name
     if not is_graph(model):
-        raise ValueError(
-            f"model must be a Sequential or functional Keras model that is built, but the graph "
-            f"of {model.name!r} is not known: a Sequential needs an Input first, a subclass of "
-            "keras.Model must be written as a functional model"
-        )
+        if input_shape is None or not model.built:
+            raise ValueError(
+                f"model must be a Sequential or functional Keras model that is built, but the "
+                f"graph of {title!r} is not known: a Sequential needs an Input first, a subclass "
+                "of keras.Model input_shape, and to have its weights"
+            )
+        model = _called(model, input_shape)
     if len(model.inputs) != 1:
         names = ", ".join(repr(tensor.name) for tensor in model.inputs)
         raise ValueError(
@@ -101,15 +112,36 @@ def from_keras(
         )
     position = _position(model, output)
     shape = _sample_shape(tuple(model.inputs[0].shape)[1:], input_shape)
-    builder = KerasBuilder(shape, has_channels_last(model, len(shape) + 1))
+    converter, last = _import(model, shape, position, STAND_INS[0])
+    if converter.traces:
+        other, same = _import(model, shape, position, STAND_INS[1])
+        graphs = (converter.builder.graph, last), (other.builder.graph, same)
+        if place := first_difference(*graphs):
+            raise ValueError(f"model cannot be imported: {place}: its result {DEPENDS}")
+    converter.enter_names()
+    return converter.builder.finish(last, name or title, outputs)
+
+
+def _import(model: Any, shape: tuple[int, ...], position: int, batch: int) -> Any:
+    """The converter, after its work, and the output that is meant."""
+    from backlit.importers.keras.builder import KerasBuilder
+    from backlit.importers.keras.convert import Converter, graph_of, has_channels_last
+
+    builder = KerasBuilder(shape, has_channels_last(model, len(shape) + 1), batch)
     converter = Converter(builder)
-    results = converter.run(model, [builder.first()])
+    results = converter.run(graph_of(model), [builder.first()])
     if converter.problems:
         listed = "\n".join(f"    {problem}" for problem in converter.problems)
         raise ValueError(f"model has layers that cannot be imported:\n{listed}")
-    last = builder.reorder(results[position])
-    converter.enter_names()
-    return builder.finish(last, name or model.name, outputs)
+    return converter, builder.reorder(results[position])
+
+
+def _called(model: Any, shape: Sequence[int]) -> Any:
+    """A functional model that calls another one."""
+    import keras
+
+    inputs = keras.Input(tuple(shape))
+    return keras.Model(inputs, model(inputs))
 
 
 def _position(model: Any, output: str | None) -> int:

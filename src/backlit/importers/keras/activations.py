@@ -17,6 +17,13 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 Function = Callable[[KerasBuilder, Tensor], Tensor]
 FUNCTIONS: dict[str, Function] = {
     "linear": lambda b, x: x,
+    "cos": lambda b, x: b.activation(x, "cos"),
+    "erf": lambda b, x: b.activation(x, "erf"),
+    "expm1": lambda b, x: b.activation(b.activation(x, "exp"), "scale", shift=-1.0),
+    "log1p": lambda b, x: b.activation(b.activation(x, "scale", shift=1.0), "log"),
+    "reciprocal": lambda b, x: b.activation(x, "reciprocal"),
+    "rsqrt": lambda b, x: b.activation(x, "power", exponent=-0.5),
+    "sin": lambda b, x: b.activation(x, "sin"),
     "absolute": lambda b, x: b.activation(x, "abs"),
     "log": lambda b, x: b.activation(x, "log"),
     "sqrt": lambda b, x: b.activation(x, "sqrt"),
@@ -109,6 +116,7 @@ def activation(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     return activate(b, x, layer.activation)
 
 
+@operation("ReLU")
 @layer("ReLU")
 def relu(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     slope, ceiling, start = (
@@ -182,6 +190,22 @@ for _operation, _name in {
     "HardSilu": "hard_silu",
     "LogSigmoid": "log_sigmoid",
     "Exp": "exponential",
+    "LogSoftmax": "log_softmax",
+    "HardTanh": "hard_tanh",
+    "HardShrink": "hard_shrink",
+    "SoftShrink": "soft_shrink",
+    "TanhShrink": "tanh_shrink",
+    "Squareplus": "squareplus",
+    "SparsePlus": "sparse_plus",
+    "SparseSigmoid": "sparse_sigmoid",
+    "Mish": "mish",
+    "Erf": "erf",
+    "Sin": "sin",
+    "Cos": "cos",
+    "Reciprocal": "reciprocal",
+    "Rsqrt": "rsqrt",
+    "Expm1": "expm1",
+    "Log1p": "log1p",
 }.items():
     operation(_operation)(_named(_name))
 

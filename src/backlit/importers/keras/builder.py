@@ -30,9 +30,9 @@ class KerasBuilder(GraphBuilder):
         Tensors that are another one with zeros (top, left, bottom, right) around it.
     """
 
-    def __init__(self, shape: Sequence[int], channels_last: bool) -> None:
+    def __init__(self, shape: Sequence[int], channels_last: bool, batch: int) -> None:
         # images are taken as they are held: the model moves the axes of samples
-        super().__init__(shape, moves_samples=channels_last and len(shape) == 3)
+        super().__init__(shape, batch, moves_samples=channels_last and len(shape) == 3)
         self.channels_last = channels_last
         self.padded: dict[int, tuple[Tensor, tuple[int, ...]]] = {}
 
@@ -105,13 +105,13 @@ class KerasBuilder(GraphBuilder):
         """All values of a sample, in the order of a tensor's axes."""
         return self.append(Flatten(), x) if len(x.shape) > 2 else x
 
-    def dense(self, x: Tensor, weights: np.ndarray, bias: np.ndarray | None = None) -> Tensor:
-        """``x @ weights + bias`` along Keras's last axis."""
+    def units(self, x: Tensor, weights: np.ndarray, bias: np.ndarray | None = None) -> Tensor:
+        """``x @ weights + bias`` along Keras's last axis, of a value that is held."""
         if len(x.shape) == 2:
             x, weights = self._in_any_order(x, np.asarray(weights, np.float32))
             return self.append(Dense(weights, bias), x)
         if not self.channels_last:
-            return super().dense(x, weights, bias)
+            return self.dense(x, weights, bias)
         rows = x.shape[2:] if len(x.shape) == 4 else (1, prod(x.shape[2:]))
         image = self.reshape(x, (self.batch, x.shape[1], *rows))
         layer = Conv2D(np.asarray(weights, np.float32).T[:, :, None, None], bias)

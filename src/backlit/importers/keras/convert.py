@@ -8,18 +8,37 @@ import numpy as np
 from backlit.importers.keras import (
     activations,
     attention,
+    comparisons,
     convolution,
+    indexing,
     merging,
     normalization,
+    patches,
     pooling,
+    products,
+    reductions,
     shapes,
 )
 from backlit.importers.keras.builder import KerasBuilder, Tensor
 from backlit.importers.keras.table import find, said
+from backlit.importers.keras.tracing import TraceError, traced
 from backlit.operators import Constant
 
 # importing the handlers fills the table
-HANDLERS = (activations, attention, convolution, merging, normalization, pooling, shapes)
+HANDLERS = (
+    activations,
+    attention,
+    comparisons,
+    convolution,
+    indexing,
+    merging,
+    normalization,
+    patches,
+    pooling,
+    products,
+    reductions,
+    shapes,
+)
 
 
 class Failed:
@@ -33,12 +52,20 @@ def is_graph(thing: Any) -> bool:
     return isinstance(thing, Model) and bool(getattr(thing, "outputs", None))
 
 
-def calls(model: Any) -> list[tuple[Any, Any]]:
-    """The calls of layers that lead to a model's outputs, in order, and their layers."""
-    inputs = {id(tensor) for tensor in model.inputs}
+Graph = tuple[list[Any], list[Any]]  # by its first tensors and its last
+
+
+def graph_of(model: Any) -> Graph:
+    return model.inputs, model.outputs
+
+
+def calls(graph: Graph) -> list[tuple[Any, Any]]:
+    """The calls of layers that lead to a graph's last tensors, in order, and their layers."""
+    first, last = graph
+    inputs = {id(tensor) for tensor in first}
     found: list[tuple[Any, Any]] = []
     done: set[int] = set()
-    todo = [(tensor, False) for tensor in reversed(model.outputs)]
+    todo = [(tensor, False) for tensor in reversed(last)]
     while todo:
         tensor, ready = todo.pop()
         operation, index, _ = tensor._keras_history
@@ -57,7 +84,7 @@ def calls(model: Any) -> list[tuple[Any, Any]]:
 def all_layers(model: Any) -> list[Any]:
     """The layers of a model, and of models in it."""
     found = []
-    for _, layer in calls(model):
+    for _, layer in calls(graph_of(model)):
         found += all_layers(layer) if is_graph(layer) else [layer]
     return found
 
@@ -83,38 +110,37 @@ class Converter:
     ----------
     problems : list of str
         What cannot be imported, each with its layer's name.
+    traces : bool
+        Whether layers were traced: these may have made something of the number of samples.
     """
 
     def __init__(self, builder: KerasBuilder) -> None:
         self.builder = builder
         self.problems: list[str] = []
+        self.traces = False
         self.ends: dict[str, list[Tensor]] = {}
         self._times: dict[str, int] = {}
 
-    def run(self, model: Any, inputs: list[Any], prefix: str = "") -> list[Any]:
-        """The values of a model's outputs."""
+    def run(self, graph: Graph, inputs: list[Any], prefix: str = "") -> list[Any]:
+        """The values of a graph's last tensors, given those of its first."""
+        first, last = graph
         values: dict[int, Any] = {
-            id(tensor): value for tensor, value in zip(model.inputs, inputs, strict=True)
+            id(tensor): value for tensor, value in zip(first, inputs, strict=True)
         }
-        for node, layer in calls(model):
+        for node, layer in calls(graph):
             results = self.call(node, layer, values, prefix)
             for tensor, value in zip(node.outputs, results, strict=False):
                 values[id(tensor)] = value
-        return [values[id(tensor)] for tensor in model.outputs]
+        return [values[id(tensor)] for tensor in last]
 
     def call(self, node: Any, layer: Any, values: dict[int, Any], prefix: str) -> list[Any]:
         path = self.label(f"{prefix}{layer.name}")
         place = said(layer) + (f" in {prefix[:-1]!r}" if prefix else "")
         if is_graph(layer):
-            inputs = [values[id(tensor)] for tensor in node.input_tensors]
-            results = self.run(layer, inputs, f"{path}/")
-            if tensors := [value for value in results if isinstance(value, Tensor)]:
-                self.ends[path] = tensors
-            return results
+            return self.inside(graph_of(layer), node, values, path)
         handler = find(layer)
         if handler is None:
-            self.problems.append(place)
-            return self.stand_ins(node)
+            return self.trace(node, layer, values, path, place)
         given, named = self.arguments(node, values)
         if any(isinstance(value, Failed) for value in _leaves([*given, *named.values()])):
             return self.stand_ins(node)
@@ -130,9 +156,37 @@ class Converter:
         except ValueError as error:  # also of a layer that does not take such arguments
             self.problems.append(f"{place}: {error}")
             return self.stand_ins(node)
-        self.check(result, node.outputs[0], path)
-        self.builder.keep_shape(result)
-        return [result]
+        results = result if isinstance(result, list) else [result]
+        for value, expected in zip(results, node.outputs, strict=True):
+            if not self.problems:  # else some stand in for others
+                self.check(value, expected, path)
+        self.builder.name_results(results, moves=False)
+        return results
+
+    def inside(self, graph: Graph, node: Any, values: dict[int, Any], path: str) -> list[Any]:
+        """The values of a graph within a node, whose name stands for its last tensors."""
+        inputs = [values[id(tensor)] for tensor in node.input_tensors]
+        results = self.run(graph, inputs, f"{path}/")
+        if tensors := [value for value in results if isinstance(value, Tensor)]:
+            self.ends[path] = tensors
+        return results
+
+    def trace(
+        self, node: Any, layer: Any, values: dict[int, Any], path: str, place: str
+    ) -> list[Any]:
+        """A layer that we do not know, by what it calls itself."""
+        if not hasattr(layer, "_flatten_layers"):  # an operation
+            self.problems.append(place)
+            return self.stand_ins(node)
+        self.traces = True
+        try:
+            with traced(layer, node, self.builder.batch) as graph:
+                return self.inside(graph, node, values, path)
+        except TraceError as error:
+            kind = type(layer)
+            own = kind.__module__.partition(".")[0] != "keras" or kind.__name__ == "Lambda"
+            self.problems.append(f"{place}: its call cannot be traced: {error}" if own else place)
+            return self.stand_ins(node)
 
     def arguments(self, node: Any, values: dict[int, Any]) -> tuple[list[Any], dict[str, Any]]:
         """What a layer is called with, but for what `predict` decides, and what is not given."""

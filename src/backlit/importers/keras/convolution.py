@@ -1,18 +1,29 @@
 """Dense and convolution layers."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from backlit.importers.builder.einsum import einsum
 from backlit.importers.keras.activations import activate
 from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
-from backlit.importers.keras.table import kernel, layer, optional, pair
+from backlit.importers.keras.table import (
+    array,
+    constant,
+    find,
+    kernel,
+    layer,
+    operation,
+    optional,
+    pair,
+)
 
 
 @layer("Dense")
 def dense(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
-    return activate(b, b.dense(x, kernel(layer), optional(layer.bias)), layer.activation)
+    return activate(b, b.units(x, kernel(layer), optional(layer.bias)), layer.activation)
 
 
 @layer("TimeDistributed")
@@ -20,6 +31,27 @@ def time_distributed(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     if type(layer.layer).__name__ != "Dense":
         raise UnsupportedError(f"around a {type(layer.layer).__name__}")
     return dense(b, layer.layer, x)
+
+
+@layer("SpectralNormalization")
+def spectral_normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
+    """The layer inside, whose weights were normalised as it was trained."""
+    inner = find(layer.layer)
+    if inner is None:
+        raise UnsupportedError(f"around a {type(layer.layer).__name__}")
+    result: Tensor = inner(b, layer.layer, x)
+    return result
+
+
+@layer("EinsumDense")
+def einsum_dense(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
+    result = einsum(b, layer.equation, [b.reorder(x), kernel(layer)])
+    if result.shape[0] != b.batch:
+        raise UnsupportedError(f"equation={layer.equation!r}: the samples' axis is not the first")
+    held = b.hold(result)
+    if layer.bias is not None:
+        held = b.binary("add", held, b.broadcast(array(layer.bias), len(held.shape)))
+    return activate(b, held, layer.activation)
 
 
 def same_padding(
@@ -63,6 +95,24 @@ def depthwise_weights(weights: np.ndarray) -> np.ndarray:
     """Keras's (..., in, multiplier) as (in * multiplier, 1, ...)."""
     together = weights.reshape(*weights.shape[:-2], 1, -1)
     return channels_first(together)
+
+
+@operation("Conv")
+def convolution_operation(b: KerasBuilder, op: Any, x: Tensor, weights: Any) -> Tensor:
+    return _by_weights(b, op, x, channels_first(constant(weights, "a kernel")))
+
+
+@operation("DepthwiseConv")
+def depthwise_operation(b: KerasBuilder, op: Any, x: Tensor, weights: Any) -> Tensor:
+    return _by_weights(b, op, x, depthwise_weights(constant(weights, "a kernel")))
+
+
+def _by_weights(b: KerasBuilder, op: Any, x: Tensor, weights: np.ndarray) -> Tensor:
+    order = op.data_format or "channels_last"
+    options = SimpleNamespace(
+        strides=op.strides, dilation_rate=op.dilation_rate, padding=op.padding.lower()
+    )
+    return b.from_images(convolve(b, options, b.images(x, order), weights, None), order)
 
 
 @layer("Conv1D", "Conv2D")

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from backlit.importers.builder import Value
 from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
 from backlit.importers.keras.shapes import expand_dims
-from backlit.importers.keras.table import layer, operation
+from backlit.importers.keras.table import constant, layer, operation
 
 # What is between two values, in layers (of several) and in operations
 BETWEEN = {
@@ -45,7 +46,8 @@ def average(b: KerasBuilder, layer: Any, values: Sequence[Tensor]) -> Tensor:
 
 @layer("Concatenate")
 def concatenate(b: KerasBuilder, layer: Any, values: Sequence[Tensor]) -> Tensor:
-    return b.concatenate(values, b.axis(layer.axis, len(values[0].shape)))
+    sides_ = sides(b, *values)
+    return b.concatenate(sides_, b.axis(layer.axis, len(sides_[0].shape)))
 
 
 @layer("Dot")
@@ -73,21 +75,20 @@ def dot(b: KerasBuilder, layer: Any, values: Sequence[Tensor]) -> Tensor:
 # --- operations -----------------------------------------------------------------------------------
 
 
-def _operation(function: str) -> Any:
-    def handler(b: KerasBuilder, op: Any, first: Any, second: Any) -> Tensor:
-        rank = max(len(v.shape) for v in (first, second) if isinstance(v, Tensor))
-        if any(isinstance(v, Tensor) and len(v.shape) != rank for v in (first, second)):
-            raise UnsupportedError("inputs of different ranks")
-        sides = [v if isinstance(v, Tensor) else _constant(b, v, rank) for v in (first, second)]
-        return b.binary(function, *sides)
+def sides(b: KerasBuilder, *values: Any) -> list[Value]:
+    """Values that are broadcast together, constants as they broadcast to what is held."""
+    rank = max(len(v.shape) for v in values if isinstance(v, Tensor))
+    if any(isinstance(v, Tensor) and len(v.shape) != rank for v in values):
+        raise UnsupportedError("inputs of different ranks")
+    return [v if isinstance(v, Tensor) else _constant(b, v, rank) for v in values]
 
-    return handler
+
+def _operation(function: str) -> Any:
+    return lambda b, op, first, second: b.binary(function, *sides(b, first, second))
 
 
 def _constant(b: KerasBuilder, value: Any, rank: int) -> np.ndarray:
-    from keras import ops
-
-    array = np.asarray(ops.convert_to_numpy(value), np.float64)
+    array = constant(value, "a constant").astype(np.float64)
     if array.ndim > rank:
         raise UnsupportedError(f"a constant of shape {array.shape}")
     return b.broadcast(array, rank)
@@ -100,26 +101,6 @@ for _name, _function in BETWEEN.items():
 @operation("Negative")
 def negative(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
     return b.activation(x, "scale", factor=-1.0)
-
-
-def _reduction(function: str) -> Any:
-    def handler(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
-        rank = len(x.shape)
-        axes = range(1, rank) if op.axis is None else [a % rank for a in np.atleast_1d(op.axis)]
-        if op.axis is None:
-            raise UnsupportedError("axis=None: over samples")
-        result = b.reduce(x, function, [b.axis(axis, rank) for axis in axes], True)
-        if op.keepdims:
-            return result
-        ordered = b.reorder(result)
-        kept = [n for axis, n in enumerate(ordered.shape) if axis not in axes]
-        return b.hold(b.reshape(ordered, kept))
-
-    return handler
-
-
-for _name, _function in {"Mean": "mean", "Sum": "sum", "Max": "max", "Min": "min"}.items():
-    operation(_name)(_reduction(_function))
 
 
 @operation("Stack")

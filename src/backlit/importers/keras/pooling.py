@@ -4,20 +4,22 @@ from typing import Any
 
 from backlit.importers.keras.builder import KerasBuilder, Tensor
 from backlit.importers.keras.convolution import same_padding
-from backlit.importers.keras.table import layer, pair
+from backlit.importers.keras.table import layer, operation, pair
 from backlit.lowering.fusing import rectifies
 
 
 def _padding(layer: Any, image: Tensor) -> tuple[tuple[int, ...], tuple[int, ...], list[int]]:
     """A pooling layer's size, stride and padding."""
     axes = len(image.shape) - 2
-    size, stride = pair(layer.pool_size, axes), pair(layer.strides, axes)
+    size = pair(layer.pool_size, axes)
+    stride = size if layer.strides is None else pair(layer.strides, axes)
     if layer.padding != "same":
         return size, stride, [0] * 2 * axes
     before, after = same_padding(image.shape[2:], size, stride, (1,) * axes)
     return size, stride, [*before, *after]
 
 
+@operation("MaxPool")
 @layer("MaxPooling1D", "MaxPooling2D")
 def max_pooling(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     image = b.images(x, layer.data_format)
@@ -34,6 +36,7 @@ def max_pooling(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     return b.from_images(result, layer.data_format)
 
 
+@operation("AveragePool")
 @layer("AveragePooling1D", "AveragePooling2D")
 def average_pooling(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     from keras import backend

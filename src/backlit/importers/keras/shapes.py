@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from backlit.importers.builder.shapes import moved_axes
 from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
-from backlit.importers.keras.table import layer, operation, pair
+from backlit.importers.keras.table import layer, operation
 
 
 @layer(
@@ -99,60 +100,17 @@ def _padded(b: KerasBuilder, image: Tensor, amounts: Sequence[tuple[int, int]]) 
     return image
 
 
-# --- resizing -------------------------------------------------------------------------------------
-
-
-@layer("UpSampling1D")
-def up_sampling_1d(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
-    axis = b.axis(1, 3)
-    return b.gather(x, axis, _repeated(x.shape[axis], int(layer.size)))
-
-
-@layer("UpSampling2D")
-def up_sampling_2d(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
-    if layer.interpolation not in ("nearest", "bilinear"):
-        raise UnsupportedError(f"interpolation={layer.interpolation!r}")
-    image = b.images(x, layer.data_format)
-    for axis, factor in enumerate(pair(layer.size, 2), 2):
-        extent = image.shape[axis]
-        if layer.interpolation == "nearest":
-            image = b.gather(image, axis, _repeated(extent, factor))
-        elif factor > 1:
-            image = b.linear_map(image, axis, _between(extent, factor))
-    return b.from_images(image, layer.data_format)
-
-
-def _repeated(extent: int, factor: int) -> list[int]:
-    return [i for i in range(extent) for _ in range(factor)]
-
-
-def _between(extent: int, factor: int) -> list[list[tuple[int, float]]]:
-    """Linear interpolation between pixels' centres; beyond the last ones, these."""
-    rows = []
-    for i in range(extent * factor):
-        place = min(max((i + 0.5) / factor - 0.5, 0.0), extent - 1.0)
-        low = int(place)
-        share = place - low
-        rows.append([(low, 1 - share), (low + 1, share)] if share else [(low, 1.0)])
-    return rows
-
-
 # --- operations -----------------------------------------------------------------------------------
 
 
 @operation("Reshape")
 def reshape_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
-    sizes = [int(n) for n in op.newshape[1:]]
-    return b.hold(b.reshape(b.reorder(x), (b.batch, *sizes)))
+    return b.hold(b.reshape(b.reorder(x), (b.batch, *map(int, op.newshape[1:]))))
 
 
 @operation("Transpose")
 def transpose_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
-    rank = len(x.shape)
-    order = list(op.axes or range(rank - 1, -1, -1))
-    if order[0] != 0:
-        raise UnsupportedError(f"axes={op.axes} moves the samples' axis")
-    return b.hold(b.reorder(x, order))
+    return _ordered(b, x, list(op.axes or range(len(x.shape) - 1, -1, -1)))
 
 
 @operation("ExpandDims")
@@ -173,18 +131,46 @@ def squeeze(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
     return b.hold(b.reshape(b.reorder(x), kept))
 
 
-@operation("GetItem")
-def get_item(b: KerasBuilder, op: Any, x: Tensor, key: Any) -> Tensor:
-    """Slices and single entries, of all samples."""
-    sizes, keys = b.shape(x), key if isinstance(key, list | tuple) else [key]
-    plain = all(isinstance(part, slice | int | np.integer) for part in keys)
-    if not plain or keys[0] != slice(None):
-        raise UnsupportedError(f"the index {key}")
-    dropped: list[int] = []
-    for axis, part in enumerate(keys[1:], 1):
-        indices = range(sizes[axis])[part]
-        if not isinstance(indices, range):
-            indices, dropped = range(indices, indices + 1), [*dropped, axis]
-        x = b.gather(x, b.axis(axis, len(sizes)), indices)
-    kept = [n for axis, n in enumerate(b.shape(x)) if axis not in dropped]
-    return b.hold(b.reshape(b.reorder(x), kept)) if dropped else x
+@operation("Swapaxes")
+def swap_axes(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
+    order = list(range(len(x.shape)))
+    order[op.axis1], order[op.axis2] = order[op.axis2], order[op.axis1]
+    return _ordered(b, x, order)
+
+
+@operation("Moveaxis")
+def move_axes(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
+    return _ordered(b, x, moved_axes(len(x.shape), op.source, op.destination))
+
+
+def _ordered(b: KerasBuilder, x: Tensor, order: Sequence[int]) -> Tensor:
+    if order[0] != 0:
+        raise UnsupportedError(f"axes {tuple(order)} move the samples' axis")
+    return b.hold(b.reorder(x, order))
+
+
+@operation("BroadcastTo")
+def broadcast_to(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
+    return b.hold(b.expand(b.reorder(x), (b.batch, *op.shape[1:])))
+
+
+@operation("Cast")
+def cast(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
+    """Any floating dtype is float32 here, and so are masks."""
+    if not str(op.dtype).startswith(("float", "bfloat")) and not b.is_mask(x):
+        raise UnsupportedError(f"rounding to {op.dtype}")
+    return x
+
+
+@operation("Pad")
+def pad(b: KerasBuilder, op: Any, x: Tensor, constant_values: Any = None) -> Tensor:
+    from keras import backend
+
+    rank, mode = len(x.shape), op.mode
+    if mode == "symmetric" and backend.backend() == "torch":
+        mode = "edge"  # what Keras does there
+    for axis, (before, after) in enumerate(np.broadcast_to(op.pad_width, (rank, 2)).tolist()):
+        value = 0.0 if constant_values is None else float(constant_values)
+        if before or after:
+            x = b.pad(x, b.axis(axis, rank), before, after, mode, value)
+    return x

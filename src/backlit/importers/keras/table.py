@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.builder import UnsupportedError
+from backlit.importers.builder import Tensor, UnsupportedError
 
 Handler = Callable[..., Any]
 LAYERS: dict[str, Handler] = {}
@@ -39,7 +39,7 @@ def _enter(table: dict[str, Handler], names: Sequence[str]) -> Callable[[Handler
 def find(thing: Any) -> Handler | None:
     """The handler of one of Keras's own layers or operations; none for what is derived from it."""
     kind = type(thing)
-    table = {"layers": LAYERS, "applications": LAYERS, "ops": OPERATIONS}
+    table = {"layers": LAYERS, "applications": LAYERS, "ops": OPERATIONS, "activations": OPERATIONS}
     package, *path = kind.__module__.split(".")
     part = next((name for name in path if name in table), None)
     if package != "keras" or part is None:
@@ -57,6 +57,15 @@ def array(weight: Any) -> np.ndarray:
     from keras import ops
 
     return np.asarray(ops.convert_to_numpy(weight), np.float32)
+
+
+def constant(value: Any, what: str) -> np.ndarray:
+    """An argument that must not depend on the input, as an array."""
+    from keras import ops
+
+    if isinstance(value, Tensor):
+        raise UnsupportedError(f"{what} that depends on the input")
+    return np.asarray(ops.convert_to_numpy(value))
 
 
 def optional(weight: Any) -> np.ndarray | None:

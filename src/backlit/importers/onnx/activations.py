@@ -36,6 +36,20 @@ def thresholded_relu(context: Context, node: Operation) -> Outputs:
     return context.builder.activation(node.tensor(), "thresholded_relu", alpha=alpha)
 
 
+@operator("Shrink")
+def shrink(context: Context, node: Operation) -> Outputs:
+    """x - bias above lambd, x + bias below -lambd, 0 between."""
+    builder, x = context.builder, node.tensor()
+    bound, bias = node.number("lambd", 1, 0.5), node.number("bias", 1, 0.0)
+    result = builder.hard_shrink(x, bound)
+    if not bias:
+        return result
+    sides = {"greater": bound, "less": -bound}
+    steps = (builder.compare(function, x, np.asarray(at)) for function, at in sides.items())
+    beyond = builder.binary("subtract", *steps)
+    return builder.binary("subtract", result, builder.activation(beyond, "scale", factor=bias))
+
+
 @operator("Elu")
 def elu(context: Context, node: Operation) -> Outputs:
     return context.builder.activation(node.tensor(), "elu", alpha=node.number("alpha", 1, 1.0))

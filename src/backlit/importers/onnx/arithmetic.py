@@ -5,9 +5,9 @@ from functools import reduce
 
 import numpy as np
 
-from backlit.importers.builder import Tensor, UnsupportedError, Value
+from backlit.importers.builder import Tensor, Value
 from backlit.importers.onnx.context import Context, Operation, Outputs, operator
-from backlit.importers.onnx.patterns import Above, product, softplus
+from backlit.importers.onnx.patterns import product
 
 BINARY = {"Add": "add", "Sub": "subtract", "Div": "divide", "Pow": "raise_to"}
 
@@ -72,32 +72,9 @@ def negative(context: Context, node: Operation) -> Outputs:
 
 
 NAMED = {"Sqrt": "sqrt", "Exp": "exp", "Log": "log", "Abs": "abs", "Reciprocal": "reciprocal"}
+NAMED |= {"Sin": "sin", "Cos": "cos"}
 
 
 @operator(*NAMED)
 def function_of_each(context: Context, node: Operation) -> Outputs:
     return context.builder.activation(node.tensor(), NAMED[node.kind])
-
-
-ABOVE = "x where beta * x is above 15 or more"
-
-
-@operator("Greater", limits=f"only as the condition of a `Where` that is a softplus: {ABOVE}")
-def greater(context: Context, node: Operation) -> Outputs:
-    x, threshold = node.tensor(), node.weights(1)
-    if threshold.size != 1:
-        raise UnsupportedError("a comparison with several numbers")
-    return Above(x.number, x.shape, float(threshold.reshape(())))
-
-
-@operator("Where", limits=f"the condition must be constant, or that of a softplus: {ABOVE}")
-def where(context: Context, node: Operation) -> Outputs:
-    condition, a, b = node.inputs[:3]
-    assert a is not None
-    assert b is not None
-    if isinstance(condition, Above):
-        found = softplus(context.builder, condition, a, b)
-        if found is None:
-            raise UnsupportedError("its condition depends on the model's input: no softplus")
-        return found
-    return context.builder.choose(node.weights(0).astype(bool), a, b)

@@ -13,7 +13,17 @@ from typing import Any
 import numpy as np
 
 from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError, Value
-from backlit.importers.builder.moved import NOWHERE, Moved, moved, permuted, placed
+from backlit.importers.builder.moved import (
+    NOWHERE,
+    Moved,
+    beside,
+    by_channels,
+    by_groups,
+    expanded,
+    moved,
+    permuted,
+    placed,
+)
 from backlit.importers.builder.moved import reshaped as reshaped_anyhow
 from backlit.importers.onnx.context import OPERATORS, Context, Operation, Outputs, axes_of
 
@@ -43,8 +53,13 @@ FIND_SAMPLES |= {"Squeeze", "Transpose", "Unsqueeze"}
 OF_EACH = {"Abs", "Cast", "CastLike", "Celu", "Clip", "Dropout", "Elu", "Erf", "Exp", "Gelu"}
 OF_EACH |= {"HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "Mish", "Neg"}
 OF_EACH |= {"Reciprocal", "Relu", "Selu", "Sigmoid", "Softplus", "Softsign", "Sqrt", "Swish"}
-OF_EACH |= {"Tanh", "ThresholdedRelu"}
+OF_EACH |= {"Cos", "Not", "Shrink", "Sign", "Sin", "Tanh", "ThresholdedRelu"}
 BROADCAST = {"Add", "Div", "Max", "Mean", "Min", "Mul", "PRelu", "Pow", "Sub", "Sum", "Where"}
+BROADCAST |= {"And", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Or", "Xor"}
+# Those of each image, of which several may be joined with one sample
+OF_IMAGES = {"AveragePool", "GlobalAveragePool", "GlobalMaxPool", "MaxPool"}
+# The same with weights, and the attribute that counts groups
+WITH_WEIGHTS = {"Conv": "group", "GroupNormalization": "num_groups", "InstanceNormalization": ""}
 # Those with an attribute "axis", and its default
 BY_AXIS = {"Concat": 0, "Gather": 0, "LayerNormalization": -1, "LpNormalization": -1}
 BY_AXIS |= {"LogSoftmax": -1, "RMSNormalization": -1, "Softmax": -1, "Split": 0}
@@ -56,6 +71,10 @@ def run(context: Context, operation: Operation) -> Outputs:
     kind = operation.kind
     if kind in FIND_SAMPLES:
         return OPERATORS[kind](context, operation)
+    if kind in OF_IMAGES | WITH_WEIGHTS.keys() or kind == "BatchNormalization":
+        return _of_images(context, operation)
+    if kind == "Expand":
+        return expanded(context.builder, operation.tensor(), operation.weights(1).tolist())
     inputs, x = _inner(context, operation)
     given, axis = replace(operation, inputs=inputs), x.axis
     if kind in BY_AXIS:
@@ -64,6 +83,8 @@ def run(context: Context, operation: Operation) -> Outputs:
         given, axis = _reduction(given, x)
     elif kind == "Slice":
         given = _slice(given, x)
+    elif kind == "Pad":
+        given = _pad(given, x)
     elif kind in ("MatMul", "Gemm"):
         # the samples may be rows of the first factor, if the second one is constant
         if axis >= x.rank - (1 if isinstance(operation.value(1), np.ndarray) else 2):
@@ -92,7 +113,7 @@ def _inner(context: Context, operation: Operation) -> tuple[tuple[Value | None, 
 
     def constant(value: np.ndarray) -> np.ndarray:
         if kind in BROADCAST | {"Concat"} or (kind == "MatMul" and value.ndim > 2):
-            return _constant(value, x, builder.batch, kind == "Concat")
+            return beside(value, x, builder.batch, whole=kind == "Concat")
         return value
 
     inner = iter([y.inner for y in tensors])
@@ -111,19 +132,6 @@ def _of_rank(builder: GraphBuilder, x: Tensor, rank: int) -> Moved:
     inner = builder.reshape(own.inner, (builder.batch, *[1] * new, *own.inner.sample))
     axis = NOWHERE if own.axis == NOWHERE else own.axis + new
     return replace(own, shape=(*[1] * new, *own.shape), inner=inner, axis=axis)
-
-
-def _constant(value: np.ndarray, x: Moved, batch: int, whole: bool) -> np.ndarray:
-    """A constant beside `x.inner`; if it has to be `whole`, with an axis of the samples."""
-    own = value.ndim - x.rank + x.axis  # the samples' axis there
-    if x.axis == NOWHERE or own < 0 or value.shape[own] == 1:
-        return value[None] if whole else value
-    sizes = value.shape
-    if sizes[own] != x.before * batch * x.after:
-        raise UnsupportedError("a constant that differs from sample to sample")
-    split = value.reshape(*sizes[:own], x.before, batch, x.after, *sizes[own + 1 :])
-    first = np.moveaxis(split, own + 1, 0)
-    return first.reshape(batch, *sizes[:own], x.before * x.after, *sizes[own + 1 :])
 
 
 def _axis(x: Moved, axis: int) -> int:
@@ -155,6 +163,41 @@ def _reduction(operation: Operation, x: Moved) -> tuple[Operation, int]:
     gone = 0 if attributes.get("keepdims", 1) else sum(axis < x.axis for axis in own)
     only = replace(operation, attributes=attributes, inputs=operation.inputs[:1])
     return only, x.axis - gone
+
+
+def _of_images(context: Context, operation: Operation) -> Outputs:
+    x, rest = moved(context.builder, operation.tensor()), operation.inputs[1:]
+
+    def call(image: Tensor, inputs: Sequence[Value | None], **attributes: Any) -> Tensor:
+        merged = operation.attributes | attributes
+        given = replace(operation, inputs=(image, *inputs), attributes=merged)
+        result = OPERATORS[operation.kind](context, given)
+        assert isinstance(result, Tensor)
+        return result
+
+    def of_groups(together: Tensor, count: int) -> Tensor:
+        if operation.kind not in WITH_WEIGHTS:
+            return call(together, rest)
+        weights = (operation.constant(i) for i in range(1, len(operation.inputs)))
+        tiled = [None if w is None else np.concatenate([w] * count) for w in weights]
+        name = WITH_WEIGHTS[operation.kind]
+        groups = {name: int(operation.attributes.get(name, 1)) * count} if name else {}
+        return call(together, tiled, **groups)
+
+    if operation.kind == "BatchNormalization":
+        return by_channels(context.builder, x, lambda inner: call(inner, rest))
+    return by_groups(context.builder, x, of_groups)
+
+
+def _pad(operation: Operation, x: Moved) -> Operation:
+    amounts = operation.integers("pads", 1) or []
+    axes = axes_of(operation.integers("axes", 3), x.rank)
+    count = len(axes)
+    some = [i for i in range(count) if amounts[i] or amounts[i + count]]
+    attributes = operation.attributes | {"axes": [_axis(x, axes[i]) for i in some]}
+    attributes["pads"] = [amounts[i] for i in some] + [amounts[i + count] for i in some]
+    value = operation.constant(2)
+    return replace(operation, attributes=attributes, inputs=(operation.inputs[0], None, value))
 
 
 def _slice(operation: Operation, x: Moved) -> Operation:

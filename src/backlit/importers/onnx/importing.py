@@ -25,14 +25,12 @@ from backlit.importers.onnx.graphs import (
     sample_shape,
     to_array,
 )
-from backlit.importers.onnx.patterns import Above
 
 OLDEST = 7
 # What only names the same values another way: nobody asks for it, so it need not be computed
 MOVES = {"Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
 # What leaves values where they are, or puts some around them
 IN_PLACE = displaced.OF_EACH | displaced.BROADCAST | {"Pad"}
-COMPARED = "a comparison of what depends on the model's input"
 
 
 class Importer:
@@ -147,8 +145,6 @@ class Importer:
                     f"the output {self.output!r} does not have the samples first"
                 )
             result = result.inner
-        if isinstance(result, Above):
-            raise UnsupportedError(f"the output {self.output!r}: {COMPARED}")
         if not isinstance(result, Tensor):
             raise ValueError(f"the output {self.output!r} does not depend on the model's input")
         return result
@@ -182,9 +178,6 @@ class Importer:
         inputs = tuple(self.values[name] if name else None for name in node.input)
         if not any(isinstance(value, Tensor) for value in inputs):
             return fold(node, inputs, self.opsets)  # type: ignore[arg-type]
-        numbers = inputs[1:] if kind_of(node) == "Where" else inputs
-        if any(isinstance(value, Above) for value in numbers):
-            raise UnsupportedError(COMPARED)
         if kind_of(node) not in OPERATORS:  # in a branch: others were found before
             raise UnsupportedError("the operator is not supported")
         self.builder.label = name_of(node)

@@ -6,7 +6,9 @@ import numpy as np
 
 from backlit.importers.builder import UnsupportedError
 from backlit.importers.builder.moved import NOWHERE, moved, placed
+from backlit.importers.builder.patches import fold, places
 from backlit.importers.onnx.context import Context, Operation, Outputs, axes_of, operator
+from backlit.importers.onnx.convolution import attribute
 
 
 @operator("Concat", limits="not along the samples' axis")
@@ -63,6 +65,30 @@ def gather(context: Context, node: Operation) -> Outputs:
         raise ValueError(f"its indices are outside of axis {axis} of shape {shape}")
     taken = builder.gather(x, axis, indices.reshape(-1) % size)
     return builder.reshape(taken, (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
+
+
+@operator("GatherElements", limits="not along the samples' axis; indices must be constant")
+def gather_elements(context: Context, node: Operation) -> Outputs:
+    x = node.tensor()
+    return context.builder.take_along(x, int(node.attributes.get("axis", 0)), node.weights(1))
+
+
+@operator("Trilu", limits="k must be constant")
+def triangle(context: Context, node: Operation) -> Outputs:
+    x, diagonal = node.tensor(), int(node.number("k", 1, 0))
+    upper = bool(node.attributes.get("upper", 1))
+    lower = np.tri(x.shape[-2], x.shape[-1], diagonal - upper)
+    return context.builder.binary("multiply", x, 1 - lower if upper else lower)
+
+
+@operator("Col2Im", limits="2-D; shapes must be constant")
+def columns_to_image(context: Context, node: Operation) -> Outputs:
+    image, block = (node.weights(i).tolist() for i in (1, 2))
+    if len(image) != 2:
+        raise UnsupportedError(f"an image of {len(image)} spatial dimensions")
+    stride, dilation = (attribute(node, name, 2, 1) for name in ("strides", "dilations"))
+    found = places(image, block, stride, attribute(node, "pads", 4, 0), dilation)
+    return fold(context.builder, node.tensor(), image, found)
 
 
 @operator(

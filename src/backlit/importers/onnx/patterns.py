@@ -2,8 +2,6 @@
 softplus, which is x itself above a threshold.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from backlit.importers.builder import GraphBuilder, Tensor, Value
@@ -12,17 +10,11 @@ from backlit.layers import Activation, Layer, Sigmoid, Tanh
 LEAST = 15  # from here on, softplus is x to float32's digits
 
 
-@dataclass(frozen=True)
-class Above(Tensor):
-    """Where a tensor is above a threshold: of use for a softplus alone."""
-
-    threshold: float
-
-
-def softplus(builder: GraphBuilder, condition: Above, a: Value, b: Value) -> Tensor | None:
+def softplus(builder: GraphBuilder, condition: Tensor, a: Value, b: Value) -> Tensor | None:
     """x where beta x is above a threshold, else log(1 + exp(beta x)) / beta: softplus anyhow."""
-    if not isinstance(a, Tensor) or not isinstance(b, Tensor) or condition.threshold < LEAST:
+    if not isinstance(a, Tensor) or not isinstance(b, Tensor):
         return None
+    step, difference = _step_back(builder, condition.number)
     divided, logarithm = _unscaled(builder, b.number)
     layer, source = _step_back(builder, logarithm)
     if _is(layer, "log"):
@@ -31,12 +23,14 @@ def softplus(builder: GraphBuilder, condition: Above, a: Value, b: Value) -> Ten
         found = _is(layer, "scale", 1.0, 1.0) and _is(exponential, "exp")
     else:
         found = _is(layer, "softplus", 1.0)
-    if not found or source != condition.number or divided <= 0:
+    if not found or divided <= 0 or not _is(step, "step", 0.0):
         return None
+    slope, offset, compared = _affine(builder, difference)
     factor, shift, origin = _affine(builder, a.number)
-    *scaled, start = _affine(builder, source)
+    inner, start, scaled = _affine(builder, source)
     beta = 1 / divided
-    if start != origin or not np.allclose(scaled, (beta * factor, beta * shift), rtol=1e-6):
+    alike = np.allclose((inner, start, slope), (beta * factor, beta * shift, inner), rtol=1e-6)
+    if not origin == scaled == compared or not alike or start - offset < LEAST:
         return None
     return builder.activation(a, "softplus", beta=beta)
 

@@ -26,6 +26,13 @@ def plain(context: Context, node: Operation) -> Outputs:
     return context.builder.reduce(x, (PLAIN | EXTREME)[node.kind], axes, keepdims)
 
 
+@operator("CumSum", limits="not along the samples' axis")
+def running_sum(context: Context, node: Operation) -> Outputs:
+    x, axis = node.tensor(), int(node.weights(1).reshape(()))
+    how = (bool(node.attributes.get(name)) for name in ("exclusive", "reverse"))
+    return context.builder.running_sum(x, axis % len(x.shape), *how)
+
+
 BEFORE = {"ReduceL1": "abs", "ReduceL2": "square", "ReduceSumSquare": "square"}
 
 
@@ -44,15 +51,11 @@ def sum_of_functions(context: Context, node: Operation) -> Outputs:
 
 @operator("ReduceLogSumExp", limits=NOT_SAMPLES)
 def log_sum_exp(context: Context, node: Operation) -> Outputs:
-    """Relative to the maximum, so that nothing overflows."""
     builder, x = context.builder, node.tensor()
     axes = reduced_axes(node, len(x.shape))
     if not axes:
         return x
     keepdims = bool(node.attributes.get("keepdims", 1))
-    largest = builder.reduce(x, "max", axes, True)
-    odds = builder.activation(builder.binary("subtract", x, largest), "exp")
-    total = builder.activation(builder.reduce(odds, "sum", axes, True), "log")
-    result = builder.binary("add", total, largest)
+    result = builder.log_sum_exp(x, axes)
     kept = [n for axis, n in enumerate(x.shape) if axis not in axes]
     return result if keepdims else builder.reshape(result, kept)

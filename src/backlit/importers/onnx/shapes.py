@@ -26,9 +26,12 @@ def dropout(context: Context, node: Operation) -> Outputs:
 FLOATS = (1, 10, 11, 16)  # TensorProto.FLOAT, FLOAT16, DOUBLE, BFLOAT16
 
 
-@operator("Cast", limits="to float16, bfloat16, float32 or float64; all is computed in float32")
+@operator(
+    "Cast",
+    limits="to float16, bfloat16, float32 or float64, but of masks; all is computed in float32",
+)
 def cast(context: Context, node: Operation) -> Outputs:
-    if node.attributes["to"] not in FLOATS:
+    if node.attributes["to"] not in FLOATS and not context.builder.is_mask(node.tensor()):
         raise UnsupportedError("it rounds")
     return node.tensor()
 

@@ -17,9 +17,7 @@ from backlit.importers.torch.operators.refused import why_not
 from backlit.importers.torch.operators.shapes import MOVES
 
 # What leaves values where they are, or puts some around them
-BEFORE_MOVING = moved.ENTRYWISE.union(
-    ["_to_copy", "to", "type_as", "clamp", "pow", "sqrt", "abs", "log", "pad", "constant_pad_nd"]
-)
+BEFORE_MOVING = moved.ENTRYWISE | moved.PADS
 
 
 @dataclass(frozen=True)
@@ -123,18 +121,20 @@ class Converter:
         first = node.meta["val"]
         first = first[0] if isinstance(first, list | tuple) else first
         builder = self.builder
+        if not all(isinstance(n, int) for n in first.shape):
+            raise UnsupportedError("a shape that depends on values, as of what a mask picks out")
         builder.label = label
-        builder.expected = tuple(int(n) for n in first.shape)
+        builder.expected = tuple(first.shape)
         builder.floating = first.dtype.is_floating_point
         try:
             if any(isinstance(value, Moved) for value in flat):
-                return moved.apply(builder, handler, name, by_name(node, positional, named))
+                return self.apply_moved(node, name, handler, positional, named)
             try:
                 result = handler(builder, *positional, **named)
             except UnsupportedError:
                 if name not in moved.FIND_SAMPLES:
                     raise
-                return moved.apply(builder, handler, name, by_name(node, positional, named))
+                return self.apply_moved(node, name, handler, positional, named)
         except UnsupportedError:
             raise
         except ValueError as error:  # a layer that does not take such arguments
@@ -148,6 +148,12 @@ class Converter:
             assert value.shape == builder.expected, (label, value.shape, builder.expected)
         builder.name_results(list(leaves([result])), moves=name in MOVES)
         return result
+
+    def apply_moved(
+        self, node: Any, name: str, handler: Any, positional: list[Any], named: dict[str, Any]
+    ) -> Any:
+        arguments = by_name(node, positional, named)
+        return moved.apply(self.builder, handler, name, arguments, named)
 
     def resolve(self, value: Any) -> Any:
         """Arguments with the values of the nodes that they name."""

@@ -1,15 +1,38 @@
 """Operators of tensors whose samples are not along axis 0."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from backlit.importers.builder import Tensor, UnsupportedError
-from backlit.importers.builder.moved import NOWHERE, Moved, moved, permuted, placed, reshaped
-from backlit.importers.torch.operators import TorchBuilder
+from backlit.importers.builder import Tensor, UnsupportedError, Value
+from backlit.importers.builder.moved import (
+    NOWHERE,
+    Moved,
+    beside,
+    by_channels,
+    by_groups,
+    expanded,
+    moved,
+    permuted,
+    placed,
+    reshaped,
+)
+from backlit.importers.torch.operators import Missing, TorchBuilder
 from backlit.importers.torch.operators.arithmetic import sum_of_products
+from backlit.importers.torch.operators.convolution import convolution
+from backlit.importers.torch.operators.normalization import (
+    batch_norm,
+    group_norm,
+    native_batch_norm,
+)
+from backlit.importers.torch.operators.pooling import (
+    adaptive_average_pool,
+    average_pool,
+    max_pool,
+)
+from backlit.importers.torch.operators.table import constant, weights
 
 # --- operators that find the samples themselves ---------------------------------------------------
 
@@ -24,12 +47,104 @@ def _by_shape(b: TorchBuilder, x: Tensor, *_: Any, **__: Any) -> Tensor:
     return reshaped(b, x, b.expected)
 
 
+def _concatenate(b: TorchBuilder, tensors: Sequence[Value], dim: int = 0) -> Tensor:
+    values = [v for v in tensors if isinstance(v, Tensor) or np.size(v)]
+    those = [moved(b, value) for value in values if isinstance(value, Tensor)]
+    first = those[0]
+    if any((*x.place, x.rank) != (*first.place, first.rank) for x in those):
+        raise UnsupportedError("two tensors with their samples in different places")
+    axis = dim % first.rank
+    if axis == first.axis:
+        raise UnsupportedError("an operation along the samples' axis")
+    inner = [
+        moved(b, v).inner if isinstance(v, Tensor) else beside(v, first, b.batch, whole=True)
+        for v in values
+    ]
+    return placed(b, b.concatenate(inner, axis + 1), *first.place)
+
+
+def _batch_norm(b: TorchBuilder, x: Tensor, *arguments: Any) -> Tensor:
+    return by_channels(b, moved(b, x), lambda inner: batch_norm(b, inner, *arguments))
+
+
+def _native_batch_norm(b: TorchBuilder, x: Tensor, *arguments: Any) -> Any:
+    def norm(inner: Tensor) -> Tensor:
+        return native_batch_norm(b, inner, *arguments)[0]
+
+    return by_channels(b, moved(b, x), norm), Missing(), Missing()
+
+
+def _expand(b: TorchBuilder, x: Tensor, *_: Any, **__: Any) -> Tensor:
+    return expanded(b, x, b.expected)
+
+
+def _alike(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Of images whose samples are joined with groups: those are channels, all pooled alike."""
+
+    def of_groups(b: TorchBuilder, x: Tensor, *arguments: Any, **named: Any) -> Tensor:
+        def pooled(together: Tensor, groups: int) -> Tensor:
+            b.expected = (b.batch, together.shape[1], *b.expected[2:])
+            result = handler(b, together, *arguments, **named)
+            return result[0] if isinstance(result, tuple) else result
+
+        return by_groups(b, moved(b, x), pooled)
+
+    return of_groups
+
+
+def _convolution(
+    b: TorchBuilder,
+    x: Tensor,
+    weight: Value,
+    bias: Value | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    kernel, offset = weights(weight, "a kernel"), constant(bias, "a bias")
+
+    def convolved(together: Tensor, count: int) -> Tensor:
+        filters = np.concatenate([kernel] * count)
+        shifts = None if offset is None else np.tile(offset, count)
+        rest = stride, padding, dilation, groups * count
+        return convolution(b, together, filters, shifts, *rest)
+
+    return by_groups(b, moved(b, x), convolved)
+
+
+def _group_norm(
+    b: TorchBuilder,
+    x: Tensor,
+    num_groups: int,
+    weight: Value | None = None,
+    bias: Value | None = None,
+    *rest: Any,
+) -> Tensor:
+    scale, shift = constant(weight, "a weight"), constant(bias, "a bias")
+
+    def normalized(together: Tensor, count: int) -> Tensor:
+        tiled = (None if value is None else np.tile(value, count) for value in (scale, shift))
+        return group_norm(b, together, num_groups * count, *tiled, *rest)
+
+    return by_groups(b, moved(b, x), normalized)
+
+
 BY_SHAPE = ("view", "reshape", "_unsafe_view", "flatten", "unflatten", "squeeze", "unsqueeze")
-FIND_SAMPLES: dict[str, Callable[..., Tensor]] = {
+FIND_SAMPLES: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(BY_SHAPE, _by_shape),
     "permute": permuted,
     "transpose": _transpose,
     "einsum": sum_of_products,
+    "cat": _concatenate,
+    **dict.fromkeys(("expand", "expand_as", "broadcast_to"), _expand),
+    **dict.fromkeys(("conv1d", "conv2d"), _convolution),
+    "group_norm": _group_norm,
+    **dict.fromkeys(("avg_pool1d", "avg_pool2d"), _alike(average_pool)),
+    **dict.fromkeys(("max_pool1d", "max_pool2d"), _alike(max_pool)),
+    **dict.fromkeys(("adaptive_avg_pool1d", "adaptive_avg_pool2d"), _alike(adaptive_average_pool)),
+    "batch_norm": _batch_norm,
+    "_native_batch_norm_legit_no_training": _native_batch_norm,
 }
 
 # --- operators that leave the samples' axis alone -------------------------------------------------
@@ -39,21 +154,33 @@ ALONG_AN_AXIS = {
     *("slice", "split", "split_with_sizes", "chunk"),
 }
 DROPS_AN_AXIS = {"select", "unbind"}
-REDUCES = {"mean", "sum", "amax"}
+REDUCES = {"mean", "sum", "amax", "amin", "var", "std", "linalg_vector_norm"}
 ENTRYWISE = {
-    *("alias", "clone", "contiguous", "dropout", "relu", "gelu", "silu", "tanh", "sigmoid"),
-    *("add", "sub", "mul", "div", "neg", "exp", "where", "masked_fill"),
+    *("alias", "clone", "contiguous", "dropout", "_to_copy", "to", "type_as"),
+    *("relu", "relu6", "leaky_relu", "elu", "gelu", "silu", "mish", "hardswish", "hardsigmoid"),
+    *("hardtanh", "softplus", "tanh", "sigmoid", "erf", "exp", "log", "sin", "cos", "abs", "neg"),
+    *("sqrt", "rsqrt", "square", "reciprocal", "pow", "clamp", "clamp_min", "clamp_max"),
+    *("add", "sub", "mul", "div", "maximum", "minimum", "where", "masked_fill"),
+    *("gt", "ge", "lt", "le"),
 }
-KEYWORDS = {"alpha", "beta", "approximate", "rounding_mode", "dtype"}  # never by position
 LAST_AXES = {"linear": 1, "layer_norm": 1, "bmm": 2, "matmul": 2, "mm": 2, "baddbmm": 2}
+LAST_AXES |= {"scaled_dot_product_attention": 2}
+PADS = {"pad", "constant_pad_nd"}
 
 
-def apply(b: TorchBuilder, handler: Any, name: str, arguments: dict[str, Any]) -> Any:
-    """An operator of tensors of which some are moved, by its handler for ordinary ones."""
+def apply(
+    b: TorchBuilder, handler: Any, name: str, arguments: dict[str, Any], given: Collection[str]
+) -> Any:
+    """An operator of tensors of which some are moved, by its handler for ordinary ones.
+
+    Arguments that are `given` by name are passed so.
+    """
     if name in FIND_SAMPLES:
         return FIND_SAMPLES[name](b, *arguments.values())
     dense = name in ("bmm", "matmul", "mm") and _is_matrix([*arguments.values()][1])
     last_axes = 1 if dense else LAST_AXES.get(name, 0)
+    if name in PADS:
+        last_axes = len(arguments["pad"]) // 2
     if b.batch == 1:  # any tensor passes as moved
         arguments = {k: moved(b, v) if isinstance(v, Tensor) else v for k, v in arguments.items()}
     those = [value for value in arguments.values() if isinstance(value, Moved)]
@@ -65,22 +192,27 @@ def apply(b: TorchBuilder, handler: Any, name: str, arguments: dict[str, Any]) -
     if tensors != those or any((*x.place, x.rank) != (*first.place, rank) for x in those):
         raise UnsupportedError("two tensors with their samples in different places")
     if name in ALONG_AN_AXIS | DROPS_AN_AXIS | REDUCES:
-        given = arguments.get("dim", 0)
-        dims = [dim % rank for dim in ([given] if isinstance(given, int) else given or range(rank))]
+        along = arguments.get("dim", 0 if name in ALONG_AN_AXIS | DROPS_AN_AXIS else None)
+        dims = [dim % rank for dim in ([along] if isinstance(along, int) else along or range(rank))]
         if axis in dims:
             raise UnsupportedError("an operation along the samples' axis")
         behind = [dim - rank for dim in dims]  # counted from the last
-        arguments = arguments | {"dim": behind[0] if isinstance(given, int) else behind}
+        given = {*given} if "dim" in arguments else {*given, "dim"}
+        arguments = arguments | {"dim": behind[0] if isinstance(along, int) else behind}
         if name in DROPS_AN_AXIS or (name in REDUCES and not arguments.get("keepdim")):
             axis -= sum(dim < axis for dim in dims)
-    elif axis >= rank - last_axes or name not in ENTRYWISE | LAST_AXES.keys():
+    elif axis >= rank - last_axes or name not in ENTRYWISE | LAST_AXES.keys() | PADS:
         raise UnsupportedError(f"samples along axis {axis}")
-    for value in arguments.values():
-        if not dense and name not in ("linear", "layer_norm") and _varies(value, axis, rank):
-            raise UnsupportedError("a constant that differs from sample to sample")
-    inner = {k: v.inner if isinstance(v, Moved) else v for k, v in arguments.items()}
-    positional = [inner[key] for key in inner if key not in KEYWORDS]
-    keywords = {key: inner[key] for key in inner if key in KEYWORDS}
+
+    def within(value: Any) -> Any:
+        if isinstance(value, Moved):
+            return value.inner
+        plain = dense or name in ("linear", "layer_norm") or not isinstance(value, np.ndarray)
+        return value if plain else beside(value, first, b.batch, whole=False)
+
+    inner = {key: within(value) for key, value in arguments.items()}
+    positional = [inner[key] for key in inner if key not in given]
+    keywords = {key: inner[key] for key in inner if key in given}
     expected = list(b.expected)
     if axis != NOWHERE:
         expected[axis] = first.before * first.after
@@ -94,10 +226,3 @@ def apply(b: TorchBuilder, handler: Any, name: str, arguments: dict[str, Any]) -
 def _is_matrix(value: Any) -> bool:
     """Whether a constant multiplies every row by one matrix, as a dense layer does."""
     return isinstance(value, np.ndarray) and value.ndim > 1 and prod(value.shape[:-2]) == 1
-
-
-def _varies(value: Any, axis: int, rank: int) -> bool:
-    """Whether a constant has different entries along an axis."""
-    if not isinstance(value, np.ndarray) or value.ndim < rank - axis:
-        return False
-    return value.shape[axis - rank] != 1

@@ -30,6 +30,7 @@ def tanh(b: TorchBuilder, x: Tensor) -> Tensor:
 # Those that take no parameter, by their names in `backlit.Activation`
 PLAIN = {
     "abs": "abs",
+    "cos": "cos",
     "erf": "erf",
     "exp": "exp",
     "hardsigmoid": "hard_sigmoid",
@@ -38,6 +39,7 @@ PLAIN = {
     "mish": "mish",
     "reciprocal": "reciprocal",
     "silu": "silu",
+    "sin": "sin",
     "softsign": "softsign",
     "sqrt": "sqrt",
     "square": "square",

@@ -7,7 +7,7 @@ import numpy as np
 
 from backlit.importers.builder import Tensor, UnsupportedError, Value
 from backlit.importers.builder.einsum import einsum
-from backlit.importers.torch.operators.table import TorchBuilder, constant, operator, weights
+from backlit.importers.torch.operators.table import TorchBuilder, constant, operator
 
 
 def times(b: TorchBuilder, x: Value, factor: float) -> Value:
@@ -81,16 +81,6 @@ def either(b: TorchBuilder, function: str, x: Value, y: Value) -> Value:
 
 
 # --- masks ----------------------------------------------------------------------------------------
-
-
-@operator("where")
-def where(b: TorchBuilder, condition: Value, x: Value, y: Value) -> Tensor:
-    return b.choose(weights(condition, "a condition").astype(bool), x, y)
-
-
-@operator("masked_fill")
-def masked_fill(b: TorchBuilder, x: Tensor, mask: Value, value: Value) -> Tensor:
-    return where(b, mask, value, x)
 
 
 @operator("tril")

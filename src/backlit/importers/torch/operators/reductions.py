@@ -112,14 +112,9 @@ def vector_norm(
 
 @operator("cumsum")
 def running_sum(b: TorchBuilder, x: Tensor, dim: int, dtype: Any = None) -> Tensor:
-    rows = [[(i, 1.0) for i in range(last + 1)] for last in range(x.shape[dim])]
-    return b.linear_map(x, dim, rows)
+    return b.running_sum(x, dim)
 
 
 @operator("logsumexp")
 def log_sum_exp(b: TorchBuilder, x: Tensor, dim: Axes, keepdim: bool = False) -> Tensor:
-    axes = own_axes(x, dim)
-    largest = b.reduce(x, "max", axes, True)
-    powers = b.activation(b.binary("subtract", x, largest), "exp")
-    result = b.binary("add", b.activation(b.reduce(powers, "sum", axes, True), "log"), largest)
-    return b.reshape(result, b.expected)
+    return b.reshape(b.log_sum_exp(x, own_axes(x, dim)), b.expected)

@@ -1,64 +1,21 @@
-"""Interpolation, as a sparse matrix along each axis.
-
-The source of output i is as in PyTorch: ``i * scale`` where corners are aligned or the nearest
-value is taken, else ``(i + 1/2) * scale - 1/2``.
-"""
+"""Interpolation."""
 
 from collections.abc import Callable, Sequence
-from math import floor
+from typing import Any
 
-import numpy as np
-
-from backlit.importers.builder import Tensor
+from backlit.importers.builder import Tensor, UnsupportedError
+from backlit.importers.builder.resizing import (
+    Row,
+    Rows,
+    cubic_rows,
+    exact_rows,
+    keys,
+    linear_rows,
+    nearest_rows,
+    smooth_rows,
+    tent,
+)
 from backlit.importers.torch.operators.table import TorchBuilder, image_axes, operator
-
-Row = list[tuple[int, float]]
-Rows = Callable[[int, int, float | None], list[Row]]  # of (size, count, factor given)
-
-
-def nearest_rows(size: int, count: int, factor: float | None, centre: float = 0.0) -> list[Row]:
-    # PyTorch computes in float32, and which neighbour is nearest depends on that
-    scale = np.float32(1 / factor if factor else size / count)
-    sources = np.floor((np.arange(count, dtype=np.float32) + np.float32(centre)) * scale)
-    return [[(min(int(source), size - 1), 1.0)] for source in sources]
-
-
-def exact_rows(size: int, count: int, factor: float | None) -> list[Row]:
-    return nearest_rows(size, count, factor, 0.5)
-
-
-def sources(size: int, count: int, factor: float | None, align_corners: bool) -> list[float]:
-    if align_corners:
-        return [i * (size - 1) / (count - 1) if count > 1 else 0.0 for i in range(count)]
-    scale = 1 / factor if factor else size / count
-    return [(i + 0.5) * scale - 0.5 for i in range(count)]
-
-
-def linear_rows(size: int, count: int, factor: float | None, align_corners: bool) -> list[Row]:
-    rows = []
-    for source in sources(size, count, factor, align_corners):
-        place = min(max(source, 0.0), size - 1)
-        low = min(int(place), size - 1)
-        share = place - low
-        rows.append([(low, 1 - share), (low + 1, share)] if share else [(low, 1.0)])
-    return rows
-
-
-def cubic_rows(size: int, count: int, factor: float | None, align_corners: bool) -> list[Row]:
-    """Keys' cubic convolution with a = -3/4."""
-    a = -0.75
-    rows = []
-    for source in sources(size, count, factor, align_corners):
-        low = floor(source)
-        row: dict[int, float] = {}
-        for tap in range(-1, 3):
-            d = abs(source - low - tap)
-            near = ((a + 2) * d - (a + 3)) * d * d + 1
-            far = ((d - 5) * d + 8) * d * a - 4 * a
-            place = min(max(low + tap, 0), size - 1)
-            row[place] = row.get(place, 0.0) + (near if d <= 1 else far)
-        rows.append(list(row.items()))
-    return rows
 
 
 def resize(b: TorchBuilder, x: Tensor, rows: Rows, factors: Sequence[float | None]) -> Tensor:
@@ -121,3 +78,26 @@ def cubic(
         return cubic_rows(size, count, factor, align_corners)
 
     return resize(b, x, rows, _factors(factors))
+
+
+def _smooth(weigh: Callable[[float], float], reach: float) -> Any:
+    def handler(
+        b: TorchBuilder,
+        x: Tensor,
+        size: Sequence[int] | None,
+        align_corners: bool,
+        *factors: Factors,
+    ) -> Tensor:
+        if align_corners:
+            raise UnsupportedError("antialias=True with align_corners=True")
+
+        def rows(size: int, count: int, factor: float | None) -> list[Row]:
+            return smooth_rows(size, count, factor, weigh, reach)
+
+        return resize(b, x, rows, _factors(factors))
+
+    return handler
+
+
+operator("_upsample_bilinear2d_aa")(_smooth(tent, 1.0))
+operator("_upsample_bicubic2d_aa")(_smooth(keys, 2.0))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from backlit.importers.builder import Tensor, UnsupportedError, Value
+from backlit.importers.builder.shapes import moved_axes
 from backlit.importers.torch.operators.table import TorchBuilder, operator, spread, weights
 
 # What only names the same values another way: nobody asks for it, so it need not be computed
@@ -22,8 +23,8 @@ def same(b: TorchBuilder, x: Tensor, *_: Any, **__: Any) -> Tensor:
 
 @operator("_to_copy", "to", "type_as")
 def cast(b: TorchBuilder, x: Tensor, *_: Any, **__: Any) -> Tensor:
-    """Any floating dtype is float32 here."""
-    if not b.floating:
+    """Any floating dtype is float32 here, and so are masks."""
+    if not b.floating and not b.is_mask(x):
         raise UnsupportedError("rounding to whole numbers")
     return x
 
@@ -88,9 +89,7 @@ def t(b: TorchBuilder, x: Tensor) -> Tensor:
 
 @operator("movedim")
 def movedim(b: TorchBuilder, x: Tensor, source: Any, destination: Any) -> Tensor:
-    # an array whose strides tell its axes apart
-    axes = np.lib.stride_tricks.as_strided(np.empty(1, np.int8), x.shape, range(len(x.shape)))
-    return b.transpose(x, np.moveaxis(axes, source, destination).strides)
+    return b.transpose(x, moved_axes(len(x.shape), source, destination))
 
 
 @operator("expand", "broadcast_to", "expand_as")
@@ -184,20 +183,6 @@ def unbind(b: TorchBuilder, x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 @operator("index_select")
 def index_select(b: TorchBuilder, x: Tensor, dim: int, index: Value) -> Tensor:
     return part(b, x, dim, weights(index, "an index").reshape(-1).tolist())
-
-
-@operator("index")
-def index(b: TorchBuilder, x: Tensor, indices: Sequence[Value | None]) -> Tensor:
-    given = [(axis, i) for axis, i in enumerate(indices) if i is not None]
-    if len(given) != 1:
-        raise UnsupportedError("indexing by several arrays")
-    axis, array = given[0]
-    places = weights(array, "an index")
-    if places.dtype == bool:
-        if places.ndim != 1:
-            raise UnsupportedError("indexing by a mask of several axes")
-        places = np.flatnonzero(places)
-    return b.reshape(part(b, x, axis, (places.reshape(-1) % x.shape[axis]).tolist()), b.expected)
 
 
 @operator("flip")

@@ -1,0 +1,48 @@
+"""Patches of images, laid out as columns, and put back together."""
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from backlit.importers.builder.nodes import Tensor
+from backlit.importers.builder.shapes import ShapeBuilder
+
+Pair = Sequence[int]
+
+
+def places(image: Pair, size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> np.ndarray:
+    """The pixel of each (tap, patch) in row-major order, -1 for one in the padding.
+
+    `padding` is (top, left, bottom, right).
+    """
+    axes, inside = [], []
+    for axis, extent in enumerate(image):
+        reach = (size[axis] - 1) * dilation[axis] + 1
+        room = extent + padding[axis] + padding[axis + 2] - reach
+        firsts = np.arange(room // stride[axis] + 1) * stride[axis] - padding[axis]
+        pixels = np.arange(size[axis])[:, None] * dilation[axis] + firsts
+        axes.append(pixels)
+        inside.append((pixels >= 0) & (pixels < extent))
+    rows, columns = axes[0][:, None, :, None], axes[1][None, :, None, :]
+    within = inside[0][:, None, :, None] & inside[1][None, :, None, :]
+    flat = np.where(within, rows * image[1] + columns, -1)
+    return flat.reshape(prod(size), -1)
+
+
+def unfold(b: ShapeBuilder, x: Tensor, found: np.ndarray) -> Tensor:
+    """(samples, channels * taps, patches) of an image, by `places`."""
+    pixels = b.reshape(x, (*x.shape[:2], prod(x.shape[2:])))
+    columns = b.gather(pixels, 2, found.reshape(-1))
+    return b.reshape(columns, (x.shape[0], x.shape[1] * len(found), -1))
+
+
+def fold(b: ShapeBuilder, x: Tensor, image: Pair, found: np.ndarray) -> Tensor:
+    """The reverse: at each pixel of an image the sum of the patches' entries there."""
+    channels = x.shape[1] // len(found)
+    columns = b.reshape(x, (x.shape[0], channels, found.size))
+    rows: list[list[tuple[int, float]]] = [[] for _ in range(prod(image))]
+    for entry, pixel in enumerate(found.reshape(-1)):
+        if pixel >= 0:
+            rows[pixel].append((entry, 1.0))
+    return b.reshape(b.linear_map(columns, 2, rows), (x.shape[0], channels, *image))
