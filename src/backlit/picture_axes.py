@@ -13,7 +13,7 @@ Axes = tuple[int, ...]
 
 
 def is_picture(graph: Graph) -> list[bool]:
-    """Of each tensor, whether it is (channels, rows, columns), of more than one pixel.
+    """Of each tensor, whether it has channels, rows and columns, in any order, and pixels.
 
     Windows make pictures; attention, say, has tensors with three axes that are none.
     """
@@ -23,9 +23,10 @@ def is_picture(graph: Graph) -> list[bool]:
 
 
 def _are_pixels(axes: Axes, shape: Shape) -> bool:
-    if len(shape) != 3 or prod(shape[1:]) == 1:
-        return False
-    return all(a == p or n == 1 for a, p, n in zip(axes, PICTURE, shape, strict=True))
+    if sorted(axes) == sorted(PICTURE):
+        return shape[axes.index(ROWS)] * shape[axes.index(COLUMNS)] > 1
+    one_row = len(shape) == 3 and shape[1] == 1 < shape[2]
+    return one_row and axes == (NEITHER, NEITHER, COLUMNS)
 
 
 def axes_of(graph: Graph, first: Axes) -> list[Axes]:

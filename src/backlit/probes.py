@@ -140,10 +140,11 @@ class ProgramStore:
         self.large = self.images and tile_bytes(graph) > TILE_BYTES
         self._programs: dict[tuple[Probe, int, int], Program] = {}
         self._last: dict[bytes, Any] = {}
+        self.pictured: dict[int, tuple[ProgramStore, int]] = {}  # see `attribution.as_picture`
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the programs: they hold addresses of this process."""
-        return {**vars(self), "_programs": {}, "_last": {}}
+        return {**vars(self), "_programs": {}, "_last": {}, "pictured": {}}
 
     def remembered(self, make: Callable[[], Any], *given: np.ndarray) -> Any:
         """What `make` made for these arrays before, or makes now; the last few are kept."""

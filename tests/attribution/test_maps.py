@@ -211,7 +211,7 @@ def test_layers_by_index_and_name(problem):
         (9, ValueError, r"layer must be in -9 \.\.\. 8, got 9"),
         ("conv1", ValueError, "layer must be one of 0, 1, .*, got 'conv1'"),
         (1.0, TypeError, "layer must be an index or a name, not float"),
-        (8, ValueError, r"output has shape \(channels, height, width\), but .* 8 has shape \(5,\)"),
+        (8, ValueError, r"output has shape \(channels, height, width\), .* 8 has shape \(5,\)"),
     ],
 )
 def test_errors(problem, layer, error, message):

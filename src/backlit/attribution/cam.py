@@ -116,7 +116,8 @@ def grad_cam(
     layer : int or str, optional
         The layer whose output is used: its index in `model.layers`, from the end if negative, or
         its name, such as ``"3"`` or, in a `Residual`, ``"2.body.0"``. Default: the last one whose
-        output has rows and columns.
+        output has rows and columns. Tokens, (tokens, channels), stand for the patches of the last
+        picture before them that has as many; others before those (a class's) have no part.
     upsample : bool
         Whether to bring the map to the input's size, bilinearly (as PyTorch's ``interpolate``
         with ``align_corners=False``).

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.attribution.as_picture import pictured
 from backlit.lowering import Lowering
 from backlit.model import Model
 from backlit.probes import ProgramStore
@@ -33,12 +34,12 @@ def find_image_layer(model: Model, layer: Any) -> tuple[ProgramStore, int]:
                 "model must have a layer whose output has rows and columns, but none has"
             )
         layer = model._picture_layers[-1]
-    programs, tensor = find_layer(model, layer)
+    programs, tensor = pictured(*find_layer(model, layer))
     shape = programs.graph.shapes[tensor]
     if len(shape) != 3:
         raise ValueError(
-            f"layer must be one whose output has shape (channels, height, width), but that of "
-            f"{layer!r} has shape {shape}"
+            f"layer must be one whose output has shape (channels, height, width), or tokens of a "
+            f"picture, but that of {layer!r} has shape {shape}"
         )
     return programs, tensor
 
