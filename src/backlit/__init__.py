@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     )
     from backlit.attribution.lime import lime
     from backlit.attribution.lrp import lrp
+    from backlit.attribution.noise_tunnel import noise_tunnel
     from backlit.attribution.occlusion import occlusion
     from backlit.attribution.partition_shap import partition_shap
     from backlit.attribution.relu_rules import deconvnet, guided_backprop
@@ -94,6 +95,7 @@ _LATER = {
     "methods": "backlit.by_name",
     "metrics": "backlit.metrics",
     "models": "backlit.models",
+    "noise_tunnel": "backlit.attribution.noise_tunnel",
     "plots": "backlit.plots",
     "save": "backlit.storage",
     "show_filters": "backlit.plots",
@@ -173,6 +175,7 @@ __all__ = [
     "methods",
     "metrics",
     "models",
+    "noise_tunnel",
     "occlusion",
     "partition_shap",
     "plots",

@@ -6,6 +6,7 @@ import pytest
 import backlit as bl
 from tests.attribution.networks import NETWORKS, fully_connected, pooled, residual, samples
 from tests.attribution.peers import tensor, twin
+from tests.helpers import assert_close
 
 STATISTICS = ("mean", "squared", "variance")
 
@@ -145,3 +146,64 @@ def test_refuses(options, error):
 def test_no_samples():
     model = fully_connected()
     assert bl.smoothgrad(model, np.zeros((0, 21))).shape == (0, 21)
+
+
+# --- of other methods -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("antithetic", [False, True])
+@pytest.mark.parametrize("statistic", ["mean", "squared", "variance"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_tunnel_of_gradients_is_smoothgrad(network, statistic, antithetic):
+    model = NETWORKS[network]()
+    x = samples(model, 19)
+    options = {"statistic": statistic, "antithetic": antithetic, "noise": 0.2}
+    expected = bl.smoothgrad(model, x, samples=6, **options)
+    options["copies"] = 6
+    found = bl.noise_tunnel(model, x, of="gradient", **options)
+    assert_close(found, expected, 1e-5)
+    alone = bl.noise_tunnel(model, x[4:5], of="gradient", **options)
+    np.testing.assert_array_equal(alone, found[4:5])
+
+
+def test_the_tunnel_takes_a_methods_own_arguments(monkeypatch):
+    """And its shapes; whatever the memory that its copies may take."""
+    model = NETWORKS["pooled"]()
+    x = samples(model, 7)
+    target = np.arange(7) % model.classes
+    options = {"copies": 4, "noise": 0.1, "relative": False}
+    none = options | {"noise": 0.0}
+    for of, own in (
+        ("ig", {"steps": 3, "baseline": x[0]}),
+        ("grad_cam", {"layer": 1, "upsample": False}),
+        ("lime", {"segments": 3, "samples": 20, "per_segment": True}),
+    ):
+        expected = bl.attribute(model, x, target, method=of, **own)
+        found = bl.noise_tunnel(model, x, target, of=of, **none, **own)
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
+        found = bl.noise_tunnel(model, x, target, of=of, **options, **own)
+        assert found.shape == expected.shape
+        assert not np.allclose(found, expected)
+        monkeypatch.setattr("backlit.attribution.noise_tunnel.CHUNK_BYTES", 1)
+        np.testing.assert_array_equal(
+            bl.noise_tunnel(model, x, target, of=of, **options, **own), found
+        )
+        monkeypatch.undo()
+    out = np.empty_like(x)
+    assert bl.noise_tunnel(model, x, out=out, steps=2, copies=2) is out
+    assert bl.noise_tunnel(model, x[:0], copies=2).shape == (0, *x.shape[1:])
+    with pytest.raises(ValueError, match="method must be one of"):
+        bl.noise_tunnel(model, x, of="magic")
+    with pytest.raises(ValueError, match="noise must not be negative"):
+        bl.noise_tunnel(model, x, noise=-1)
+
+
+def test_the_tunnel_of_channels_last():
+    layers = [bl.Conv2D(np.random.default_rng(0).normal(size=(4, 3, 3, 3))), bl.ReLU()]
+    layers += [bl.Flatten(), bl.Dense(np.random.default_rng(1).normal(size=(4 * 5 * 4, 2)))]
+    first = bl.Model(layers, (3, 7, 6))
+    last = bl.Model.of_graph(first._source, channels_last=True)
+    x = np.random.default_rng(2).normal(size=(5, 3, 7, 6)).astype(np.float32)
+    expected = bl.noise_tunnel(first, x, of="deeplift", copies=3)
+    found = bl.noise_tunnel(last, np.moveaxis(x, 1, -1), of="deeplift", copies=3)
+    np.testing.assert_array_equal(found, np.moveaxis(expected, 1, -1))

@@ -88,6 +88,30 @@ class NoisyGradients(SumOfSteps):
         return clean
 
 
+def check_noise(
+    X: np.ndarray,
+    name: str,
+    copies: Any,
+    noise: Any,
+    relative: Any,
+    statistic: Any,
+    antithetic: Any,
+) -> np.ndarray:
+    """The standard deviation of each input's noise, once all arguments are right."""
+    whole(name, copies, 1)
+    if number("noise", noise) < 0:
+        raise ValueError(f"noise must not be negative, got {noise}")
+    if statistic not in STATISTICS:
+        raise ValueError(f"statistic must be one of {STATISTICS}, got {statistic!r}")
+    if antithetic and copies % 2:
+        raise ValueError(f"{name} must be even for antithetic pairs, got {copies}")
+    scale = np.full(len(X), noise, np.float32)
+    if relative and len(X):
+        flat = X.reshape(len(X), -1)
+        scale *= flat.max(axis=1) - flat.min(axis=1)
+    return scale
+
+
 @any_channels()
 def smoothgrad(
     model: Model,
@@ -141,18 +165,9 @@ def smoothgrad(
         For arguments of wrong shape, kind or range.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
-    samples = whole("samples", samples, 1)
-    if number("noise", noise) < 0:
-        raise ValueError(f"noise must not be negative, got {noise}")
-    if statistic not in STATISTICS:
-        raise ValueError(f"statistic must be one of {STATISTICS}, got {statistic!r}")
-    if antithetic and samples % 2:
-        raise ValueError(f"samples must be even for antithetic pairs, got {samples}")
+    noises = noise, relative, statistic, antithetic
+    scale = check_noise(call.samples, "samples", samples, *noises)
     result = call.result()
-    scale = np.full(len(result), noise, np.float32)
-    if relative and len(result):
-        flat = call.samples.reshape(len(result), -1)
-        scale *= flat.max(axis=1) - flat.min(axis=1)
     call.run(
         NoisyGradients(call.score, statistic, bool(antithetic)),
         result,
