@@ -43,12 +43,11 @@ def gaussian_blur(load: Any, store: Any, floats: int) -> Any:
         levels = floats_at(frame[PORTS + port])
         level = (first + frame[STEP] * per_step) * count
         reach, weights = int(levels[level]), level + 1
-        line = width * lanes
+        line, blurs = width * lanes, height > 1
         for c in range(channels):
             source, target = x + c * plane, out + c * plane
             for y in range(height):
                 low, high = max(0, y - reach), min(height, y + reach + 1)
-                blurs = height > 1
                 for i in range(0, line, floats):
                     total = splat(0.0)
                     for k in range(low, high):
