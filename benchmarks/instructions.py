@@ -66,8 +66,8 @@ def time_tile(model: bl.Model, lanes: int = 16) -> float:
 
 
 def _worker(model: bl.Model, program) -> Worker:
-    x = np.random.default_rng(0).random((program.samples, *model.input_shape), np.float32)
-    targets = np.zeros(program.samples, np.int64)
+    x = np.random.default_rng(0).random((program.lanes, *model.input_shape), np.float32)
+    targets = np.zeros(program.lanes, np.int64)
     return Worker(Job(program, [x, np.empty_like(x), targets]))
 
 
@@ -95,8 +95,8 @@ def _repeat(worker: Worker, first: int, end: int, rounds: int) -> list[float]:
             repeats,
             1,
             0,
-            program.samples,
-            program.samples,
+            program.lanes,
+            program.lanes,
         )
 
     run(10)

@@ -55,6 +55,7 @@ class Instructions:
         self.nobody_halts = np.zeros(1, np.int64)
         self.frame[frame.PARTS] = PARTS
         self.frame[frame.MEETING] = address(self.everybody_came)
+        self.frame[frame.SHARE] = 1
         self.frame[frame.HALT] = address(self.nobody_halts)
         self.arena = aligned(self.program.arena_size)
         self.arena[:] = rng.normal(size=self.arena.size)
@@ -71,7 +72,7 @@ class Instructions:
         after, own = aligned(arena.size), self.frame.copy()
         after[:] = arena
         own[frame.PART] = part
-        program, lanes = self.program, self.program.samples
+        program, lanes = self.program, self.program.lanes
         steps = 0, 1, 1
         run_machine(
             after, program.constants.memory, program.code, own, sections, *steps, 0, lanes, lanes

@@ -4,13 +4,14 @@ A *lane value* is one float for each lane of a tile, in a small buffer of its ow
 position on the path, its weight, a score. Elsewhere vectors are taken over whole buffers.
 
 Sums over steps are made of partial sums, each of every LANES-th step, which are added in order. So
-they are the same bits where the steps of a single sample are *dealt* out to the lanes of a tile,
-and each lane makes one of the partial sums.
+they are the same bits where the steps of a sample are *dealt* out to several lanes of a tile, and
+each of these makes some of the partial sums (`backlit_kernels.groups`).
 """
 
 from typing import Any
 
-from backlit_kernels.frame import CLOSES, COUNT, OPENS, PORTS, SAMPLE, STEP, floats_at
+from backlit_kernels.frame import CLOSES, COUNT, OPENS, PORTS, SAMPLE, SHARE, STEP, floats_at
+from backlit_kernels.groups import add_groups, sample_of, step_of
 from backlit_kernels.kernel import helper, kernel
 from backlit_kernels.vector import (
     LANES,
@@ -51,19 +52,14 @@ def load_lane_values(
     per_sample: int,
     per_step: int,
     first: int,
-    dealt: int,
     out: int,
     lanes: int,
 ) -> None:
-    """Lane values from an array: entry ``first + sample * per_sample + step * per_step``.
-
-    With `dealt` 1, each lane has a step of its own: ``step * lanes + lane``.
-    """
+    """Lane values from an array: entry ``first + sample * per_sample + step * per_step``."""
     source = floats_at(frame[PORTS + port])
     for lane in range(lanes):
-        sample = frame[SAMPLE] + min(lane, frame[COUNT] - 1)
-        step = frame[STEP] * lanes + lane if dealt != 0 else frame[STEP]
-        arena[out + lane] = source[first + sample * per_sample + step * per_step]
+        entry = sample_of(frame, lane) * per_sample + step_of(frame, lane) * per_step
+        arena[out + lane] = source[first + entry]
 
 
 @kernel
@@ -72,9 +68,9 @@ def store_lane_values(
 ) -> None:
     """Lane values to the array at a port: entry ``sample * per_sample + step * per_step``."""
     target = floats_at(frame[PORTS + port])
-    for lane in range(min(lanes, frame[COUNT])):
-        entry = (frame[SAMPLE] + lane) * per_sample + frame[STEP] * per_step
-        target[entry] = arena[x + lane]
+    for n in range(min(lanes, frame[COUNT])):
+        entry = (frame[SAMPLE] + n) * per_sample + frame[STEP] * per_step
+        target[entry] = arena[x + n * frame[SHARE]]
 
 
 @kernel
@@ -119,7 +115,7 @@ def accumulate(arena: Any, x: int, weight: int, total: int, size: int, lanes: in
 def add_step(arena: Any, frame: Any, i: int, value: Any, partial: int, total: int) -> None:
     """Take a step's value, with what the partial sum holds already, on to it or to the total."""
     if frame[CLOSES] != 0:
-        store(arena, total + i, load(arena, total + i) + value)
+        store(arena, total + i, add_groups(load(arena, total + i), value, frame[SHARE]))
     else:
         store(arena, partial + i, value)
 
@@ -159,16 +155,6 @@ def accumulate_contribution(
             if frame[OPENS] == 0:
                 value = value + load(arena, partial + i)
             add_step(arena, frame, i, value, partial, total)
-
-
-@kernel
-def add_lanes(arena: Any, x: int, size: int) -> None:
-    """The sum of a tile's `LANES` lanes, in their order, in each of them."""
-    for i in range(x, x + size, LANES):
-        total = splat(arena[i])
-        for lane in range(1, LANES):
-            total = total + splat(arena[i + lane])
-        store(arena, i, total)
 
 
 @kernel

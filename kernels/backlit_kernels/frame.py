@@ -21,8 +21,9 @@ MEETING = 6  # address of what a team counts its arrivals with
 ARRIVALS = 7  # how many arrivals this thread waits for
 OPENS, CLOSES = 8, 9  # whether the current step is the first, the last one of a partial sum
 HALT = 10  # address of an int64 that is not 0 once the run is to end early
-PORTS = 11
-SIZE = 27
+SHARE = 11  # how many lanes share a sample: see backlit_kernels.groups
+PORTS = 12
+SIZE = 28
 
 
 def floats_at(address: int) -> Any:

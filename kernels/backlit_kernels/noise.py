@@ -12,6 +12,7 @@ from backlit_kernels.bits import bits_of, floats_of, lane_numbers, signed, splat
 from backlit_kernels.fold import lane_value
 from backlit_kernels.frame import STEP
 from backlit_kernels.functions import cosine, log, sine
+from backlit_kernels.groups import steps_of_lanes
 from backlit_kernels.kernel import helper, kernel
 from backlit_kernels.vector import (
     LANES,
@@ -41,14 +42,6 @@ def sequences(key: Any, other: Any, n: Any) -> Any:
     b = hashed(hashed(other + n * splat_bits(0x85EBCA6B)) ^ key)
     one = splat_bits(1)
     return a, hashed(a + b) | one, b, hashed(a ^ (b << 1)) | one
-
-
-@helper
-def current_steps(frame: Any, dealt: int) -> Any:
-    """Each lane's step, as bits: all the same, unless they are dealt out."""
-    if dealt != 0:
-        return splat_bits(frame[STEP] * LANES) + lane_numbers()
-    return splat_bits(frame[STEP])
 
 
 @helper
@@ -83,7 +76,6 @@ def add_noise(
     other: int,
     scale: int,
     antithetic: int,
-    dealt: int,
     channels: int,
     height: int,
     width: int,
@@ -102,10 +94,8 @@ def add_noise(
         Lane values.
     antithetic
         1 if an odd step's noise is that of the step before with its sign changed.
-    dealt
-        1 if each lane has a step of its own: ``step * LANES + lane``.
     """
-    step, sign = current_steps(frame, dealt), splat(1.0)
+    step, sign = steps_of_lanes(frame), splat(1.0)
     if antithetic != 0:
         sign = floats_of(bits_of(sign) | (step << 31))
         step = step >> 1
@@ -157,7 +147,6 @@ def stratified(
     other: int,
     draw: int,
     draws: int,
-    dealt: int,
     out: int,
     lanes: int,
 ) -> None:
@@ -165,7 +154,7 @@ def stratified(
 
     There are `draws` draws a step, of which this is the one numbered `draw`.
     """
-    number = current_steps(frame, dealt) * splat_bits(draws) + splat_bits(draw)
+    number = steps_of_lanes(frame) * splat_bits(draws) + splat_bits(draw)
     for lane in range(0, lanes, LANES):
         keys = lane_value(arena, key, lane, lanes), lane_value(arena, other, lane, lanes)
         share = uniform(sequences(keys[0], keys[1], number)[0])

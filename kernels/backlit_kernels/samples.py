@@ -7,7 +7,8 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import lower_builtin, type_callable
 
-from backlit_kernels.frame import COUNT, INVALID, PORTS, SAMPLE, STEP, floats_at
+from backlit_kernels.frame import COUNT, INVALID, PORTS, SAMPLE, SHARE, STEP, floats_at
+from backlit_kernels.groups import sample_of, step_of
 from backlit_kernels.kernel import helper, kernel
 from backlit_kernels.vector import (
     _INTS,
@@ -128,7 +129,6 @@ def load_samples(
     lanes: int,
     per_sample: int,
     per_step: int,
-    dealt: int,
     first: int,
     entries: int,
 ) -> None:
@@ -144,25 +144,27 @@ def load_samples(
         1 or a multiple of LANES.
     per_sample, per_step
         Which entry a lane takes: ``sample * per_sample + step * per_step``.
-    dealt
-        1 if each lane has a step of its own: ``step * lanes + lane``.
     first, entries
         If `entries` is not 0, the lanes take so many entries from `first` on instead.
     """
     size = channels * height * width
-    step, count, apart = frame[STEP], frame[COUNT], per_sample
-    if dealt != 0 and per_step != 0:
-        step, count, apart = step * lanes, lanes, per_step
-    entry = frame[SAMPLE] * per_sample + step * per_step
+    count, apart = frame[COUNT], per_sample
+    entry = frame[SAMPLE] * per_sample + frame[STEP] * per_step
     if entries != 0:
         entry, count, apart = first, entries, 1
-    source = floats_at(frame[PORTS + port] + entry * size * 4)
-    size *= apart
+    shared = entries == 0 and frame[SHARE] > 1
+    source = floats_at(frame[PORTS + port] + (0 if shared else entry * size * 4))
     for c in range(channels):
         for y in range(height):
             target = out + c * plane + y * row
             start = (c * height + y) * width
-            row_in(source, start, size, count, arena, target, width, lanes)
+            if not shared:
+                row_in(source, start, size * apart, count, arena, target, width, lanes)
+            else:
+                for lane in range(lanes):
+                    own = sample_of(frame, lane) * per_sample + step_of(frame, lane) * per_step
+                    for x in range(width):
+                        arena[target + x * lanes + lane] = source[start + own * size + x]
             if not is_finite(arena, target, width * lanes):
                 frame[INVALID] = 1
 
@@ -208,6 +210,7 @@ def store_samples(
     entry = frame[SAMPLE] * per_sample + frame[STEP] * per_step
     target = floats_at(frame[PORTS + port] + entry * size * 4)
     size *= per_sample
+    share = frame[SHARE]
     for c in range(channels):
         for y in range(height):
             source = x + c * plane + y * row
@@ -215,4 +218,9 @@ def store_samples(
                 for i in range(source, source + width * lanes, LANES):
                     store(arena, i, absolute(load(arena, i)))
             start = (c * height + y) * width
-            row_out(arena, source, target, start, size, frame[COUNT], width, lanes)
+            if share == 1:
+                row_out(arena, source, target, start, size, frame[COUNT], width, lanes)
+            else:
+                for n in range(frame[COUNT]):
+                    for i in range(width):
+                        target[start + n * size + i] = arena[source + i * lanes + n * share]

@@ -5,8 +5,9 @@
 
 from typing import Any
 
-from backlit_kernels.frame import COUNT, PORTS, SAMPLE, integers_at
+from backlit_kernels.frame import PORTS, integers_at
 from backlit_kernels.functions import exp, log
+from backlit_kernels.groups import sample_of
 from backlit_kernels.kernel import helper
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.vector import fma, maximum, select, splat
@@ -21,8 +22,7 @@ def given_targets(arena: Any, frame: Any, port: int, step: int, out: int) -> boo
         return False
     targets = integers_at(frame[PORTS + port])
     for lane in range(step):
-        sample = frame[SAMPLE] + min(lane, frame[COUNT] - 1)
-        arena[out + lane] = targets[sample]
+        arena[out + lane] = targets[sample_of(frame, lane)]
     return True
 
 

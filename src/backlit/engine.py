@@ -12,11 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from backlit_kernels import frame
 from backlit_kernels.machine import run_machine
+from backlit_kernels.vector import LANES
 
 from backlit.crew import crew
 from backlit.layout import CACHE_LINE
 from backlit.memory import address, aligned
-from backlit.tape import Program
+from backlit.tape import Program, Steps
 
 # From this many multiply-adds a tile on, threads work on one tile together if there are few.
 TEAM_WORK = 10_000_000
@@ -32,13 +33,26 @@ WATCH = 0.1  # seconds between looks for a signal
 class Job:
     """A program, the arrays it reads and writes by port number, and how often its body runs.
 
-    Once `halt`, which the jobs of a run share, is not 0, all of them end before their next step.
+    If a program's steps are dealt out, so many lanes `share` a sample. Once `halt`, which the jobs
+    of a run share, is not 0, all of them end before their next step.
     """
 
     program: Program
     ports: Sequence[np.ndarray | None]
     repeats: int = 1
+    share: int = 1
     halt: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))
+
+    @property
+    def samples(self) -> int:
+        """How many are run at a time."""
+        return self.program.lanes // self.share
+
+    @property
+    def stride(self) -> int:
+        """From a step to the one that comes next: see `backlit_kernels.fold`."""
+        adds_up = self.program.steps in (Steps.ADDED, Steps.DEALT)
+        return LANES // self.share if adds_up else 1
 
 
 class Part(NamedTuple):
@@ -58,6 +72,7 @@ class Worker:
         self.arena = aligned(job.program.arena_size)
         self.frame = np.zeros(frame.SIZE, np.int64)
         self.frame[frame.PARTS] = 1
+        self.frame[frame.SHARE] = job.share
         self.frame[frame.HALT] = address(job.halt)
         self.meeting = np.zeros(2 * CACHE_LINE, np.int64)
         self.sections = job.program.sections.copy()
@@ -75,10 +90,10 @@ class Worker:
             self.frame,
             self.sections,
             *part.steps,
-            program.stride,
+            self.job.stride,
             part.first,
             part.stop,
-            program.samples,
+            self.job.samples,
         )
         self.sections[0] = self.sections[1]  # what the setup made stays in the arena
         return not self.frame[frame.INVALID]
@@ -181,7 +196,7 @@ def watched(run: Callable[[], bool], halt: np.ndarray) -> bool:
 
 def split(job: Job, first: int, stop: int, pieces: int) -> list[Part]:
     """Cut a range of samples into about so many parts of whole tiles."""
-    samples = job.program.samples
+    samples = job.samples
     tiles = -(-(stop - first) // samples)
     pieces = min(tiles, pieces)
     bounds = [first + samples * (tiles * i // pieces) for i in range(pieces)]

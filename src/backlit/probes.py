@@ -47,6 +47,7 @@ ALONE, ALONE_LARGE = 0.2, 0.085
 MOST_REMEMBERED = 1 << 20  # bytes of arrays whose consequences are kept
 # Into how many stages the way back may cut a network to stay within a budget: see `Graph.stages`.
 STAGES = 1, 2, 3, 4, 6, 8, 12, 16
+SHARES = tuple(n for n in (2, 4, 8, 16) if n <= LANES)  # how many lanes may share a sample
 # A tile's prologue and epilogue take about so many steps' time.
 AROUND_STEPS = 2
 
@@ -91,7 +92,7 @@ class InputGradient:
 
 @dataclass(frozen=True)
 class SumOfSteps(Probe):
-    """A probe whose steps add up: those of one sample can be dealt out to a tile's lanes."""
+    """A probe whose steps add up: those of a sample can be dealt out to several lanes."""
 
     dealt: bool = field(default=False, kw_only=True)
 
@@ -127,6 +128,7 @@ class Portion(NamedTuple):
     first: int
     stop: int
     repeats: int
+    share: int = 1  # lanes of a sample
 
 
 class ProgramStore:
@@ -215,7 +217,7 @@ class ProgramStore:
                 program = self.program(portion.probe, portion.lanes)
             if memory is not None and not shared:
                 threads = max(1, min(threads, memory // (4 * program.arena_size)))
-            job = Job(program, ports, portion.repeats, halt)
+            job = Job(program, ports, portion.repeats, portion.share, halt)
             serial = progress is None and (threads == 1 or shared)
             pieces = 1 if serial else threads * PIECES_PER_THREAD
             some = split(job, portion.first, portion.stop, pieces)
@@ -257,14 +259,19 @@ class ProgramStore:
         if isinstance(probe, SumOfSteps) and probe.adds_up and tile > 1 and not self.large:
             left = samples % (tile * threads)
             usual = best(left)[0] * tile / LANES * (repeats + AROUND_STEPS)
-            dealt = -(-repeats // LANES)
-            quicker = -(-left // workers) * (dealt + AROUND_STEPS) < usual
+
+            def taking(share: int) -> int:
+                """How long they take if so many lanes share a sample, in steps of a tile."""
+                tiles = -(-left * share // LANES)
+                return -(-tiles // workers) * (-(-repeats // share) + AROUND_STEPS)
+
+            share = min(SHARES, key=taking)
             by_lane = replace(probe, dealt=True)
-            if quicker and self.fits(by_lane, LANES, memory):
+            if taking(share) < usual and self.fits(by_lane, LANES, memory):
                 first = samples - left
                 portions = [
                     Portion(probe, tile, 0, first, repeats),
-                    Portion(by_lane, LANES, first, samples, dealt),
+                    Portion(by_lane, LANES, first, samples, -(-repeats // share), share),
                 ]
         return [portion for portion in portions if portion.first < portion.stop]
 

@@ -15,7 +15,7 @@ import numpy as np
 from backlit_kernels.compiling import compile_together
 from backlit_kernels.kernel import HEADER, Kernel
 from backlit_kernels.machine import kernel_address
-from backlit_kernels.vector import LANES, NOWHERE
+from backlit_kernels.vector import NOWHERE
 
 from backlit.constants import Constants
 from backlit.layout import CACHE_LINE, round_up
@@ -42,7 +42,7 @@ class Steps(Enum):
     FOLLOW = "each goes on from the one before"
     APART = "each writes results of its own: threads may share them"
     ADDED = "they add up, every LANES-th one first: see backlit_kernels.fold"
-    DEALT = "the same sums, a lane taking every LANES-th step of a single sample"
+    DEALT = "the same sums, several lanes taking turns with a sample's steps"
 
 
 @dataclass(eq=False)
@@ -114,13 +114,8 @@ class Program:
     sections: np.ndarray  # int64: where each section begins, and the end
     constants: Constants
     arena_size: int  # floats
-    samples: int  # at a time
+    lanes: int
     steps: Steps
-
-    @property
-    def stride(self) -> int:
-        """From a step to the one that comes next."""
-        return LANES if self.steps is Steps.ADDED else 1
 
 
 @dataclass
@@ -173,7 +168,7 @@ class Tape:
             np.array(sections, np.int64),
             self.constants,
             arena_size,
-            1 if self.steps is Steps.DEALT else lanes,
+            lanes,
             self.steps,
         )
 

@@ -7,6 +7,7 @@ from backlit_kernels.vector import LANES
 import backlit as bl
 from backlit import probes
 from backlit.attribution.steps import step_values, step_weights
+from backlit.probes import SHARES
 from tests.attribution.networks import NETWORKS, samples
 
 METHODS = {
@@ -24,10 +25,11 @@ METHODS = {
 
 @pytest.fixture
 def dealt(monkeypatch):
-    """dealt(yes): whether steps are dealt out from now on; how many programs do it."""
+    """dealt(yes, share): whether steps are dealt out from now on, to so many lanes a sample."""
     monkeypatch.setattr(probes, "SERIAL_WORK", 0)
 
-    def switch(yes):
+    def switch(yes, share=LANES):
+        monkeypatch.setattr(probes, "SHARES", (share,))
         # what surrounds the steps of a tile costs nothing, or more than anything
         monkeypatch.setattr(probes, "AROUND_STEPS", -(10**6) if yes else 10**6)
         monkeypatch.setattr(probes, "ALONE", -1 if yes else 0)
@@ -46,8 +48,8 @@ def test_same_bits_dealt_out_or_not(name, network, dealt):
     dealt(False)
     expected = method(model, X, threads=1, **options)
     assert not dealt_programs(model)
-    for yes in (False, True):
-        dealt(yes)
+    for yes, share in ((False, LANES), *((True, share) for share in SHARES)):
+        dealt(yes, share)
         for threads, count in ((1, 1), (2, 2), (3, LANES - 1), (2, LANES + 3)):
             found = method(model, X[:count], threads=threads, **options)
             np.testing.assert_array_equal(found, expected[:count])

@@ -34,16 +34,15 @@ def noise(keys, steps, height, width, lanes, antithetic=False):
         out=x,
         per_sample=1,
         per_step=0,
-        dealt=0,
         first=0,
         entries=0,
         **operands,
     )
     for port, values, per_sample in ((2, key, 1), (3, other, 1), (4, scale, 0)):
-        entries = {"port": port, "per_sample": per_sample, "per_step": 0, "first": 0, "dealt": 0}
+        entries = {"port": port, "per_sample": per_sample, "per_step": 0, "first": 0}
         tape.emit(fold.load_lane_values, out=values, lanes=lanes, **entries)
     tape.section = "body"
-    rule = {"scale": scale, "antithetic": int(antithetic), "dealt": 0}
+    rule = {"scale": scale, "antithetic": int(antithetic)}
     tape.emit(add_noise, x=x, out=out, key=key, other=other, **rule, **operands)
     entries = {"port": 1, "per_sample": steps, "per_step": 1}
     tape.emit(store_samples, x=out, magnitude=0, **entries, **operands)
@@ -182,7 +181,7 @@ def run_on_floats(emit, *inputs, results, repeats=1):
         if tape.section == "body":
             per_step = {"per_sample": 0, "per_step": 1}
         whole = {"first": 0, "entries": 0}
-        tape.emit(load_samples, port=port, out=buffer, dealt=0, **per_step, **whole, **image)
+        tape.emit(load_samples, port=port, out=buffer, **per_step, **whole, **image)
     tape.section = "body"
     emit(tape, buffers, size)
     tape.section = "epilogue"

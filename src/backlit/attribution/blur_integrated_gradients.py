@@ -62,7 +62,7 @@ class BlurPath:
         tape.emit(interpolate, out=before, size=size, rectify=0, mark=NOWHERE, lanes=lanes, **same)
 
         tape.section = "epilogue"
-        end.store(total.result(), 0)
+        end.store(total.total, 0)
         return end
 
     def blur(self, lowering: Lowering, x: Buffer, first: int, per_step: int) -> Buffer:

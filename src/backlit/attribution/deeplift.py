@@ -78,7 +78,7 @@ class DifferenceRule(SumOfSteps):
         total.add_contribution(*ends, point.gradients[self.tensor], weight)
 
         tape.section = "epilogue"
-        point.store(total.result(), self.tensor)
+        point.store(total.total, self.tensor)
         return point
 
 

@@ -82,7 +82,6 @@ class BackgroundPaths(SumOfSteps):
                 other=keys[1],
                 draw=draw,
                 draws=self.draws,
-                dealt=end.dealt,
                 out=position,
                 lanes=lanes,
             )
@@ -99,7 +98,7 @@ class BackgroundPaths(SumOfSteps):
         total.add_contribution(x, x0, begin.gradients[0], end.load_lane_values(WEIGHTS))
 
         tape.section = "epilogue"
-        end.store(total.result(), 0)
+        end.store(total.total, 0)
         return end
 
 

@@ -71,7 +71,7 @@ class PathIntegral(SumOfSteps):
         total.add(point.gradients[start], point.load_lane_values(WEIGHTS))
 
         end.tape.section = "epilogue"
-        end.gradients = {start: total.result()}
+        end.gradients = {start: total.total}
         end.backward()
         difference = end.subtract(0, x, x0)
         end.store(end.multiply(0, difference, end.gradients[0]), 0)

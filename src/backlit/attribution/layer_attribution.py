@@ -153,7 +153,7 @@ class LayerPath(SumOfSteps):
 
         end.tape.section = "epilogue"
         difference = end.subtract(self.tensor, *ends[::-1])
-        end.store(end.multiply(self.tensor, difference, total.result()), self.tensor)
+        end.store(end.multiply(self.tensor, difference, total.total), self.tensor)
         return end
 
 

@@ -82,7 +82,7 @@ class NoisyGradients(SumOfSteps):
             total.add(gradient, noisy.load_lane_values(WEIGHTS))
 
         clean.tape.section = "epilogue"
-        clean.gradients = {start: total.result()}
+        clean.gradients = {start: total.total}
         clean.backward()
         clean.store(clean.gradients[0], 0)
         return clean

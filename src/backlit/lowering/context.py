@@ -16,7 +16,7 @@ from backlit.layers import Layer
 from backlit.layout import NO_BORDER
 from backlit.lowering.checkpoints import checkpoints
 from backlit.lowering.planning import plan_layouts
-from backlit.tape import Buffer, Marks, Steps, Tape
+from backlit.tape import Buffer, Marks, Tape
 
 # Array addresses that a job gives its kernels, by port number
 INPUT, OUTPUT, TARGETS = range(3)
@@ -113,7 +113,6 @@ class Lowering:
             out=self.activations[0].at(self.layouts[0].origin),
             per_sample=per_sample,
             per_step=per_step,
-            dealt=self.dealt,
             first=entries.start,
             entries=len(entries),
             **self._image_operands(0),
@@ -139,11 +138,6 @@ class Lowering:
             fused = users and all(user.output in self.activations for user in users)
             if node.output not in self.activations and (node.output == end or not fused):
                 FORWARD[type(node.layer)](self, node)
-
-    @property
-    def dealt(self) -> int:
-        """Whether lanes are steps of one sample, as the operand of kernels that ask for steps."""
-        return int(self.tape.steps is Steps.DEALT)
 
     @property
     def has_sigmoids(self) -> bool:
@@ -252,7 +246,6 @@ class Lowering:
             per_sample=per_sample,
             per_step=per_step,
             first=first,
-            dealt=self.dealt,
             out=values,
             lanes=self.lanes,
         )

@@ -25,7 +25,6 @@ def noisy_input(
         other=key[1],
         scale=scale,
         antithetic=int(antithetic),
-        dealt=lowering.dealt,
         channels=channels,
         height=height,
         width=width,

@@ -16,7 +16,10 @@ def sum_of_steps(lowering: Lowering, tensor: int) -> "StepSum":
 
 @dataclass(frozen=True)
 class StepSum:
-    """A sum over the steps: the current partial sum, and the total of those before."""
+    """A sum over the steps: the current partial sum, and the total of those before.
+
+    In the epilogue the total is all of it.
+    """
 
     lowering: Lowering
     tensor: int
@@ -40,10 +43,3 @@ class StepSum:
             lanes=self.lowering.lanes,
             **operands,
         )
-
-    def result(self) -> Buffer:
-        """The whole sum, in the epilogue."""
-        if self.lowering.dealt:
-            size = self.lowering.layouts[self.tensor].size
-            self.lowering.tape.emit(fold.add_lanes, x=self.total, size=size)
-        return self.total
