@@ -28,6 +28,7 @@ PATHS = tuple(Batch(n) for n in (4, 16, 64))
 WINDOWS = tuple(Batch(n, m) for n, m in ((1, 49), (8, 8), (16, 16), (64, 1), (64, 4)))
 COALITIONS = tuple(Batch(16, m) for m in (50, 125, 250, 500))
 ONE = (Batch(16),)
+SHAP = tuple(Batch(n) for n in (1, 4, 16, 64))
 
 
 @dataclass(frozen=True)
@@ -115,9 +116,9 @@ CASES = [
     ),
     _cnn(
         "GradientSHAP, 200 samples, 10 baselines",
-        16,
+        64,
         _explain("expected_gradients", BACKGROUND, samples=200),
-        {"shap GradientExplainer": Peer(peers.shap_gradient, (Batch(16),), 16, (100, 500))},
+        {"shap GradientExplainer": Peer(peers.shap_gradient, SHAP, 64, (100, 500))},
         random=True,
     ),
     _cnn(
@@ -172,7 +173,7 @@ CASES = [
     ),
     _cnn(
         "KernelSHAP, 500 samples, 49 segments",
-        16,
+        32,
         _explain("kernel_shap", segments=peers.GRID, samples=peers.SAMPLES),
         {
             "Captum": Peer(peers.kernel_shap, COALITIONS, 2, (100, 300)),
@@ -182,7 +183,7 @@ CASES = [
     ),
     _cnn(
         "LIME, 500 samples, 49 segments",
-        16,
+        32,
         _explain("lime", segments=peers.GRID, samples=peers.SAMPLES),
         {
             "Captum": Peer(peers.lime, COALITIONS, 2, (100, 300)),
