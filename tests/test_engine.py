@@ -68,7 +68,7 @@ def test_threads_that_cannot_be_started(models, mnist, monkeypatch, team):
             raise RuntimeError("can't start new thread")
         start(self)
 
-    model, X = models["mnist_cnn"], mnist[0][: 10 if team else 2000]
+    model, X = models["mnist_cnn"], mnist[0][: 1 if team else 2000]
     monkeypatch.setattr(probes, "TEAM_WORK", 0 if team else 1 << 62)
     monkeypatch.setattr(probes, "SERIAL_WORK", 0)
     expected = bl.saliency(model, X, threads=1)
