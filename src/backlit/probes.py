@@ -256,7 +256,8 @@ class ProgramStore:
             Portion(probe, tile, 0, first, repeats),
             Portion(probe, 1, first, samples, repeats),
         ]
-        if isinstance(probe, SumOfSteps) and probe.adds_up and tile > 1 and not self.large:
+        several = repeats > 1 and tile > 1 and not self.large
+        if several and isinstance(probe, SumOfSteps) and probe.adds_up:
             left = samples % (tile * threads)
             usual = best(left)[0] * tile / LANES * (repeats + AROUND_STEPS)
 
