@@ -6,7 +6,8 @@ floats apart; operands are otherwise those of `backlit_kernels.samples`.
 
 from typing import Any
 
-from backlit_kernels.frame import COUNT, PORTS, SAMPLE, STEP, floats_at, integers_at
+from backlit_kernels.frame import PORTS, STEP, floats_at, integers_at
+from backlit_kernels.groups import sample_of
 from backlit_kernels.kernel import kernel
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.vector import LANES, fma, load, load_one, splat, store
@@ -56,7 +57,7 @@ def spread_mask(
                         store(arena, target + x * lanes + lane, value)
         return
     for lane in range(lanes):
-        sample = frame[SAMPLE] + min(lane, frame[COUNT] - 1)
+        sample = sample_of(frame, lane)
         start = (frame[STEP] + sample * masks_per_sample + first) * count
         own = sample * segments_per_sample * size
         for c in range(channels):
@@ -167,7 +168,7 @@ def copy_box(
                     store(arena, out + i, load(arena, source + i))
         return
     for lane in range(lanes):
-        sample = frame[SAMPLE] + min(lane, frame[COUNT] - 1)
+        sample = sample_of(frame, lane)
         at = (frame[STEP] + sample * boxes_per_sample) * 6
         for c in range(bounds[at], bounds[at + 1]):
             for y in range(bounds[at + 2], bounds[at + 3]):
@@ -199,7 +200,7 @@ def load_chosen(
     chosen = integers_at(frame[PORTS + choice])
     size = channels * height * width
     for lane in range(lanes):
-        sample = frame[SAMPLE] + min(lane, frame[COUNT] - 1)
+        sample = sample_of(frame, lane)
         start = chosen[frame[STEP] * samples + sample] * size
         for c in range(channels):
             for y in range(height):

@@ -17,9 +17,13 @@ def is_picture(graph: Graph) -> list[bool]:
 
     Windows make pictures; attention, say, has tensors with three axes that are none.
     """
+    return [_are_pixels(*both) for both in zip(image_axes(graph), graph.shapes, strict=True)]
+
+
+def image_axes(graph: Graph) -> list[Axes]:
+    """What the axes of each tensor are, samples of three axes being pictures."""
     rank = len(graph.shapes[0])
-    axes = axes_of(graph, PICTURE if rank == 3 else (NEITHER,) * rank)
-    return [_are_pixels(*both) for both in zip(axes, graph.shapes, strict=True)]
+    return axes_of(graph, PICTURE if rank == 3 else (NEITHER,) * rank)
 
 
 def _are_pixels(axes: Axes, shape: Shape) -> bool:

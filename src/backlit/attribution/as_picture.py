@@ -5,15 +5,19 @@ vision transformers do, the network is the same with the picture in between: the
 one and back.
 """
 
+from collections.abc import Callable
+from functools import partial
 from math import prod
 
 import numpy as np
 
 from backlit.graph import Graph
 from backlit.operators import AxisMap, Concatenate, Reshape, Transpose
-from backlit.picture_axes import COLUMNS, NEITHER, PICTURE, ROWS, axes_of, is_picture
+from backlit.picture_axes import COLUMNS, NEITHER, PICTURE, ROWS, image_axes, is_picture
 from backlit.probes import ProgramStore
 
+# Of a graph, a tensor and a name: the numbers of a picture of it, and of the tensor made again
+Insert = Callable[[Graph, int, str], tuple[int, int]]
 MOST_OTHERS = 8  # tokens before those of the picture: a class's, a teacher's, registers
 
 
@@ -27,13 +31,12 @@ def pictured(programs: ProgramStore, tensor: int) -> tuple[ProgramStore, int]:
 
 
 def _with_picture(graph: Graph, tensor: int) -> tuple[Graph, int]:
-    shape = graph.shapes[tensor]
-    first = PICTURE if len(graph.shapes[0]) == 3 else (NEITHER,) * len(graph.shapes[0])
-    axes = axes_of(graph, first)[tensor]
+    shape, axes = graph.shapes[tensor], image_axes(graph)[tensor]
     if len(shape) == 3 and axes != PICTURE and set(axes) == set(PICTURE):
-        return _split(graph, tensor, order=tuple(map(axes.index, (NEITHER, ROWS, COLUMNS))))
+        order = tuple(map(axes.index, (NEITHER, ROWS, COLUMNS)))
+        return _through(graph, tensor, partial(_turned, order=order))
     if len(shape) == 2 and (grid := _grid_of_tokens(graph, tensor)):
-        return _split(graph, tensor, grid=grid)
+        return _through(graph, tensor, partial(_of_tokens, grid=grid))
     return graph, tensor
 
 
@@ -48,36 +51,36 @@ def _grid_of_tokens(graph: Graph, tensor: int) -> tuple[int, int] | None:
     return found
 
 
-def _split(
-    graph: Graph,
-    tensor: int,
-    *,
-    order: tuple[int, ...] = (),
-    grid: tuple[int, int] = (0, 0),
-) -> tuple[Graph, int]:
-    """The graph with a picture between a tensor and its users: its axes in an order, or a grid."""
+def _through(graph: Graph, tensor: int, insert: Insert) -> tuple[Graph, int]:
+    """The graph with a picture between a tensor and its users, and the picture's number."""
     result = Graph(graph.shapes[:1], outputs_are=graph.outputs_are, constants=graph.constants)
     renamed, picture = {0: 0}, 0
     for node in graph.nodes:
         inputs = tuple(renamed[t] for t in node.inputs)
-        made = renamed[node.output] = result.append(node.layer, inputs, node.name)
-        if node.output != tensor:
-            continue
-        name = node.name
-        if order:
-            picture = result.append(Transpose(order), (made,), name)
-            back = tuple(int(n) for n in np.argsort(order))
-            renamed[tensor] = result.append(Transpose(back), (picture,), name)
-            continue
-        tokens, channels = graph.shapes[tensor]
-        others = tokens - prod(grid)
-        own = result.append(AxisMap.gather(0, tokens, range(others, tokens)), (made,), name)
-        turned = result.append(Transpose((1, 0)), (own,), name)
-        picture = result.append(Reshape((channels, *grid)), (turned,), name)
-        flat = result.append(Reshape((channels, prod(grid))), (picture,), name)
-        renamed[tensor] = result.append(Transpose((1, 0)), (flat,), name)
-        if others:
-            rest = result.append(AxisMap.gather(0, tokens, range(others)), (made,), name)
-            renamed[tensor] = result.append(Concatenate(0), (rest, renamed[tensor]), name)
+        renamed[node.output] = result.append(node.layer, inputs, node.name)
+        if node.output == tensor:
+            picture, renamed[tensor] = insert(result, renamed[tensor], node.name)
     result.output = renamed[graph.output]
     return result, picture
+
+
+def _turned(graph: Graph, tensor: int, name: str, order: tuple[int, ...]) -> tuple[int, int]:
+    """A picture of a tensor's axes in an order, and the tensor again."""
+    picture = graph.append(Transpose(order), (tensor,), name)
+    back = tuple(int(n) for n in np.argsort(order))
+    return picture, graph.append(Transpose(back), (picture,), name)
+
+
+def _of_tokens(graph: Graph, tensor: int, name: str, grid: tuple[int, int]) -> tuple[int, int]:
+    """A picture of the last tokens, and all tokens again."""
+    tokens, channels = graph.shapes[tensor]
+    others = tokens - prod(grid)
+    own = graph.append(AxisMap.gather(0, tokens, range(others, tokens)), (tensor,), name)
+    turned = graph.append(Transpose((1, 0)), (own,), name)
+    picture = graph.append(Reshape((channels, *grid)), (turned,), name)
+    flat = graph.append(Reshape((channels, prod(grid))), (picture,), name)
+    back = graph.append(Transpose((1, 0)), (flat,), name)
+    if not others:
+        return picture, back
+    rest = graph.append(AxisMap.gather(0, tokens, range(others)), (tensor,), name)
+    return picture, graph.append(Concatenate(0), (rest, back), name)
