@@ -50,6 +50,11 @@ class AxisBuilder(ComparisonBuilder):
             rows[place] = [(i, 1.0) for i in order[: last + 1 - exclusive]]
         return self.linear_map(x, axis, rows)
 
+    def centred(self, x: Tensor, axes: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Less the mean over axes; and the variance, whose axes keep extent 1."""
+        centred = self.binary("subtract", x, self.reduce(x, "mean", axes, True))
+        return centred, self.reduce(self.activation(centred, "square"), "mean", axes, True)
+
     def softmax(self, x: Tensor, axis: int, logarithm: bool = False) -> Tensor:
         axis = self._axis(axis, len(x.shape))
         layer = LogSoftmax() if logarithm else Softmax()
@@ -69,8 +74,7 @@ class AxisBuilder(ComparisonBuilder):
         shift: np.ndarray | None = None,
     ) -> Tensor:
         """Mean 0 and variance 1 over axes, then scale and shift (arrays that broadcast)."""
-        centred = self.binary("subtract", x, self.reduce(x, "mean", axes, True))
-        variance = self.reduce(self.activation(centred, "square"), "mean", axes, True)
+        centred, variance = self.centred(x, axes)
         deviation = self.activation(
             self.activation(variance, "scale", shift=epsilon), "power", exponent=-0.5
         )

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
+from backlit.importers.keras.reductions import of_unit_length
 from backlit.importers.keras.table import array, layer, optional
 from backlit.layers import BatchNorm
 
@@ -72,10 +73,7 @@ def group_normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
 @layer("UnitNormalization")
 def unit_normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     axes = [b.axis(axis, len(x.shape)) for axis in np.atleast_1d(layer.axis)]
-    total = b.reduce(b.activation(x, "square"), "sum", axes, True)
-    # the square of an epsilon of 1e-12 is 1e-24, which float32 holds
-    kept = b.clip(total, 1e-24, np.inf, open_ends=False)
-    return b.binary("multiply", x, b.activation(kept, "power", exponent=-0.5))
+    return of_unit_length(b, x, axes, 1e-12)  # whose square float32 holds
 
 
 @layer("Rescaling")

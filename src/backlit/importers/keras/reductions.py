@@ -38,27 +38,22 @@ for _name, _function in REDUCTIONS.items():
     operation(_name)(_reduction(_function))
 
 
-def variance(b: KerasBuilder, x: Tensor, axes: list[int]) -> Tensor:
-    centred = b.binary("subtract", x, b.reduce(x, "mean", axes, True))
-    return b.reduce(b.activation(centred, "square"), "mean", axes, True)
-
-
 @operation("Var")
 def var(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
-    result = variance(b, x, held_axes(b, op.axis, len(x.shape)))
+    _, result = b.centred(x, held_axes(b, op.axis, len(x.shape)))
     return finished(b, result, op.axis, op.keepdims)
 
 
 @operation("Std")
 def std(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
-    result = b.root(variance(b, x, held_axes(b, op.axis, len(x.shape))))
-    return finished(b, result, op.axis, op.keepdims)
+    _, variance = b.centred(x, held_axes(b, op.axis, len(x.shape)))
+    return finished(b, b.root(variance), op.axis, op.keepdims)
 
 
 @operation("Moments")
 def moments(b: KerasBuilder, op: Any, x: Tensor) -> list[Tensor]:
     axes = held_axes(b, op.axes, len(x.shape))
-    both = b.reduce(x, "mean", axes, True), variance(b, x, axes)
+    both = b.reduce(x, "mean", axes, True), b.centred(x, axes)[1]
     return [finished(b, result, op.axes, op.keepdims) for result in both]
 
 
@@ -84,6 +79,13 @@ def norm(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
     return finished(b, result, op.axis, op.keepdims)
 
 
+def of_unit_length(b: KerasBuilder, x: Tensor, axes: list[int], least: float) -> Tensor:
+    """Over the norm, or the least number if that is larger."""
+    total = b.reduce(b.activation(x, "square"), "sum", axes, True)
+    kept = b.clip(total, least**2, np.inf, open_ends=False)
+    return b.binary("multiply", x, b.activation(kept, "power", exponent=-0.5))
+
+
 @operation("Normalize")
 def normalize(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
     """Over the norm, or a small number if that is larger."""
@@ -92,7 +94,4 @@ def normalize(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
     axes = held_axes(b, op.axis, len(x.shape))
     if op.order != 2:
         raise UnsupportedError(f"order={op.order}")
-    total = b.reduce(b.activation(x, "square"), "sum", axes, True)
-    least = float(op.epsilon or config.epsilon()) ** 2
-    positive = b.clip(total, least, np.inf, open_ends=False)
-    return b.binary("multiply", x, b.activation(positive, "power", exponent=-0.5))
+    return of_unit_length(b, x, axes, float(op.epsilon or config.epsilon()))
