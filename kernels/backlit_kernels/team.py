@@ -66,6 +66,14 @@ def share(team: Any, count: int) -> tuple[int, int]:
 
 
 @helper
+def share_among(team: Any, count: int, most: int) -> tuple[int, int]:
+    """The same, where only so many threads of a team take part."""
+    parts = min(team[PARTS], most)
+    first, last = min(team[PART], parts), min(team[PART] + 1, parts)
+    return count * first // parts, count * last // parts
+
+
+@helper
 def vectors(team: Any, size: int) -> Any:
     """Where this thread's vectors of a buffer of so many floats begin."""
     first, last = share(team, -(-size // LANES))

@@ -9,7 +9,10 @@ Windows are 2x2, side by side. A tile of samples is taken window by window, and 
 `LANES` windows at a time, which may read and write past a row's end; its unsure windows one by one.
 """
 
+from functools import cache
 from typing import Any
+
+import numpy as np
 
 from backlit_kernels.kernel import helper, kernel
 from backlit_kernels.lanes import for_lanes
@@ -29,7 +32,7 @@ from backlit_kernels.vector import (
 )
 from backlit_kernels.vector import load as load_vector
 from backlit_kernels.vector import store as store_vector
-from backlit_kernels.windows import later
+from backlit_kernels.windows import largest_entry
 
 
 @kernel
@@ -62,13 +65,10 @@ def largest_magnitude(
         store_vector(arena, out + lane, largest)
 
 
-@for_lanes
-def pool_settled(load: Any, store: Any, pixel: int) -> Any:
-    single = pixel == 1
-    together = LANES if single else 1  # windows in a vector
-
+@cache
+def direct_sums(load: Any, pixel: int) -> Any:
     @helper
-    def direct(
+    def direct_sums(
         arena: Any, constants: Any, table: Any,
         x: int, weights: int, bias: int, offsets: int, depth: int, pieces: int,
     ) -> Any:  # fmt: skip
@@ -85,6 +85,27 @@ def pool_settled(load: Any, store: Any, pixel: int) -> Any:
         shift = load_one(constants, bias)
         return left + shift, right + shift
 
+    return direct_sums
+
+
+@helper
+def close(v: Any, best: Any, near: Any, floor: Any) -> Any:
+    """Where an entry of a window is not the largest, but by less than `near`, and above a floor."""
+    a, b, c, d = v
+    lowest = splat(-np.inf)
+    left = maximum(select(a == best, lowest, a), select(b == best, lowest, b))
+    right = maximum(select(c == best, lowest, c), select(d == best, lowest, d))
+    least = best - near
+    return (maximum(left, right) > least) & (least > floor)
+
+
+@for_lanes
+def pool_settled(load: Any, store: Any, pixel: int) -> Any:
+    single = pixel == 1
+    together = LANES if single else 1  # windows in a vector
+
+    direct = direct_sums(load, pixel)
+
     @helper
     def replace(arena: Any, at: int, unsure: Any, value: Any, rectify: int, high: Any) -> None:
         if rectify != 0:
@@ -98,13 +119,6 @@ def pool_settled(load: Any, store: Any, pixel: int) -> Any:
         if single:
             return evens(a, b), odds(a, b), evens(c, d), odds(c, d)
         return a, b, c, d
-
-    @helper
-    def largest_of(v: Any) -> Any:
-        best, chosen = v[0], splat(0.0)
-        best, chosen = later(best, chosen, v[1], splat(1.0))
-        best, chosen = later(best, chosen, v[2], splat(2.0))
-        return later(best, chosen, v[3], splat(3.0))
 
     def pool_settled(
         arena: Any,
@@ -151,11 +165,12 @@ def pool_settled(load: Any, store: Any, pixel: int) -> Any:
         spare
             Room for a vector for each channel.
         positive
-            1 if maxima that are not positive do not matter.
+            1 if values that are not positive do not matter.
         rectify, ceiling
             As in `product`.
         """
         zero = splat(0.0)
+        floor = splat(0.0 if positive != 0 else -np.inf)
         high, scale = load_one(constants, ceiling), load_vector(arena, largest)
         for c in range(*share(team, channels)):
             near, room = scale * load_one(constants, tolerance + c), spare + c * LANES
@@ -163,13 +178,9 @@ def pool_settled(load: Any, store: Any, pixel: int) -> Any:
                 for ox in range(0, width, together):
                     source = x + 2 * (oy * x_row + ox * pixel)
                     at = y + c * plane + 2 * (oy * pitch + ox * pixel)
-                    a, b, e, f = entries(arena, at, pitch)
-                    best, chosen = largest_of((a, b, e, f))
-                    least = best - near
-                    unsure = close(a, least, best) | close(b, least, best)
-                    unsure = unsure | close(e, least, best) | close(f, least, best)
-                    if positive != 0:
-                        unsure = unsure & (best > zero)
+                    found = entries(arena, at, pitch)
+                    best, chosen = largest_entry(found)
+                    unsure = close(found, best, near, floor)
                     if any_of(unsure):
                         if single:
                             store_vector(arena, room, select(unsure, splat(1.0), zero))
@@ -187,14 +198,9 @@ def pool_settled(load: Any, store: Any, pixel: int) -> Any:
                                 place = at + 2 * n + i * pitch
                                 replace(arena, place, unsure, left, rectify, high)
                                 replace(arena, place + pixel, unsure, right, rectify, high)
-                        best, chosen = largest_of(entries(arena, at, pitch))
+                        best, chosen = largest_entry(entries(arena, at, pitch))
                     place = out + c * out_plane + oy * out_row + ox * pixel
                     store_vector(arena, place, best)
                     store_vector(arena, place + choice, chosen)
 
     return pool_settled
-
-
-@helper
-def close(value: Any, least: Any, best: Any) -> Any:
-    return (value < best) & (value > least)

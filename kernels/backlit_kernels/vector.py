@@ -297,6 +297,11 @@ def interleave_high(a: Any, b: Any) -> Any:
     return np.stack([a, b], axis=1).reshape(-1)[LANES:]
 
 
+def unordered(a: Any, b: Any) -> Any:
+    """Where one of two, or both, are NaN."""
+    return np.isnan(a) | np.isnan(b)
+
+
 def any_of(condition: Any) -> bool:
     """Whether the condition holds in some lane."""
     return bool(condition.any())
@@ -374,6 +379,7 @@ compiles_to(
     types.boolean,
     _MaskType,
 )
+compiles_to(unordered, lambda b, v: b.fcmp_unordered("uno", v[0], v[1]), mask, *_pair)
 compiles_to(operator.add, lambda b, v: b.fadd(v[0], v[1]), vector, *_pair)
 compiles_to(operator.sub, lambda b, v: b.fsub(v[0], v[1]), vector, *_pair)
 compiles_to(operator.mul, lambda b, v: b.fmul(v[0], v[1]), vector, *_pair)

@@ -9,6 +9,8 @@ takes as long as the arithmetic of a convolution of few channels.
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from backlit_kernels.functions import relu_rule
 from backlit_kernels.kernel import Kernel, helper, kernel
 from backlit_kernels.lanes import for_lanes
@@ -29,9 +31,11 @@ from backlit_kernels.vector import (
     interleave_low,
     load,
     load_one,
+    maximum,
     select,
     splat,
     store,
+    unordered,
 )
 
 WINDOW = 4  # entries
@@ -110,18 +114,32 @@ def pooled_product(rows: int) -> Kernel:
 
 
 @helper
-def later(best: Any, chosen: Any, value: Any, number: Any) -> Any:
-    """A maximum so far, and its number, after one more value: equal ones stay, a NaN wins."""
-    wins = (value > best) | ~(value == value)
-    return select(wins, value, best), select(wins, number, chosen)
+def largest_entry(v: Any) -> Any:
+    """The largest of a window's entries, and its number: of equal ones the first; a NaN wins."""
+    a, b, c, d = v
+    best = maximum(maximum(a, b), maximum(c, d))
+    number = select(best == c, splat(2.0), splat(3.0))
+    number = select(best == b, splat(1.0), number)
+    number = select(best == a, splat(0.0), number)
+    return select(unordered(a, b) | unordered(c, d), splat(np.nan), best), number
 
 
 @cache
 def channel_blocks(channels: int) -> tuple[tuple[int, int], ...]:
-    """How to cover channels: (rows of a tile, blocks), as even as can be."""
-    blocks = -(-channels // max(target().accumulators // WINDOW, 1))
+    """How to cover channels: (rows of a tile, blocks), all alike or as even as can be."""
+    most = max(target().accumulators // WINDOW, 1)
+    for rows in range(most, most // 2, -1):
+        if channels % rows == 0:
+            return ((rows, channels // rows),)
+    blocks = -(-channels // most)
     rows, more = divmod(channels, blocks)
     return tuple((r, n) for r, n in ((rows + 1, more), (rows, blocks - more)) if n)
+
+
+@helper
+def between(arena: Any, a: int, b: int, t: Any, least: Any) -> Any:
+    start = load(arena, a)
+    return maximum(least, fma(t, load(arena, b) - start, start))
 
 
 @kernel
@@ -147,17 +165,19 @@ def interpolate_windows(
 
     `plane` and `row` are how far channels and rows of `a` and `b` are apart.
     """
-    t, least, zero = load(arena, position), load_one(constants, floor), splat(0.0)
+    t, least = load(arena, position), load_one(constants, floor)
     for c in range(*share(team, channels)):
         for y in range(height):
             for column in range(width):
                 at = c * plane + 2 * (y * row + column * LANES)
-                best, chosen = least, zero
-                for number in range(WINDOW):
-                    place = at + number // 2 * row + number % 2 * LANES
-                    start = load(arena, a + place)
-                    value = fma(t, load(arena, b + place) - start, start)
-                    best, chosen = later(best, chosen, value, splat(float(number)))
+                best, chosen = largest_entry(
+                    (
+                        between(arena, a + at, b + at, t, least),
+                        between(arena, a + at + LANES, b + at + LANES, t, least),
+                        between(arena, a + at + row, b + at + row, t, least),
+                        between(arena, a + at + row + LANES, b + at + row + LANES, t, least),
+                    )
+                )
                 to = out + c * out_plane + y * out_row + column * LANES
                 store(arena, to, best)
                 store(arena, to + choice, chosen)

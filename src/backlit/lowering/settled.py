@@ -16,7 +16,8 @@ from backlit.lowering.fusing import after_forward, fuse_forward
 from backlit.lowering.pooled import pooled_operands, pooling_of
 from backlit.lowering.products import count_pieces
 from backlit.lowering.ties import rectified
-from backlit.lowering.winograd import strip_layout, winograd_forward
+from backlit.lowering.winograd import is_wide, strip_layout, winograd_forward
+from backlit.lowering.winograd_fused import pool_patches
 from backlit.tape import Buffer
 
 # A channel's values are close that differ by less than this share of the largest sum its weights
@@ -31,6 +32,19 @@ def settled_forward(lowering: Lowering, node: Node, pooling: Node, m: int) -> No
     relu = rectified(lowering.graph, node) != y
     user = lowering.only_user(y)
     alone = user is not None and pooling_of(lowering, [user]) is pooling
+    weights = layer.weights.reshape(len(layer.weights), -1)
+    settling = {
+        "largest": emit_largest(lowering, x),
+        "weights": tape.constants.place(weights),
+        "bias": tape.constants.place(layer.bias),
+        "tolerance": tape.constants.place(CLOSE * np.abs(weights).sum(axis=1)),
+        "offsets": window_offsets(source, layer),
+        "depth": weights.shape[1],
+        "pieces": count_pieces(weights.shape[1]),
+    }
+    if alone and lowering.lanes == LANES and not is_wide(layer.weights):
+        pool_patches(lowering, node, pooling, settling)
+        return
     if alone:
         made = strip_layout(lowering, layer, m, made)
         out = tape.buffer(made.size)
@@ -43,16 +57,8 @@ def settled_forward(lowering: Lowering, node: Node, pooling: Node, m: int) -> No
     taken = lowering if alone else lowering.another_pass()
     operands = pooled_operands(taken, pooling)
     pooled, target = taken.activations[pooling.output], lowering.layouts[pooling.output]
-    weights = layer.weights.reshape(len(layer.weights), -1)
-    operands |= {
-        "largest": emit_largest(lowering, x),
+    operands |= settling | {
         "spare": tape.buffer(len(weights) * LANES),
-        "weights": tape.constants.place(weights),
-        "bias": tape.constants.place(layer.bias),
-        "tolerance": tape.constants.place(CLOSE * np.abs(weights).sum(axis=1)),
-        "offsets": window_offsets(source, layer),
-        "depth": weights.shape[1],
-        "pieces": count_pieces(weights.shape[1]),
         "channels": len(weights),
         "x_row": source.pitch,
         "plane": made.plane,

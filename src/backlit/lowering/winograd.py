@@ -9,25 +9,28 @@ large pictures, values too close to tell are done again: see `backlit.lowering.t
 """
 
 from collections.abc import Callable
-from functools import cached_property
 from itertools import product
 from typing import Any
 
 import numpy as np
 from backlit_kernels.vector import LANES
-from backlit_kernels.winograd import MATRICES, transform_input, transform_output
+from backlit_kernels.winograd import transform_input, transform_output
 
 from backlit.graph import Graph, Node
 from backlit.layers import Conv2D
 from backlit.layout import CACHE_LINE, Layout
 from backlit.lowering.context import Lowering
 from backlit.lowering.fusing import after_forward
-from backlit.lowering.products import Weights, emit_product
+from backlit.lowering.products import emit_product
 from backlit.lowering.ties import PICKS_PIXELS, picks_matter, pooling_to_settle
+from backlit.lowering.winograd_filters import Filters
+from backlit.lowering.winograd_fused import emit_fused
 from backlit.tape import Buffer
 
-# Transforms cost more than they save below so many channels, in and out.
-LEAST_CHANNELS = 16
+# Transforms cost more than they save below so many channels, in and out: those of whole strips,
+# and those of one patch after the other, of which there are none for single samples.
+LEAST_CHANNELS, LEAST_IN_TILES = 16, 4
+MOST_IN_TILES = 64 * 64  # pixels; larger ones are computed of single samples
 # Transformed patches of the input at hand: beyond as many bytes as the weights take, within these
 # bounds, a strip is cut in pieces. Small pieces stay in the cache, but each reads all weights anew.
 LEAST_BYTES, MOST_BYTES = 128 * 1024, 8 * 1024 * 1024
@@ -63,10 +66,13 @@ def backward_patches(layer: Conv2D, size: tuple[int, ...]) -> int:
 def _patches(layer: Conv2D, size: tuple[int, ...], choices: list[int]) -> int:
     outputs, inputs, *kernel = layer.weights.shape
     plain = layer.stride == layer.dilation == (1, 1) and layer.groups == 1
-    wide = min(outputs, inputs) >= LEAST_CHANNELS
-    if kernel != [3, 3] or not plain or not wide or max(layer.padding) > 2:
+    if kernel != [3, 3] or not plain or max(layer.padding) > 2:
         return 0
     height, width = size[-2:]
+    if not is_wide(layer.weights):
+        if min(outputs, inputs) < LEAST_IN_TILES or height * width > MOST_IN_TILES:
+            return 0
+        choices = [2]
 
     def products(m: int) -> int:
         entries, patches = (m + 2) ** 2, -(-height // m) * -(-width // m)
@@ -75,6 +81,11 @@ def _patches(layer: Conv2D, size: tuple[int, ...], choices: list[int]) -> int:
 
     best = min(choices, key=products)
     return best if products(best) <= MOST_PRODUCTS * 9 * height * width else 0
+
+
+def is_wide(filters: np.ndarray) -> bool:
+    """Whether patches are transformed by whole strips, for any number of samples."""
+    return min(filters.shape[:2]) >= LEAST_CHANNELS
 
 
 def patches_reach(m: int, shift: int, outputs: int, inputs: int) -> int:
@@ -133,21 +144,6 @@ def winograd_backward(
     )
 
 
-class Filters(Weights):
-    """A product for each entry of the transformed filters (outputs, inputs, 3, 3)."""
-
-    def __init__(self, lowering: Lowering, filters: np.ndarray, m: int) -> None:
-        entries, (outputs, inputs) = (m + 2) ** 2, filters.shape[:2]
-        super().__init__(lowering, filters, None, (entries, outputs, inputs))
-        self.m = m
-
-    @cached_property
-    def weights(self) -> np.ndarray:
-        transform = MATRICES[self.m].FILTERS
-        transformed = transform @ self.source.astype(np.float64) @ transform.T
-        return transformed.transpose(2, 3, 0, 1).reshape(self.shape)
-
-
 def strip_layout(lowering: Lowering, layer: Conv2D, m: int, whole: Layout) -> Layout:
     """The layout of what `emit_winograd` makes of an output at a time."""
     channels, height, width = whole.image
@@ -191,6 +187,22 @@ def emit_winograd(
     outputs, inputs = filters.shape[:2]
     lanes, tape = lowering.lanes, lowering.tape
     height, width = size
+    if lanes == LANES and not is_wide(filters):
+        corner = source.origin - shift[0] * source.pitch - shift[1] * lanes
+        emit_fused(
+            lowering,
+            x=x.at(corner),
+            source=source,
+            out=out,
+            target=target,
+            size=size,
+            filters=filters,
+            bias=bias,
+            after=after,
+        )
+        if follow is not None:
+            follow(height)
+        return
     weights, entries = Filters(lowering, filters, m), (m + 2) ** 2
     rows, across = -(-height // m), -(-width // m)  # strips, and patches of one
     strip = across * lanes  # floats of a strip

@@ -1,0 +1,95 @@
+"""Winograd's F(2x2, 3x3) of a tile of samples, one patch after the other.
+
+See `backlit_kernels.winograd_fused`: it pays with few channels already, but not in single samples.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from backlit_kernels.windows import channel_blocks
+from backlit_kernels.winograd_fused import ROOMS, SIDE, fused_winograd, pooled_winograd, room_size
+
+from backlit.graph import Node
+from backlit.layers import Conv2D
+from backlit.layout import Layout
+from backlit.lowering.context import Lowering
+from backlit.lowering.pooled import floor, pooled_operands
+from backlit.lowering.products import Packed
+from backlit.lowering.winograd_filters import FusedFilters
+from backlit.tape import Buffer
+
+
+def _packed(lowering: Lowering, filters: np.ndarray) -> Iterator[tuple[Packed, dict[str, Any]]]:
+    """The filters for each shape of a tile, and operands."""
+    shapes = tuple((rows, SIDE, blocks) for rows, blocks in channel_blocks(len(filters)))
+    for part in FusedFilters(lowering, filters).packed(shapes):
+        room = lowering.tape.buffer(ROOMS * room_size(part.rows))
+        yield (
+            part,
+            {
+                "filters": part.weights,
+                "room": room,
+                "channels": filters.shape[1],
+                "blocks": part.blocks,
+            },
+        )
+
+
+def emit_fused(
+    lowering: Lowering,
+    *,
+    x: Any,
+    source: Layout,
+    out: Buffer,
+    target: Layout,
+    size: tuple[int, ...],
+    filters: np.ndarray,
+    bias: np.ndarray,
+    after: dict[str, Any],
+) -> None:
+    """A convolution with outputs of some size; `x` is the first patch's corner."""
+    height, width = size
+    shift, first = lowering.tape.constants.place(bias), 0
+    for part, packed in _packed(lowering, filters):
+        lowering.tape.emit(
+            fused_winograd(part.rows),
+            out=out.at(target.origin + first * target.plane),
+            x=x,
+            bias=shift + first,
+            height=height,
+            width=width,
+            plane=source.plane,
+            pitch=source.pitch,
+            out_plane=target.plane,
+            out_pitch=target.pitch,
+            **packed,
+            **after,
+        )
+        first += part.channels
+
+
+def pool_patches(lowering: Lowering, node: Node, pooling: Node, settling: dict[str, Any]) -> None:
+    """A convolution and the 2x2 max-pooling behind it, with the operands that settle its ties."""
+    layer, x, y = node.layer, node.inputs[0], pooling.output
+    assert isinstance(layer, Conv2D)
+    source, target = lowering.layouts[x], lowering.layouts[y]
+    operands = pooled_operands(lowering, pooling)
+    operands["floor"] = floor(lowering, rectify=pooling.inputs[0] != node.output)
+    out, first = lowering.activations[y], 0
+    for part, packed in _packed(lowering, layer.weights):
+        operands["out"] = out.at(target.origin + first * target.plane)
+        lowering.tape.emit(
+            pooled_winograd(part.rows),
+            x=lowering.activations[x].at(source.origin),
+            plane=source.plane,
+            pitch=source.pitch,
+            **packed,
+            **settling,
+            **operands,
+        )
+        first += part.channels
+        settling["weights"] += part.channels * settling["depth"]
+        settling["bias"] += part.channels
+        settling["tolerance"] += part.channels
+    lowering.clear_border(y, out)
