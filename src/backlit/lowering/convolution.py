@@ -58,7 +58,8 @@ def conv_backward(lowering: Lowering, node: Node) -> None:
     assert isinstance(layer, Conv2D)
 
     def write(out: Buffer, after: dict[str, Any]) -> None:
-        if m := backward_patches(layer, lowering.layouts[x].image):
+        m = backward_patches(layer, lowering.layouts[x].image)
+        if m and not lowering.direct:
             winograd_backward(lowering, node, m, out, after)
             lowering.clear_border(x, out)
             return

@@ -210,8 +210,13 @@ def forward(lowering: Lowering, node: Node, layer: Layer, x: Buffer) -> Buffer:
 
 
 def transposed(lowering: Lowering, node: Node, layer: Layer, s: Buffer) -> Buffer:
-    """What a node would send back for `s`, had it this layer."""
+    """What a node would send back for `s`, had it this layer.
+
+    Quotients by sums near zero are large, to be multiplied by small inputs: Winograd's method would
+    spread their rounding to larger inputs beside.
+    """
     twin = lowering.another_pass()
+    twin.direct = True
     twin.activations = lowering.activations
     twin.gradients[node.output] = s
     BACKWARD[type(layer)](twin, replace(node, layer=layer))
