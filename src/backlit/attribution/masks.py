@@ -7,6 +7,7 @@ model for features are few, lanes are masks of one sample.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from backlit_kernels import masking
@@ -14,6 +15,7 @@ from backlit_kernels import masking
 from backlit.graph import Graph
 from backlit.lowering import Lowering, local
 from backlit.lowering.context import FIRST_FREE_PORT
+from backlit.lowering.winograd import LEAST_CHANNELS
 from backlit.segments import Shape3
 from backlit.tape import Buffer, Steps
 
@@ -36,10 +38,12 @@ class MaskedScores:
     steps: int  # masks for each lane
     baseline_per_sample: int
     lanes_are_masks: bool = False
+    winograd_from: ClassVar[float] = 0
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
         own = Lowering(graph, lanes)
         own.kept |= self.kept(graph)
+        own.winograd_from = self.winograd_from
         own.tape.steps = Steps.APART
         own.tape.section = "prologue"
         x = own.load(per_sample=self.per_sample)
@@ -226,6 +230,7 @@ class Boxes(MaskedScores):
     """The baseline in one box of pixels after another; `MASKS` holds the boxes."""
 
     spans: Spans = ()
+    winograd_from = LEAST_CHANNELS  # regions are put into what the same sums made
 
     def stages(self, graph: Graph) -> list[tuple[local.Stage, local.Regions]]:
         return local.plan_stages(graph, all_boxes(self.spans))

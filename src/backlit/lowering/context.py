@@ -52,7 +52,7 @@ class Lowering:
         self.choices: dict[int, Buffer] = {}  # of max-poolings that keep them, by their output
         self.marks: dict[int, Buffer] = {}  # what a ReLU or clip let through, by its output
         self.kept: set[int] = set()  # tensors whose values are wanted as they are: not fused away
-        self.direct = False  # whether a gradient's few large entries must not round off the others
+        self.winograd_from = 0.0  # channels, below which convolutions are summed directly
 
     def another_pass(self) -> "Lowering":
         """A second pass of the same model on the same tape, with activations of its own."""

@@ -35,7 +35,7 @@ from backlit.tape import Buffer
 def conv_forward(lowering: Lowering, node: Node) -> None:
     layer, y = node.layer, node.output
     assert isinstance(layer, Conv2D)
-    patches = forward_patches(lowering.graph, node)
+    patches = forward_patches(lowering.graph, node) if by_patches(lowering, layer) else 0
     if patches and (pooling := pooling_to_settle(lowering.graph, node)):
         settled_forward(lowering, node, pooling, patches)
         return
@@ -59,7 +59,7 @@ def conv_backward(lowering: Lowering, node: Node) -> None:
 
     def write(out: Buffer, after: dict[str, Any]) -> None:
         m = backward_patches(layer, lowering.layouts[x].image)
-        if m and not lowering.direct:
+        if m and by_patches(lowering, layer):
             winograd_backward(lowering, node, m, out, after)
             lowering.clear_border(x, out)
             return
@@ -68,6 +68,11 @@ def conv_backward(lowering: Lowering, node: Node) -> None:
         convolve_back(lowering, layer, node.output, g, x, out, zeros, after)
 
     send_back(lowering, node, write)
+
+
+def by_patches(lowering: Lowering, layer: Conv2D) -> bool:
+    """Whether Winograd's method may be taken."""
+    return min(layer.weights.shape[:2]) >= lowering.winograd_from
 
 
 def transposed_forward(lowering: Lowering, node: Node) -> None:

@@ -4,7 +4,8 @@ Through convolutions, pooling and elementwise layers a box reaches a region that
 layer. While that is a small part of the tensor, each stage crops what the region is made from,
 computes it as a small picture of its own, and puts it into the unchanged activations, until the
 regions are put back. Bits are those of the whole pass, as every sum has the same terms in order;
-but where Winograd's method is taken, patches lie elsewhere, and results round differently.
+but where Winograd's method is taken, patches lie elsewhere, and results round differently: of few
+channels it is not.
 """
 
 from dataclasses import dataclass
@@ -138,7 +139,7 @@ class LocalForward:
             for number, node in enumerate(stage.nodes):
                 graph.output = graph.append(without_padding(node.layer), (number,), node.name)
             small = Lowering(graph, self.own.lanes)
-            small.tape = self.own.tape
+            small.tape, small.winograd_from = self.own.tape, self.own.winograd_from
             small.activations[0] = small.new_buffer(0)
             self.move(tensor, whole, stage.needed(regions), small, 0)
             small.clear_border(0, small.activations[0])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import inf
 
 from backlit_kernels import relevance
 from backlit_kernels.elementwise import add
@@ -216,7 +217,7 @@ def transposed(lowering: Lowering, node: Node, layer: Layer, s: Buffer) -> Buffe
     spread their rounding to larger inputs beside.
     """
     twin = lowering.another_pass()
-    twin.direct = True
+    twin.winograd_from = inf
     twin.activations = lowering.activations
     twin.gradients[node.output] = s
     BACKWARD[type(layer)](twin, replace(node, layer=layer))
