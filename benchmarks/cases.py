@@ -40,6 +40,9 @@ CALLS = [
     Case("one-call", model, images, threads, batch=images)
     for model in ("mnist_fc", "mnist_cnn")
     for images, threads in ((1, 1), (1, 2), (16, 2), (100, 2), (1000, 2), (10_000, 2))
+] + [
+    Case("one-call", "mnist_cnn_wide", images, threads, batch=images)
+    for images, threads in ((1, 1), (1, 2), (16, 2), (100, 2), (100, 1))
 ]
 
 # Speed against a peer: (at least, aim), for two threads.

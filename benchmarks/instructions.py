@@ -14,6 +14,7 @@ from backlit_kernels.machine import run_machine
 from interleave import time_of
 
 import backlit as bl
+from backlit.arguments import SCORES
 from backlit.engine import Job, Part, Worker
 from backlit.probes import InputGradient
 from backlit.tape import SECTIONS
@@ -35,12 +36,16 @@ class Timing:
         return float(np.median(self.seconds))
 
 
-def time_instructions(model: bl.Model, lanes: int = 16, rounds: int = 9) -> list[Timing]:
+def time_instructions(
+    model: bl.Model, lanes: int = 16, rounds: int = 9, score: str = "logit"
+) -> list[Timing]:
     """Time each instruction of the saliency of one tile, its data in cache, in order.
 
     The machine is given that instruction alone as its program, many times over.
     """
-    lowering = InputGradient(score=0, magnitude=True).lower(model._programs.graph, lanes)
+    lowering = InputGradient(score=SCORES[score], magnitude=True).lower(
+        model._programs.graph, lanes
+    )
     worker = _worker(model, lowering.tape.link(lanes))
     worker.run(Part(worker.job, 0, lanes, (0, 1)))  # fills the arena
     listed = [i for section in lowering.tape.instructions.values() for i in section]

@@ -257,7 +257,15 @@ class Model:
         return logits.argmax(axis=1).astype(np.int64)
 
     def compute_gradient_attribution(
-        self, X: Any, target_class: Any = None, score: str = "loss"
+        self,
+        X: Any,
+        target_class: Any = None,
+        score: str = "loss",
+        *,
+        threads: int | None = None,
+        progress: bool = False,
+        out: np.ndarray | None = None,
+        memory: int | None = None,
     ) -> np.ndarray:
         """|d score / d input|, with the tutorial chapter's name and default.
 
@@ -272,6 +280,8 @@ class Model:
             None stands for the predicted class.
         score : {"loss", "logit", "log_probability", "probability"}
             Must be "logit" where the outputs are values.
+        threads, progress, out, memory
+            As for `backlit.saliency`.
 
         Returns
         -------
@@ -279,7 +289,16 @@ class Model:
         """
         from backlit.attribution.gradients import saliency
 
-        return saliency(self, X, target_class, score=score)
+        return saliency(
+            self,
+            X,
+            target_class,
+            score,
+            threads=threads,
+            progress=progress,
+            out=out,
+            memory=memory,
+        )
 
     def _samples(self, X: Any) -> np.ndarray:
         """Checked samples, in the order that programs read."""
