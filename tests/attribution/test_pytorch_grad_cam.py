@@ -1,7 +1,8 @@
 """Class activation maps against pytorch-grad-cam, before it scales them to the range 0 to 1.
 
 It asks for torchvision but needs it for no more than names: ``pip install --no-deps grad-cam ttach
-opencv-python-headless``. (Its Score-CAM and FullGrad are other methods than the papers'.)
+opencv-python-headless``. (Its Score-CAM is another method than the paper's, and its FullGrad scales
+other things: the docstring of ours says which.)
 """
 
 from types import MethodType
@@ -58,3 +59,20 @@ def test_maps(name, layer, models, mnist):
         assert sum(alike) >= len(X) // 2
         return
     assert_close(found, expected, 1e-5)
+
+
+def test_full_grad_of_layers_of_one_channel(rng):
+    """Where there is one channel, it makes no difference that theirs scales each by itself."""
+    filters = [rng.normal(size=(1, 1, 3, 3)) for _ in range(3)]
+    layers = [bl.Conv2D(f, rng.normal(size=1), padding=1) for f in filters]
+    layers = [layers[0], bl.ReLU(), bl.MaxPool2D(2), layers[1], bl.ReLU(), layers[2], bl.ReLU()]
+    dense = bl.Dense(rng.normal(size=(6 * 5, 4)), rng.normal(size=4))
+    model = bl.Model([*layers, bl.Flatten(), dense], (1, 12, 10))
+    X = rng.normal(size=(6, 1, 12, 10)).astype(np.float32)
+    target = model.predict(X)
+    targets = [ClassifierOutputTarget(int(t)) for t in target]
+    expected = peer.FullGrad(twin(model), [])(input_tensor=torch.tensor(X), targets=targets)
+    found = bl.full_grad(model, X, target)[:, 0]
+    found -= found.min(axis=(1, 2), keepdims=True)
+    found /= found.max(axis=(1, 2), keepdims=True)
+    assert_close(found, expected, 1e-4)

@@ -86,6 +86,13 @@ def full_grad(
     without aligning corners, and a batch normalisation after a convolution counts as one layer
     with it, with one bias.
 
+    pytorch-grad-cam's method of the same name weighs parts otherwise. It brings each
+    channel to the range from 0 to 1 by itself, so that each counts as much as the next however
+    small its bias gradients are, where here, and in the paper, a layer's channels are scaled
+    together. A convolution and the batch normalisation after it are two layers there, with a bias
+    each; transposed convolutions have no part; and the map itself is brought to the range from 0
+    to 1. Of layers of one channel without normalisation both make the same map, up to that range.
+
     Parameters
     ----------
     model, X, target, score, threads, progress, memory
