@@ -148,6 +148,20 @@ def test_rules_by_layer():
     assert_close(found, reference.lrp(model, X, rules, 1, epsilon=0.1), 1e-4)
 
 
+def test_parameters_by_layer():
+    """Those of a pair are its layers' own; those of the arguments, of the others."""
+    model = NETWORKS["residual"]()
+    X = samples(model, 5)
+    rules = {"0": ("gamma", 0.8), "3.body.0": ("epsilon", 0.5), "6.body.0": "gamma"}
+    options = {"epsilon": 0.1, "gamma": 0.3}
+    expected = reference.lrp(model, X, rules, 1, **options)
+    as_json = {place: [*rule] if isinstance(rule, tuple) else rule for place, rule in rules.items()}
+    for given in rules, as_json:
+        assert_close(bl.lrp(model, X, 1, rule=given, **options), expected, 1e-4)
+    whole = bl.lrp(model, X, 1, rule=dict.fromkeys(places(model), ("Gamma", 0.3)))
+    np.testing.assert_array_equal(whole, bl.lrp(model, X, 1, rule="gamma", gamma=0.3))
+
+
 def test_rules_by_index_of_named_layers(rng):
     """An index is that of `model.layers`, whatever layers are called."""
     b = GraphBuilder((2, 6, 5))
@@ -303,6 +317,16 @@ def test_arguments_are_checked():
         bl.lrp(model, X, rule={1: "gamma"})
     with pytest.raises(ValueError, match="rule must be one of"):
         bl.lrp(model, X, rule={0: "epsilon_plus"})
+    with pytest.raises(ValueError, match=r"rule must hold names or pairs .* got \('gamma',\)"):
+        bl.lrp(model, X, rule={0: ("gamma",)})
+    with pytest.raises(ValueError, match="rule must give a parameter to epsilon or gamma alone"):
+        bl.lrp(model, X, rule={0: ("flat", 1)})
+    with pytest.raises(ValueError, match="rule's gamma must not be negative, got -1"):
+        bl.lrp(model, X, rule={0: ("gamma", -1)})
+    with pytest.raises(TypeError, match="rule's epsilon must be a number, not str"):
+        bl.lrp(model, X, rule={0: ("epsilon", "small")})
+    with pytest.raises(TypeError, match="rule must be a name, or a dict of names or pairs"):
+        bl.lrp(model, X, rule=("gamma", 0.1))
     with pytest.raises(ValueError, match="z_box is for layers that read the input"):
         bl.lrp(model, X, rule={3: "z_box"})
     with pytest.raises(ValueError, match="epsilon must not be negative"):

@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 stand_in_for_torchvision()
 composites = pytest.importorskip("zennit.composites")
 from zennit.attribution import Gradient  # noqa: E402
+from zennit.rules import Epsilon, Gamma, ZPlus  # noqa: E402
 
 COMPOSITES = {
     "epsilon_plus": lambda: composites.EpsilonPlus(),
@@ -41,15 +42,27 @@ def random_network(rng):
     )
 
 
+def by_zennit(model, X, composite):
+    """Its maps of the predicted classes, in float64."""
+    x = torch.tensor(X, dtype=torch.float64, requires_grad=True)
+    network = twin(model).double()
+    chosen = torch.nn.functional.one_hot(torch.tensor(model.predict(X)), model.classes)
+    with Gradient(network, composite) as attributor:
+        return attributor(x, network(x).detach() * chosen)[1].numpy()
+
+
 @pytest.mark.parametrize("composite", COMPOSITES)
 @pytest.mark.parametrize("name", ["mnist_fc", "mnist_cnn", "random"])
 def test_composites(name, composite, models, mnist, rng):
     model = random_network(rng) if name == "random" else models[name]
     X = mnist[0][:12].reshape(12, *model.input_shape)
-    target = model.predict(X)
-    x = torch.tensor(X, dtype=torch.float64, requires_grad=True)
-    network = twin(model).double()
-    chosen = torch.nn.functional.one_hot(torch.tensor(target), model.classes)
-    with Gradient(network, COMPOSITES[composite]()) as attributor:
-        _, expected = attributor(x, network(x).detach() * chosen)
-    assert_close(bl.lrp(model, X, target, rule=composite), expected.numpy(), 1e-5)
+    expected = by_zennit(model, X, COMPOSITES[composite]())
+    assert_close(bl.lrp(model, X, rule=composite), expected, 1e-5)
+
+
+def test_parameters_by_layer(mnist, rng):
+    model, X = random_network(rng), mnist[0][:12]
+    theirs = {"0": Gamma(0.1), "3": Gamma(0.6), "6": Epsilon(0.2), "8": ZPlus()}
+    composite = composites.NameMapComposite([([name], rule) for name, rule in theirs.items()])
+    ours = {0: ("gamma", 0.1), 3: ("gamma", 0.6), 6: ("epsilon", 0.2), 8: "z_plus"}
+    assert_close(bl.lrp(model, X, rule=ours), by_zennit(model, X, composite), 1e-5)

@@ -127,6 +127,20 @@ def test_attribute(tmp_path, capsys, models, mnist):
     np.testing.assert_array_equal(np.load(tmp_path / "m.npy"), expected)
 
 
+def test_dicts_are_json(tmp_path, capsys, models, mnist):
+    status, _, _ = run(
+        capsys, "attribute", "mnist_cnn", "mnist", "-o", tmp_path / "m.npy", "--limit", 3,
+        "--method", "lrp", "--rule", '{"0": "flat", "3": ["gamma", 0.1]}',
+    )  # fmt: skip
+    assert status == 0
+    expected = bl.lrp(models["mnist_cnn"], mnist[0][:3], rule={0: "flat", 3: ("gamma", 0.1)})
+    np.testing.assert_array_equal(np.load(tmp_path / "m.npy"), expected)
+    words = "attribute", "mnist_cnn", "mnist", "-o", tmp_path / "m.npy", "--method", "lrp"
+    status, _, error = run(capsys, *words, "--rule", '{"0": "flat", "3": "gama"}')
+    assert status == 1
+    assert "rule must be one of epsilon" in error
+
+
 def test_models_in_onnx(tmp_path, capsys, models, mnist):
     """From the carried model to ONNX, its saliency, and back to our own format."""
     pytest.importorskip("onnx")

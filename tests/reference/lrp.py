@@ -54,7 +54,10 @@ def hand_down(name, x, w, taps, b, r, options):
     return n @ (r / stabilise(n.sum(0)))
 
 
-def affine(layers, x, r, name, options):
+def affine(layers, x, r, rule, options):
+    name, *own = [rule] if isinstance(rule, str) else rule
+    if own:
+        options = options | {name: own[0]}
     w, b = matrix(layers, x.shape[1:])
     taps = np.ones_like(w)
     if name == "flat":
@@ -100,7 +103,7 @@ def back(layers, x, r, rules, options, prefix=""):
 
 
 def lrp(model, X, rules, target=None, score="logit", **options):
-    """`rules` are names by the layer's place, epsilon where none is given."""
+    """`rules` are names, or names and parameters, by the layer's place; epsilon where none is."""
     options = {"epsilon": 1e-6, "gamma": 0.25, "low": 0.0, "high": 1.0} | options
     x = np.asarray(X, dtype=np.float64)
     layers = before_softmax(model.layers)

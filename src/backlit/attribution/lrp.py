@@ -17,7 +17,7 @@ parts, and the stabilised denominator z' = z + epsilon sign(z), where sign(0) = 
     z_box        x_i w_ij - low_i w_ij+ - high_i w_ij- for z_ij, and no b    Montavon et al. 2017
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -58,16 +58,17 @@ class Composite(NamedTuple):
     first_of: tuple[type, ...] = (*CONVOLUTIONS, Dense)
 
 
-NAMES = (
-    "epsilon",
-    "gamma",
-    "alpha1_beta0",
-    "alpha2_beta1",
-    "z_plus",
-    "w_square",
-    "flat",
-    "z_box",
-)
+BY_PARAMETER: dict[str, Callable[[float], Rule]] = {"epsilon": epsilon_rule, "gamma": gamma_rule}
+FIXED: dict[str, Rule] = {
+    "alpha1_beta0": alpha_beta_rule(1, 0),
+    "alpha2_beta1": alpha_beta_rule(2, 1),
+    "z_plus": alpha_beta_rule(1, 0),
+    "w_square": square_rule,
+    "flat": flat_rule,
+    "z_box": box_rule,
+}
+NAMES = (*BY_PARAMETER, *FIXED)
+Choice = str | tuple[str, float]  # a rule's name, with a parameter if it has one of its own
 COMPOSITES = {name: Composite(name, name) for name in NAMES} | {
     "z_box": Composite("epsilon", "epsilon", "z_box"),
     "epsilon_plus": Composite("z_plus", "epsilon"),
@@ -83,25 +84,12 @@ class Relevance:
     """The target's score, handed down to the input."""
 
     score: int
-    rules: tuple[tuple[str, str], ...]  # names of nodes and of their rules
-    epsilon: float
-    gamma: float
+    rules: tuple[tuple[str, Choice], ...]  # of nodes, by their names
     nonnegative: bool  # whether no input is negative
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
-        table: dict[str, Rule] = {
-            "epsilon": epsilon_rule(self.epsilon),
-            "gamma": gamma_rule(self.gamma),
-            "alpha1_beta0": alpha_beta_rule(1, 0),
-            "alpha2_beta1": alpha_beta_rule(2, 1),
-            "z_plus": alpha_beta_rule(1, 0),
-            "w_square": square_rule,
-            "flat": flat_rule,
-            "z_box": box_rule,
-        }
-        names = dict(self.rules)
-        nodes = linear_nodes(graph)
-        rules = {node.name: table[names[node.name]](node.layer) for node in nodes}
+        chosen = {name: find_rule(choice) for name, choice in self.rules}
+        rules = {node.name: chosen[node.name](node.layer) for node in linear_nodes(graph)}
         rest = zeros_stay(graph, rules, self.score == LOGIT)
         lowering = Lowering(pool_first(graph) if rest else graph, lanes)
         propagation = Propagation(rules, self.nonnegative, rest)
@@ -120,6 +108,13 @@ class Relevance:
         lowering.backward(rule=propagation)
         lowering.store(lowering.gradients[0], 0)
         return lowering
+
+
+def find_rule(choice: Choice) -> Rule:
+    if isinstance(choice, str):
+        return FIXED[choice]
+    name, parameter = choice
+    return BY_PARAMETER[name](parameter)
 
 
 def linear_nodes(graph: Graph) -> list[Node]:
@@ -174,11 +169,13 @@ def lrp(
         layers). Zennit's spelling, EpsilonPlus, does as well. Or rules' names by the layer's
         index in ``model.layers`` (for layers in a residual by name, as "3.body.0"), or by that of
         a part of the model, for all layers in it that have no rule of their own; epsilon for
-        layers that are not listed.
+        layers that are not listed. In place of a name there may be a pair, ``("epsilon", 1e-3)``
+        or ``("gamma", 0.1)``: the rule with a parameter for these layers alone.
     epsilon : float
-        The stabiliser of the epsilon rule; that of the others is 1e-6.
+        The stabiliser of the epsilon rule, where a pair gives no other; that of the other rules
+        is 1e-6.
     gamma : float
-        How much more positive contributions count in the gamma rule.
+        How much more positive contributions count in the gamma rule, where a pair does not say.
     low, high : number or array that broadcasts to a sample's shape
         The least and greatest input values there can be, for z_box.
     score : {"logit", "log_probability", "probability", "loss"}
@@ -198,38 +195,39 @@ def lrp(
         z_box on a layer that does not read the input.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
-    for name, value in (("epsilon", epsilon), ("gamma", gamma)):
-        if number(name, value) < 0:
-            raise ValueError(f"{name} must not be negative, got {value}")
+    usual = {n: _parameter(n, value) for n, value in (("epsilon", epsilon), ("gamma", gamma))}
     bounds = [_bound(n, v, call.samples.shape[1:]) for n, v in (("low", low), ("high", high))]
     if (bounds[0] > bounds[1]).any():
         raise ValueError(f"low must not exceed high, got {low} and {high}")
     if isinstance(rule, Mapping):
         rule = {
-            key if isinstance(key, str) else layer_name(model, key): name
-            for key, name in rule.items()
+            key if isinstance(key, str) else layer_name(model, key): choice
+            for key, choice in rule.items()
         }
-    rules = tuple(choose_rules(model._programs.graph, rule).items())
+    rules = tuple(
+        (node, (choice, usual[choice]) if choice in usual else choice)
+        for node, choice in choose_rules(model._programs.graph, rule).items()
+    )
     nonnegative = bool(call.samples.min(initial=0.0) >= 0)
     result = call.result()
-    probe = Relevance(call.score, rules, float(epsilon), float(gamma), nonnegative)
-    call.run(probe, result, bounds, label="LRP")
+    call.run(Relevance(call.score, rules, nonnegative), result, bounds, label="LRP")
     return result
 
 
-def choose_rules(graph: Graph, rule: Any) -> dict[str, str]:
-    """The name of the rule of each linear node, by the node's name."""
+def choose_rules(graph: Graph, rule: Any) -> dict[str, Choice]:
+    """The rule of each linear node, by the node's name."""
     nodes = linear_nodes(graph)
+    chosen: dict[str, Choice]
     if isinstance(rule, Mapping):
         chosen = {node.name: "epsilon" for node in nodes}
-        for layer, name in sorted(rule.items(), key=lambda item: len(str(item[0]))):
+        for layer, choice in sorted(rule.items(), key=lambda item: len(str(item[0]))):
             within = [own for own in chosen if f"{own}.".startswith(f"{layer}.")]
             if not within:
                 raise ValueError(
                     f"rule names layer {layer!r}, which is none of the convolutions and dense "
                     f"layers {', '.join(chosen)}, and holds none"
                 )
-            chosen |= dict.fromkeys(within, _find(name, NAMES))
+            chosen |= dict.fromkeys(within, _check_choice(choice))
     else:
         composite = COMPOSITES[_find(rule, COMPOSITES)]
         chosen = {
@@ -247,12 +245,32 @@ def choose_rules(graph: Graph, rule: Any) -> dict[str, str]:
     return chosen
 
 
+def _check_choice(choice: Any) -> Choice:
+    """What a dict says of a layer: a rule's name, or a pair (name, parameter)."""
+    if not isinstance(choice, list | tuple):
+        return _find(choice, NAMES)
+    if len(choice) != 2:
+        raise ValueError(f"rule must hold names or pairs (name, parameter), got {choice!r}")
+    name = _find(choice[0], NAMES)
+    if name not in BY_PARAMETER:
+        raise ValueError(
+            f"rule must give a parameter to {' or '.join(BY_PARAMETER)} alone, got {choice!r}"
+        )
+    return name, _parameter(f"rule's {name}", choice[1])
+
+
+def _parameter(name: str, value: Any) -> float:
+    if number(name, value) < 0:
+        raise ValueError(f"{name} must not be negative, got {value}")
+    return float(value)
+
+
 def _find(name: Any, names: Any) -> str:
     """A rule or composite by its name, whatever its case, underscores and dashes."""
     if not isinstance(name, str):
         raise TypeError(
-            "rule must be a name, or a dict of names by layers' indices or names, not "
-            f"{type(name).__name__}"
+            "rule must be a name, or a dict of names or pairs (name, parameter) by layers' "
+            f"indices or names, not {type(name).__name__}"
         )
     plain = name.replace("_", "").replace("-", "").lower()
     for known in names:

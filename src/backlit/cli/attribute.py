@@ -30,7 +30,8 @@ def command(
 
     MODEL and DATA are as for `backlit saliency`. A method's own arguments are options too:
     --steps 100, --window 3,3, --rule epsilon; `backlit methods` lists the methods. Arrays
-    (backgrounds, segments, baselines) are given as paths of .npy files.
+    (backgrounds, segments, baselines) are given as paths of .npy files, dicts as JSON:
+    --rule '{"0": "flat", "3": ["gamma", 0.1]}'.
     """
     check_place(out, ".npy", ".npz")
     try:
@@ -74,7 +75,8 @@ def parsed(value: str) -> Any:
     if value.lower() in WORDS:
         return WORDS[value.lower()]
     try:
-        found = json.loads(f"[{value}]" if "," in value and "[" not in value else value)
+        plain = "," in value and "[" not in value and "{" not in value
+        found = json.loads(f"[{value}]" if plain else value)
     except (json.JSONDecodeError, RecursionError):
         return value
     return tuple(found) if isinstance(found, list) else found
