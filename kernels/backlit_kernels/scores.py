@@ -5,6 +5,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from backlit_kernels.frame import PORTS, integers_at
 from backlit_kernels.functions import exp, log
 from backlit_kernels.groups import sample_of
@@ -13,6 +15,7 @@ from backlit_kernels.lanes import for_lanes
 from backlit_kernels.vector import fma, maximum, select, splat
 
 LOGIT, LOG_PROBABILITY, PROBABILITY, LOSS = range(4)
+LOG_ODDS = 4  # log(p / (1 - p)): a value, which nothing here differentiates
 
 
 @helper
@@ -98,20 +101,26 @@ def score_value(load: Any, store: Any, width: int) -> Any:
     def score_value(
         arena: Any, logits: int, targets: int, classes: int, step: int, score: int, out: int
     ) -> None:
-        """The target's score in each lane: what `seed_score` is the derivative of."""
+        """The target's score in each lane: what `seed_score` is the derivative of.
+
+        1 - p, of log-odds, is summed from the other classes alone, so that it keeps its digits.
+        """
+        zero, one = splat(0.0), splat(1.0)
         for i in range(0, step, width):
             target = load(arena, targets + i)
-            top = load(arena, logits + i)
-            own, number = top, splat(0.0)
+            own, top, number = zero, splat(-np.inf), zero
             for k in range(classes):
                 value = load(arena, logits + k * step + i)
-                top = maximum(top, value)
-                own = select(number == target, value, own)
-                number = number + splat(1.0)
+                here = number == target
+                own = select(here, value, own)
+                top = maximum(top, select(here, top, value) if score == LOG_ODDS else value)
+                number = number + one
             if score != LOGIT:
-                total = splat(0.0)
+                total, number = zero, zero
                 for k in range(classes):
-                    total = total + exp(load(arena, logits + k * step + i) - top)
+                    e = exp(load(arena, logits + k * step + i) - top)
+                    total = total + (select(number == target, zero, e) if score == LOG_ODDS else e)
+                    number = number + one
                 own = own - top
                 if score == PROBABILITY:
                     own = exp(own) / total

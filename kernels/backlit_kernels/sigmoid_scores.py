@@ -2,7 +2,7 @@
 
 With u the target's logit, p = 1 / (1 + e**-u):
 
-    logit u;  log-probability log p;  probability p;  loss -log p
+    logit u, which is the log-odds;  log-probability log p;  probability p;  loss -log p
 
 A single logit z decides between two classes: class 1 has u = z, class 0 has u = -z. Of several
 logits each is a label's, and u is that of the target. Operands are named as in `scores`.
@@ -13,7 +13,14 @@ from typing import Any
 from backlit_kernels.functions import sigmoid, softplus
 from backlit_kernels.kernel import helper
 from backlit_kernels.lanes import for_lanes
-from backlit_kernels.scores import LOG_PROBABILITY, LOGIT, LOSS, PROBABILITY, given_targets
+from backlit_kernels.scores import (
+    LOG_ODDS,
+    LOG_PROBABILITY,
+    LOGIT,
+    LOSS,
+    PROBABILITY,
+    given_targets,
+)
 from backlit_kernels.vector import absolute, select, splat
 
 NEAR = 0.01  # logits nearer than this: the derivative between them is more exact than a quotient
@@ -49,7 +56,7 @@ def row(target: Any, classes: int) -> Any:
 
 @helper
 def value(u: Any, score: int) -> Any:
-    if score == LOGIT:
+    if score in (LOGIT, LOG_ODDS):
         return u
     if score == PROBABILITY:
         return sigmoid(u)

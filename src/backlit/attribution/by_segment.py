@@ -23,6 +23,11 @@ MOST_REMEMBERED = 1_000_000  # entries of a plan's masks
 # each segment, and details by name. One sample at a time, so that bits do not depend on the others.
 Fold = Callable[[np.ndarray, float], dict[str, Any]]
 Plan = Callable[[int], tuple[np.ndarray, Fold]]  # of a number of segments: masks and fold
+Mean = Callable[[Sequence[np.ndarray]], np.ndarray]  # of scores with several baselines, float64
+
+
+def plain_mean(scores: Sequence[np.ndarray]) -> np.ndarray:
+    return np.asarray(sum(scores) / len(scores))
 
 
 def explain_segments(
@@ -33,12 +38,13 @@ def explain_segments(
     per_segment: bool,
     scores: Callable[[Call, Segments, np.ndarray], Scores] | None = None,
     apart: Callable[[np.ndarray], Plan] | None = None,
+    mean: Mean = plain_mean,
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The method's values, painted or by segment, and its details.
 
     Where samples have different numbers of segments, rows are filled up with zeros. Of several
-    baselines the mean score under each mask counts. `apart` makes
-    a plan for each sample, from its values, in place of one that all of them share.
+    baselines the mean score under each mask counts. `apart` makes a plan for each sample, from its
+    values, in place of one that all of them share.
     """
     samples = len(call.samples)
     most = int(segments.counts.max(initial=0))
@@ -64,7 +70,7 @@ def explain_segments(
             batches = scores(group, own, masks)
         else:
             references = [b if alike else b.chosen(members) for b in baselines]
-            batches = mean_scores(group, references, own, masks)
+            batches = mean_scores(group, references, own, masks, mean)
         for index, y, full in batches:
             rows = [fold(row, float(f)) for row, f in zip(y.astype(np.float64), full, strict=True)]
             found = {name: np.array([row[name] for row in rows]) for name in rows[0]}
@@ -87,7 +93,7 @@ def explain_segments(
 
 
 def mean_scores(
-    call: Call, baselines: Sequence[Baseline], segments: Segments, masks: np.ndarray
+    call: Call, baselines: Sequence[Baseline], segments: Segments, masks: np.ndarray, mean: Mean
 ) -> Scores:
     """As `segment_scores`, the mean over several baselines: float64 (n, M)."""
     quiet = call.chosen(slice(None))
@@ -96,8 +102,7 @@ def mean_scores(
     several = [segment_scores(*one, segments, masks) for one in zip(calls, baselines, strict=True)]
     for batches in zip(*several, strict=True):
         index, _, full = batches[0]
-        mean = sum(scores.astype(np.float64) for _, scores, _ in batches) / len(batches)
-        yield index, np.asarray(mean), full
+        yield index, mean([scores.astype(np.float64) for _, scores, _ in batches]), full
 
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -7,22 +7,26 @@ segments outside T replaced by the baseline); Shapley values phi minimise
     sum over coalitions T of k(T) (v(T) - v(empty) - sum of phi over T)**2,
     k(T) = (S - 1) / (C(S, |T|) |T| (S - |T|)),
 
-under the constraint that they add up to v(all) - v(empty).
+under the constraint that they add up to v(all) - v(empty). With a link, v is the link of the score.
 """
 
+from collections.abc import Sequence
 from itertools import combinations
 from math import comb
 from typing import Any, NamedTuple
 
 import numpy as np
+from backlit_kernels.scores import LOG_ODDS
 
 from backlit.attribution.axes import any_channels
 from backlit.attribution.by_segment import (
     Fold,
+    Mean,
     Plan,
     explain_segments,
     masks_apart,
     own_seed,
+    plain_mean,
     product,
     random_stream,
     remembered,
@@ -46,6 +50,7 @@ def kernel_shap(
     baseline: Any = 0.0,
     background: Any = None,
     samples: int | str = 1000,
+    link: str = "identity",
     seed: Any = 0,
     masks: str | None = None,
     per_segment: bool = False,
@@ -80,6 +85,12 @@ def kernel_shap(
     samples : int or "exact"
         How many coalitions to evaluate besides the empty and the full one. If that covers all
         ``2**S - 2`` of them, or for "exact", values are exact.
+    link : {"identity", "logit"}
+        Which function of the score is shared out. "logit" is for ``score="probability"``: values
+        add up to the log-odds ``log(p / (1 - p))`` of x less those of the baseline, or of the
+        mean probability over the background, and so do standard errors speak of log-odds. These
+        are worked out from the logits and keep their digits where p is nearly 0 or 1 (`shap` takes
+        them from p, which it keeps 1e-15 away from both).
     seed : int or numpy.random.Generator
     masks : {"shared", "per_image"}, optional
         Whether masks are drawn once for all images with as many segments, or for each image anew
@@ -102,9 +113,19 @@ def kernel_shap(
     ------
     ValueError, TypeError
         For arguments of wrong shape, kind or range; if `samples` is too small for the number of
-        segments (at least twice as many), or "exact" for more than 16 segments.
+        segments (at least twice as many), or "exact" for more than 16 segments; for the link
+        "logit" of a score that is no probability.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
+    if link not in ("identity", "logit"):
+        raise ValueError(f"link must be 'identity' or 'logit', got {link!r}")
+    mean: Mean = plain_mean
+    if link == "logit":
+        if score != "probability":
+            raise ValueError(f"score must be 'probability' with link='logit', got {score!r}")
+        if model.classes == 1:
+            raise ValueError("link must be 'identity' for one class, whose probability is always 1")
+        call.score, mean = LOG_ODDS, mean_log_odds
     parts = check_segments(segments, call.samples)
     base = check_references(baseline, background, call.samples, model.input_shape)
     budget = whole_or_exact("samples", samples)
@@ -120,8 +141,20 @@ def kernel_shap(
         return plan
 
     apart = plan_for if masks_apart(masks, segments) else None
-    values, details = explain_segments(call, parts, plan_for(None), base, per_segment, apart=apart)
+    values, details = explain_segments(
+        call, parts, plan_for(None), base, per_segment, apart=apart, mean=mean
+    )
     return (values, details) if return_details else values
+
+
+def mean_log_odds(several: Sequence[np.ndarray]) -> np.ndarray:
+    """The log-odds of the mean of probabilities that are given by their log-odds."""
+
+    def log_sum(sign: int) -> np.ndarray:
+        """Of the probabilities, or of what they leave to 1."""
+        return np.asarray(np.logaddexp.reduce([-np.logaddexp(0, -sign * o) for o in several]))
+
+    return log_sum(1) - log_sum(-1)
 
 
 @remembered
