@@ -11,14 +11,14 @@ from tests.reference import network
 RULES = ["gauss_legendre", "trapezoid", "riemann_left", "riemann_right", "riemann_middle"]
 
 
-def reference(model, X, target, baseline, rule, steps, score="logit"):
+def reference(model, X, target, baseline, rule, steps, score="logit", multiply=True):
     """The sum over the path's points, in float64."""
     base = np.broadcast_to(np.asarray(baseline, np.float64), X.shape)
     total = np.zeros(X.shape)
     for position, weight in zip(*quadrature(rule, steps), strict=True):
         point = base + position * (X - base)
         total += weight * network.input_gradient(model, point, target, score)
-    return (X - base) * total
+    return (X - base) * total if multiply else total
 
 
 @pytest.fixture
@@ -62,12 +62,30 @@ def test_gauss_legendre():
     np.testing.assert_allclose(weights @ positions**9, 0.1)
 
 
+@pytest.mark.parametrize("multiply", [True, False])
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("score", ["logit", "probability"])
-def test_definition(model, X, rule, score):
-    expected = reference(model, X, 1, 0.0, rule, 7, score)
-    found = bl.integrated_gradients(model, X, 1, rule=rule, steps=7, score=score)
-    assert_close(found, expected)
+def test_definition(model, X, rule, score, multiply):
+    expected = reference(model, X, 1, 0.0, rule, 7, score, multiply)
+    options = {"rule": rule, "steps": 7, "score": score, "multiply_by_inputs": multiply}
+    assert_close(bl.integrated_gradients(model, X, 1, **options), expected)
+
+
+@pytest.mark.parametrize("steps", [6, "exact"])
+def test_averaged_gradients(models, mnist, steps):
+    """Times the difference they are the attributions; at the baseline, the gradient there."""
+    model, X = models["mnist_cnn"], mnist[0][:5]
+    options = {"steps": steps, "baseline": 0.25, "multiply_by_inputs": False}
+    averaged = bl.integrated_gradients(model, X, **options)
+    expected = bl.integrated_gradients(model, X, steps=steps, baseline=0.25)
+    assert_close((X - np.float32(0.25)) * averaged, expected, 1e-6)
+    at_itself = bl.integrated_gradients(model, X, **options | {"baseline": X})
+    assert_close(at_itself, bl.gradient(model, X), 1e-5)
+    for more in ({"return_delta": True}, {"tolerance": 0.1}):
+        with pytest.raises(ValueError, match="multiply_by_inputs must be True with return_delta"):
+            bl.integrated_gradients(model, X, **options, **more)
+    with pytest.raises(TypeError, match="multiply_by_inputs must be True or False"):
+        bl.integrated_gradients(model, X, multiply_by_inputs=None)
 
 
 def test_baselines(rng, model, X):

@@ -81,8 +81,25 @@ def test_integrated_gradients(case, rule):
         method=rule.replace("_legendre", "legendre"),
         return_convergence_delta=True,
     )
-    # a pre-activation within rounding of 0 at one of 20 points may fall on the other side
-    close = np.abs(found - expected.detach().numpy()).reshape(12, -1).max(axis=1)
-    worst = np.sort(close / np.abs(expected.detach().numpy()).max())
-    assert worst[-3] < 1e-4
+    assert_nearly_all_close(found, expected.detach().numpy())
     np.testing.assert_allclose(delta, expected_delta.numpy(), atol=0.05)
+
+
+def assert_nearly_all_close(found, expected):
+    """A pre-activation within rounding of 0 at one of 20 points may fall on the other side."""
+    worst = np.sort(np.abs(found - expected).reshape(12, -1).max(axis=1) / np.abs(expected).max())
+    assert worst[-3] < 1e-4
+
+
+def test_averaged_gradients(case):
+    model, network, X = case
+    found = bl.integrated_gradients(
+        model, X, rule="riemann_middle", steps=20, multiply_by_inputs=False
+    )
+    expected = captum_attr.IntegratedGradients(network, multiply_by_inputs=False).attribute(
+        torch.tensor(X),
+        target=torch.tensor(model.predict(X)),
+        n_steps=20,
+        method="riemann_middle",
+    )
+    assert_nearly_all_close(found, expected.detach().numpy())

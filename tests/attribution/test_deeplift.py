@@ -49,6 +49,30 @@ def test_the_definition(name, score):
     assert_close(found, reference.deeplift(model, X, baseline, 1, score), 2e-5)
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_multipliers(name):
+    model = MODELS[name]()
+    X, baselines = samples(model, 19), samples(model, 3, seed=2)
+    X[:, 0] = baselines[0, 0]  # where there is no difference, there is a multiplier all the same
+    each = [
+        reference.deeplift(model, X, np.broadcast_to(b, X.shape), 1, multiply_by_inputs=False)
+        for b in baselines
+    ]
+    found = bl.deeplift(model, X, 1, baseline=baselines[0], multiply_by_inputs=False)
+    assert_close(found, each[0], 2e-5)
+    found = bl.deeplift_shap(model, X, 1, background=baselines, multiply_by_inputs=False)
+    assert_close(found, np.mean(each, axis=0), 2e-5)
+
+
+@pytest.mark.parametrize("rule", ["rescale", "reveal_cancel"])
+def test_multipliers_times_differences(rule):
+    model = NETWORKS["pooled"]()
+    X, options = samples(model, 5), {"baseline": 0.3, "rule": rule}
+    multipliers = bl.deeplift(model, X, multiply_by_inputs=False, **options)
+    expected = bl.deeplift(model, X, **options)
+    assert_close((X - np.float32(0.3)) * multipliers, expected, 1e-6)
+
+
 @pytest.mark.parametrize("score", SCORES)
 @pytest.mark.parametrize("name", MODELS)
 def test_attributions_add_up(name, score):
@@ -171,6 +195,26 @@ def captum_twin(model):
         return nn.Sequential(module, Copy()) if isinstance(module, nn.ReLU) else module
 
     return nn.Sequential(*map(with_copies, network))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["mnist_fc", "mnist_cnn"])
+def test_captum_agrees_on_multipliers(name, models, mnist):
+    """Where input and baseline differ: elsewhere its max pooling takes the first sample's."""
+    attr = pytest.importorskip("captum.attr")
+    import torch
+
+    model, X = models[name], mnist[0][:6]
+    network, inputs = captum_twin(model), tensor(X).reshape(6, *model.input_shape)
+    background = np.random.default_rng(0).uniform(size=X.shape)
+    start = tensor(background).reshape(inputs.shape)
+    target = torch.from_numpy(model.predict(X))
+    theirs = attr.DeepLift(network, False).attribute(inputs, start, target=target)
+    ours = bl.deeplift(model, X, baseline=background, multiply_by_inputs=False)
+    assert_maps_agree(ours, theirs.detach().reshape(X.shape))
+    theirs = attr.DeepLiftShap(network, False).attribute(inputs, start[:4], target=target)
+    ours = bl.deeplift_shap(model, X, background=background[:4], multiply_by_inputs=False)
+    assert_maps_agree(ours, theirs.detach().reshape(X.shape))
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -10,15 +10,16 @@ from tests.attribution.networks import NETWORKS, fully_connected, pooled, sample
 from tests.attribution.peers import assert_maps_agree, tensor, twin
 
 
-def explain_at(model, x, target, background, index, positions):
+def explain_at(model, x, target, background, index, positions, multiply):
     """Expected gradients with given baselines and positions on their paths."""
     call = Call(model, x, target, "logit", None, False, None, None)
     strata = np.stack([positions, np.zeros_like(positions)], axis=1).astype(np.float32)
-    return explain(call, background, Draws(np.asarray(index), strata, 1), 0)
+    return explain(call, background, Draws(np.asarray(index), strata, 1), 0, multiply)
 
 
+@pytest.mark.parametrize("multiply", [True, False])
 @pytest.mark.parametrize("network", NETWORKS)
-def test_equals_captum_at_given_points(network, monkeypatch):
+def test_equals_captum_at_given_points(network, multiply, monkeypatch):
     attr = pytest.importorskip("captum.attr")
     model = NETWORKS[network]()
     x, background = samples(model, 1, 5), samples(model, 4, 6)
@@ -26,22 +27,26 @@ def test_equals_captum_at_given_points(network, monkeypatch):
     positions = np.random.default_rng(0).uniform(size=6)
     monkeypatch.setattr(np.random, "choice", lambda count, size: index)
     monkeypatch.setattr(np.random, "uniform", lambda low, high, size: positions.reshape(size))
-    theirs = attr.GradientShap(twin(model)).attribute(
+    theirs = attr.GradientShap(twin(model), multiply).attribute(
         tensor(x), tensor(background), n_samples=6, stdevs=0.0, target=1
     )
-    ours = explain_at(model, x, 1, background, index, positions)
+    ours = explain_at(model, x, 1, background, index, positions, multiply)
     assert_maps_agree(ours, theirs.detach())
 
 
+@pytest.mark.parametrize("multiply", [True, False])
 @pytest.mark.parametrize("network", NETWORKS)
-def test_is_the_mean_of_integrated_gradients(network):
+def test_is_the_mean_of_integrated_gradients(network, multiply):
     model = NETWORKS[network]()
     x, background = samples(model, 11), samples(model, 5, 9)
     target = model.predict(x)
     expected = bl.integrated_gradients(
-        model, x, target, baseline=list(background), steps=400, rule="riemann_middle"
+        model, x, target, baseline=list(background), steps=400, rule="riemann_middle",
+        multiply_by_inputs=multiply,
+    )  # fmt: skip
+    maps = bl.expected_gradients(
+        model, x, background=background, samples=5000, multiply_by_inputs=multiply
     )
-    maps = bl.expected_gradients(model, x, background=background, samples=5000)
     np.testing.assert_allclose(maps, expected, atol=0.01 * np.abs(expected).max())
 
 

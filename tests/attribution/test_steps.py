@@ -13,13 +13,16 @@ from tests.attribution.networks import NETWORKS, samples
 METHODS = {
     "integrated_gradients": {"steps": 3 * LANES + 2},
     "integrated_gradients, several baselines": {"steps": 5, "baseline": [0.0, 0.5]},
+    "integrated_gradients, averaged": {"steps": 3 * LANES + 2, "multiply_by_inputs": False},
     "smoothgrad": {"samples": 2 * LANES + 3},
     "smoothgrad, squared": {"samples": 20, "statistic": "squared"},
     "smoothgrad, antithetic": {"samples": 20, "antithetic": True},
     "smoothgrad, variance": {"samples": 20, "statistic": "variance"},
     "expected_gradients": {"samples": 45, "background": 5},
     "expected_gradients, apart": {"samples": 33, "background": 5},
+    "expected_gradients, averaged": {"samples": 45, "background": 5, "multiply_by_inputs": False},
     "deeplift_shap": {"background": LANES + 3},
+    "deeplift_shap, averaged": {"background": LANES + 3, "multiply_by_inputs": False},
     "deeplift": {},
 }
 

@@ -64,7 +64,7 @@ def multipliers(layers, x, x0, g):
     return g
 
 
-def deeplift(model, X, baseline, target=None, score="logit"):
+def deeplift(model, X, baseline, target=None, score="logit", multiply_by_inputs=True):
     """Attributions for baselines of the shape of `X`, which has that of the model's input."""
     x, x0 = (np.asarray(a, dtype=np.float64) for a in (X, baseline))
     layers = before_softmax(model.layers)
@@ -74,4 +74,5 @@ def deeplift(model, X, baseline, target=None, score="logit"):
         g = softmax_multipliers(z, z0, g, score != "probability")
     if score == "loss":
         g = -g
-    return (x - x0) * multipliers(layers, x, x0, g)
+    m = multipliers(layers, x, x0, g)
+    return (x - x0) * m if multiply_by_inputs else m

@@ -43,7 +43,7 @@ RULES: dict[str, Callable[[Lowering], Callable[[Node], Emitter]]] = {
 class DifferenceRule(SumOfSteps):
     """Differences from `baselines` baselines, one a step, times their multipliers, averaged.
 
-    Those of the input, or of another `tensor`.
+    Those of the input, or of another `tensor`; or the multipliers alone, without `multiply`.
     """
 
     score: int
@@ -51,6 +51,7 @@ class DifferenceRule(SumOfSteps):
     baselines: int
     tensor: int = 0
     rule: str = "rescale"
+    multiply: bool = True
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
         # the same function with fewer ReLUs; but tensors inside have other numbers then, and
@@ -74,8 +75,12 @@ class DifferenceRule(SumOfSteps):
         point.backward(until=self.tensor, rule=RULES[self.rule](reference))
         several = self.baselines > 1
         weight = point.load_lane_values(WEIGHTS) if several else point.fill_lane_values(1)
-        ends = point.activations[self.tensor], reference.activations[self.tensor]
-        total.add_contribution(*ends, point.gradients[self.tensor], weight)
+        multipliers = point.gradients[self.tensor]
+        if self.multiply:
+            ends = point.activations[self.tensor], reference.activations[self.tensor]
+            total.add_contribution(*ends, multipliers, weight)
+        else:
+            total.add(multipliers, weight)
 
         tape.section = "epilogue"
         point.store(total.total, self.tensor)
@@ -90,6 +95,7 @@ def deeplift(
     *,
     baseline: Any = 0.0,
     rule: str = "rescale",
+    multiply_by_inputs: bool = True,
     score: str = "logit",
     threads: int | None = None,
     progress: bool = False,
@@ -124,6 +130,10 @@ def deeplift(
         ``min(a, b) = a - relu(a - b)`` one input gets everything. Reveal-cancel keeps positive and
         negative ones apart, and both get half. It takes several times as long. (The authors use
         it for dense layers only.)
+    multiply_by_inputs : bool
+        Whether to multiply by the difference, x - baseline. If not, the result is the multipliers,
+        as in Captum, and does not add up to a difference of scores. (Where a max pooling's input
+        does not differ from the baseline's, Captum 0.9 takes the gradient of the first sample.)
     score, threads, progress, out, memory
         As for `backlit.saliency`.
 
@@ -142,7 +152,9 @@ def deeplift(
         raise ValueError(f"rule must be one of {', '.join(map(repr, RULES))}, got {rule!r}")
     base = check_baseline(baseline, call.samples, model.input_shape)
     result = call.result()
-    probe = DifferenceRule(call.score, base.per_sample, 1, rule=rule)
+    probe = DifferenceRule(
+        call.score, base.per_sample, 1, rule=rule, multiply=bool(multiply_by_inputs)
+    )
     call.run(probe, result, [base.values], label="DeepLIFT")
     return result
 
@@ -154,6 +166,7 @@ def deeplift_shap(
     target: Any = None,
     *,
     background: Any,
+    multiply_by_inputs: bool = True,
     score: str = "logit",
     threads: int | None = None,
     progress: bool = False,
@@ -171,6 +184,9 @@ def deeplift_shap(
         As for `backlit.saliency`.
     background : array of shape (B, *shape of a sample)
         The baselines; every one counts the same.
+    multiply_by_inputs : bool
+        Whether to multiply the multipliers for each baseline by x less that baseline. If not, the
+        result is their mean, as in Captum, and does not add up to a difference of scores.
     score, threads, progress, out, memory
         As for `backlit.saliency`.
 
@@ -186,7 +202,7 @@ def deeplift_shap(
     call = Call(model, X, target, score, threads, progress, out, memory)
     entries = check_background(background, call.samples, model.input_shape)
     result = call.result()
-    probe = DifferenceRule(call.score, 0, len(entries))
+    probe = DifferenceRule(call.score, 0, len(entries), multiply=bool(multiply_by_inputs))
     weights = step_weights(np.full(len(entries), 1 / len(entries)))
     more = [step_values(entries), weights]
     call.run(probe, result, more, repeats=len(entries), label="DeepLIFT SHAP")

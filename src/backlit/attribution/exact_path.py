@@ -42,8 +42,10 @@ def check_piecewise_linear(graph: Graph) -> None:
             )
 
 
-def integrate_exactly(call: Call, baseline: Baseline, result: np.ndarray) -> None:
-    """Write ``(x - x') * integral of the gradient``; the score is the logit."""
+def integrate_exactly(
+    call: Call, baseline: Baseline, result: np.ndarray, multiply: bool = True
+) -> None:
+    """Write the integral of the gradient, times x - x' if asked for; the score is the logit."""
     targets = call.targets
     if targets is None:
         targets = call.model._targets(call.model.logits(call.samples, threads=call.threads))
@@ -52,7 +54,7 @@ def integrate_exactly(call: Call, baseline: Baseline, result: np.ndarray) -> Non
         samples = call.samples[part].astype(np.float64)
         start = np.broadcast_to(baseline.chosen(part).values, samples.shape).astype(np.float64)
         total = _integral(call, samples, start, targets[part])
-        result[part] = (samples - start) * total
+        result[part] = (samples - start) * total if multiply else total
 
 
 def _integral(

@@ -47,11 +47,13 @@ class BackgroundPaths(SumOfSteps):
 
     Before the first non-linearity the network is affine: its pre-activations are interpolated
     between those of baseline and input, and the way back through it is taken once a baseline.
+    With `multiply`, each is multiplied by the difference from its baseline.
     """
 
     score: int
     steps: int
     draws: int
+    multiply: bool = True
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
         start = affine_prefix(graph)
@@ -94,8 +96,11 @@ class BackgroundPaths(SumOfSteps):
             point.backward(until=start)
             begin.gradients[start] = point.gradients[start]
         begin.backward()
-        x0 = begin.activations[0]
-        total.add_contribution(x, x0, begin.gradients[0], end.load_lane_values(WEIGHTS))
+        weight = end.load_lane_values(WEIGHTS)
+        if self.multiply:
+            total.add_contribution(x, begin.activations[0], begin.gradients[0], weight)
+        else:
+            total.add(begin.gradients[0], weight)
 
         tape.section = "epilogue"
         end.store(total.total, 0)
@@ -117,14 +122,16 @@ def draw(samples: int, background: int, seed: int) -> Draws:
     return Draws(baselines[order], strata[order].astype(np.float32), max(shared, default=1))
 
 
-def explain(call: Call, background: np.ndarray, draws: Draws, seed: int) -> np.ndarray:
+def explain(
+    call: Call, background: np.ndarray, draws: Draws, seed: int, multiply: bool = True
+) -> np.ndarray:
     """Expected gradients with given draws."""
     result = call.result()
     baselines = background[draws.baselines[:: draws.per_step]]
     strata = step_values(draws.strata, draws.per_step)
     weights = step_weights(np.full(len(baselines), 1 / len(draws.baselines)))
     call.run(
-        BackgroundPaths(call.score, len(baselines), draws.per_step),
+        BackgroundPaths(call.score, len(baselines), draws.per_step, multiply),
         result,
         [*stream_keys(call.samples, seed), step_values(baselines), strata, weights],
         repeats=len(baselines),
@@ -141,6 +148,7 @@ def expected_gradients(
     *,
     background: Any,
     samples: int = 50,
+    multiply_by_inputs: bool = True,
     seed: int | np.random.Generator = 0,
     score: str = "logit",
     threads: int | None = None,
@@ -165,6 +173,9 @@ def expected_gradients(
         all of `X`.
     samples : int
         Points at which the gradient is taken, for each input. A multiple of B is fastest.
+    multiply_by_inputs : bool
+        Whether to multiply each gradient by x less its baseline. If not, the result is the mean of
+        the gradients themselves, as in Captum, and does not add up to anything.
     seed : int or numpy.random.Generator
         Positions of a sample are a function of the seed and of the sample's values.
     score, threads, progress, out, memory
@@ -183,4 +194,4 @@ def expected_gradients(
     baselines = check_background(background, call.samples, model.input_shape)
     key = check_seed(seed)
     draws = draw(whole("samples", samples, 1), len(baselines), key)
-    return explain(call, baselines, draws, key)
+    return explain(call, baselines, draws, key, bool(multiply_by_inputs))

@@ -40,11 +40,12 @@ class PathIntegral(SumOfSteps):
 
     Before the first non-linearity the network is affine: its pre-activations are interpolated
     between those of baseline and input, and the way back through it is taken once, by the sum.
-    The scores at both ends go to a port.
+    The scores at both ends go to a port. With `multiply`, the sum is multiplied by the difference.
     """
 
     score: int
     baseline_per_sample: int
+    multiply: bool = True
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
         start = affine_prefix(graph)
@@ -73,8 +74,10 @@ class PathIntegral(SumOfSteps):
         end.tape.section = "epilogue"
         end.gradients = {start: total.total}
         end.backward()
-        difference = end.subtract(0, x, x0)
-        end.store(end.multiply(0, difference, end.gradients[0]), 0)
+        result = end.gradients[0]
+        if self.multiply:
+            result = end.multiply(0, end.subtract(0, x, x0), result)
+        end.store(result, 0)
         return end
 
 
@@ -127,6 +130,7 @@ def integrated_gradients(
     steps: int | str = 50,
     rule: str = "gauss_legendre",
     tolerance: float | None = None,
+    multiply_by_inputs: bool = True,
     return_delta: bool = False,
     score: str = "logit",
     threads: int | None = None,
@@ -156,6 +160,10 @@ def integrated_gradients(
     tolerance : float, optional
         Double the points, from `steps` on, for each sample whose convergence delta exceeds this,
         up to 4096; a warning reports what has not converged then.
+    multiply_by_inputs : bool
+        Whether to multiply by the difference, x - baseline. If not, the result is the gradient
+        averaged along the path, as in Captum; it does not add up to a difference of scores, so
+        that there is no delta then, and no tolerance.
     return_delta : bool
         Whether to return the convergence deltas as well.
     score, threads, progress, out, memory
@@ -182,6 +190,11 @@ def integrated_gradients(
     count = number_of_steps or 1
     if tolerance is not None and number("tolerance", tolerance) <= 0:
         raise ValueError(f"tolerance must be positive, got {tolerance}")
+    if not multiply_by_inputs and (return_delta or tolerance is not None):
+        raise ValueError(
+            "multiply_by_inputs must be True with return_delta or tolerance: averaged gradients "
+            "do not add up to a difference of scores"
+        )
     quadrature(rule, 2 if exact else count)
     several = [baseline]
     if isinstance(baseline, list | tuple) and not _is_sample(baseline, call):
@@ -191,7 +204,7 @@ def integrated_gradients(
     baselines = [check_baseline(b, call.samples, model.input_shape) for b in several]
 
     result = call.result()
-    delta = _integrate(call, baselines, rule, count, result, exact)
+    delta = _integrate(call, baselines, rule, count, result, exact, bool(multiply_by_inputs))
     while tolerance is not None and not exact:
         open_ = np.flatnonzero(np.abs(delta) > tolerance)
         if not open_.size:
@@ -228,6 +241,7 @@ def _integrate(
     steps: int,
     result: np.ndarray,
     exact: bool = False,
+    multiply: bool = True,
 ) -> np.ndarray:
     """Write the attributions, averaged over baselines; returns the convergence deltas."""
     positions, weights = quadrature(rule, steps)
@@ -237,14 +251,14 @@ def _integrate(
         part = result if n == 0 else np.empty_like(result)
         scores = np.empty((2, len(result)), np.float32)
         call.run(
-            PathIntegral(call.score, baseline.per_sample),
+            PathIntegral(call.score, baseline.per_sample, multiply),
             part,
             [baseline.values, *points, *scores],
             repeats=steps,
             label="integrated gradients",
         )
         if exact:
-            integrate_exactly(call, baseline, part)
+            integrate_exactly(call, baseline, part, multiply)
         if n:
             result += part
         delta -= scores[1].astype(np.float64) - scores[0]
