@@ -198,6 +198,31 @@ def test_writes_to_out_and_takes_no_samples(problem, name):
     assert method(model, x[:0]).shape == (0, 1, 9, 11)
 
 
+def in_range(maps):
+    maps = maps - maps.min(axis=(1, 2, 3), keepdims=True)
+    return maps / np.maximum(maps.max(axis=(1, 2, 3), keepdims=True), 1e-30)
+
+
+@pytest.mark.parametrize("layers", [[0, 2, 5], (-4,)])
+@pytest.mark.parametrize("name", CAMS)
+def test_maps_of_several_layers_are_averaged_in_one_range(problem, name, layers):
+    model, x, target = problem
+    method = getattr(bl, name)
+    small = [method(model, x, target, layer=layer, upsample=False) for layer in layers]
+    each = [reference.enlarged(in_range(maps.astype(np.float64)), (9, 11)) for maps in small]
+    out = np.full((13, 1, 9, 11), np.nan, np.float32)
+    assert method(model, x, target, layer=layers, out=out) is out
+    np.testing.assert_allclose(out, np.mean(each, axis=0), atol=1e-5)
+    np.testing.assert_array_equal(method(model, x[4:6], target[4:6], layer=layers), out[4:6])
+
+
+def test_guided_grad_cam_of_several_layers(problem):
+    model, x, target = problem
+    found = bl.guided_grad_cam(model, x, target, layer=[1, 5])
+    maps = bl.grad_cam(model, x, target, layer=[1, 5])
+    np.testing.assert_array_equal(found, bl.guided_backprop(model, x, target) * maps)
+
+
 def test_layers_by_index_and_name(problem):
     model, x, _ = problem
     expected = bl.grad_cam(model, x, layer=6)
@@ -211,6 +236,9 @@ def test_layers_by_index_and_name(problem):
         (9, ValueError, r"layer must be in -9 \.\.\. 8, got 9"),
         ("conv1", ValueError, "layer must be one of 0, 1, .*, got 'conv1'"),
         (1.0, TypeError, "layer must be an index or a name, not float"),
+        ([], ValueError, "layer must not be an empty list"),
+        ([1, 9], ValueError, r"layer must be in -9 \.\.\. 8, got 9"),
+        ([[1]], TypeError, "layer must be an index or a name, not list"),
         (8, ValueError, r"output has shape \(channels, height, width\), .* 8 has shape \(5,\)"),
     ],
 )
@@ -218,6 +246,13 @@ def test_errors(problem, layer, error, message):
     model, x, _ = problem
     with pytest.raises(error, match=message):
         bl.grad_cam(model, x, layer=layer)
+
+
+@pytest.mark.parametrize("option", ["upsample", "relu"])
+def test_several_layers_are_enlarged_and_rectified(problem, option):
+    model, x, _ = problem
+    with pytest.raises(ValueError, match=f"{option} must be True with several layers"):
+        bl.eigen_cam(model, x, layer=[1, 2], **{option: False})
 
 
 @pytest.mark.parametrize("name", [*CAMS, "full_grad"])

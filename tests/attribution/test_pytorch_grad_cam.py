@@ -1,4 +1,4 @@
-"""Class activation maps against pytorch-grad-cam, before it scales them to the range 0 to 1.
+"""Class activation maps against pytorch-grad-cam, before or after it scales them to 0 ... 1.
 
 It asks for torchvision but needs it for no more than names: ``pip install --no-deps grad-cam ttach
 opencv-python-headless``. (Its Score-CAM is another method than the paper's, and its FullGrad scales
@@ -61,6 +61,22 @@ def test_maps(name, layer, models, mnist):
     assert_close(found, expected, 1e-5)
 
 
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "eigen_cam"])
+def test_several_layers(name, models, mnist):
+    model, X, layers = models["mnist_cnn"], mnist[0][:8], [1, 4, 5]
+    target, network = model.predict(X), twin(models["mnist_cnn"])
+    targets = [ClassifierOutputTarget(int(t)) for t in target]
+    cam = METHODS[name](model=network, target_layers=[network[layer] for layer in layers])
+    expected = cam(input_tensor=torch.tensor(X), targets=targets)
+    found = getattr(bl, name)(model, X, target, layer=layers)[:, 0]
+    assert_close(in_range(found), expected, 1e-4)
+
+
+def in_range(maps):
+    maps = maps - maps.min(axis=(1, 2), keepdims=True)
+    return maps / maps.max(axis=(1, 2), keepdims=True)
+
+
 def test_full_grad_of_layers_of_one_channel(rng):
     """Where there is one channel, it makes no difference that theirs scales each by itself."""
     filters = [rng.normal(size=(1, 1, 3, 3)) for _ in range(3)]
@@ -72,7 +88,4 @@ def test_full_grad_of_layers_of_one_channel(rng):
     target = model.predict(X)
     targets = [ClassifierOutputTarget(int(t)) for t in target]
     expected = peer.FullGrad(twin(model), [])(input_tensor=torch.tensor(X), targets=targets)
-    found = bl.full_grad(model, X, target)[:, 0]
-    found -= found.min(axis=(1, 2), keepdims=True)
-    found /= found.max(axis=(1, 2), keepdims=True)
-    assert_close(found, expected, 1e-4)
+    assert_close(in_range(bl.full_grad(model, X, target)[:, 0]), expected, 1e-4)

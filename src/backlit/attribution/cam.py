@@ -23,10 +23,11 @@ from backlit_kernels import maps as kernels
 
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
-from backlit.attribution.inner import find_image_layer
+from backlit.attribution.cam_layers import Layers, layer_maps
 from backlit.graph import Graph
 from backlit.lowering import Lowering, maps
 from backlit.model import Model
+from backlit.probes import ProgramStore
 
 # name: the weights of channels and what the activations are multiplied by
 RULES = {
@@ -71,24 +72,18 @@ class GradientMap(ClassMap):
         return own
 
 
-def map_shape(call: Call, shape: tuple[int, ...], upsample: bool) -> tuple[int, ...]:
-    """The shape of the maps of a layer whose output has shape `shape`."""
-    image = call.model.input_shape if upsample else shape
-    return (len(call.samples), 1, *image[1:])
-
-
 def _gradient_map(
     rule: str,
     call: Call,
-    layer: Any,
+    layer: Layers,
     upsample: bool,
     relu: bool,
 ) -> np.ndarray:
-    programs, tensor = find_image_layer(call.model, layer)
-    result = call.result(*map_shape(call, programs.graph.shapes[tensor], upsample))
-    probe = GradientMap(tensor, call.score, bool(relu), bool(upsample), rule)
-    call.run(probe, result, programs=programs)
-    return result
+    def draw(programs: ProgramStore, tensor: int, result: np.ndarray, upsample: bool) -> None:
+        probe = GradientMap(tensor, call.score, bool(relu), bool(upsample), rule)
+        call.run(probe, result, programs=programs)
+
+    return layer_maps(call, layer, upsample, relu, draw)
 
 
 @any_channels(pictures=True)
@@ -97,7 +92,7 @@ def grad_cam(
     X: Any,
     target: Any = None,
     *,
-    layer: int | str | None = None,
+    layer: Layers = None,
     upsample: bool = True,
     relu: bool = True,
     score: str = "logit",
@@ -113,16 +108,19 @@ def grad_cam(
 
     Parameters
     ----------
-    layer : int or str, optional
+    layer : int, str, or list of these, optional
         The layer whose output is used: its index in `model.layers`, from the end if negative, or
         its name, such as ``"3"`` or, in a `Residual`, ``"2.body.0"``. Default: the last one whose
         output has rows and columns. Tokens, (tokens, channels), stand for the patches of the last
         picture before them that has as many; others before those (a class's) have no part.
+        Of a list, the layers' maps are averaged, each brought to the range from 0 (its least
+        value) to 1 (its greatest), as in pytorch-grad-cam: so each counts as much as the next.
     upsample : bool
         Whether to bring the map to the input's size, bilinearly (as PyTorch's ``interpolate``
-        with ``align_corners=False``).
+        with ``align_corners=False``). Maps of several layers always are.
     relu : bool
-        Whether negative values of the map are set to 0, as in the paper.
+        Whether negative values of the map are set to 0, as in the paper. Those of maps of several
+        layers always are.
     model, X, target, score, threads, progress, memory
         As for `backlit.saliency`.
     out : float32 array of the result's shape, optional
@@ -149,7 +147,7 @@ def grad_cam_plus_plus(
     X: Any,
     target: Any = None,
     *,
-    layer: int | str | None = None,
+    layer: Layers = None,
     upsample: bool = True,
     relu: bool = True,
     score: str = "logit",
@@ -176,7 +174,7 @@ def hires_cam(
     X: Any,
     target: Any = None,
     *,
-    layer: int | str | None = None,
+    layer: Layers = None,
     upsample: bool = True,
     relu: bool = True,
     score: str = "logit",
@@ -201,7 +199,7 @@ def layer_cam(
     X: Any,
     target: Any = None,
     *,
-    layer: int | str | None = None,
+    layer: Layers = None,
     upsample: bool = True,
     relu: bool = True,
     score: str = "logit",
@@ -226,7 +224,7 @@ def xgrad_cam(
     X: Any,
     target: Any = None,
     *,
-    layer: int | str | None = None,
+    layer: Layers = None,
     upsample: bool = True,
     relu: bool = True,
     score: str = "logit",

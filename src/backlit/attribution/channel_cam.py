@@ -17,11 +17,13 @@ from backlit_kernels.scores import softmax
 
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
-from backlit.attribution.cam import ClassMap, map_shape
-from backlit.attribution.inner import find_image_layer, independent_of
+from backlit.attribution.cam import ClassMap
+from backlit.attribution.cam_layers import Layers, layer_maps
+from backlit.attribution.inner import independent_of
 from backlit.graph import Graph
 from backlit.lowering import Lowering, maps
 from backlit.model import Model
+from backlit.probes import ProgramStore
 from backlit.tape import Buffer
 
 
@@ -143,7 +145,7 @@ def score_cam(
     X: Any,
     target: Any = None,
     *,
-    layer: int | str | None = None,
+    layer: Layers = None,
     upsample: bool = True,
     relu: bool = True,
     score: str = "logit",
@@ -172,7 +174,7 @@ def ablation_cam(
     X: Any,
     target: Any = None,
     *,
-    layer: int | str | None = None,
+    layer: Layers = None,
     upsample: bool = True,
     relu: bool = True,
     score: str = "logit",
@@ -195,11 +197,11 @@ def ablation_cam(
 
 
 def _channel_map(
-    kind: type[ChannelMap], call: Call, layer: Any, upsample: bool, relu: bool
+    kind: type[ChannelMap], call: Call, layer: Layers, upsample: bool, relu: bool
 ) -> np.ndarray:
-    programs, tensor = find_image_layer(call.model, layer)
-    shape = programs.graph.shapes[tensor]
-    result = call.result(*map_shape(call, shape, upsample))
-    probe = kind(tensor, call.score, bool(relu), bool(upsample))
-    call.run(probe, result, repeats=shape[0], programs=programs)
-    return result
+    def draw(programs: ProgramStore, tensor: int, result: np.ndarray, upsample: bool) -> None:
+        probe = kind(tensor, call.score, bool(relu), bool(upsample))
+        channels = programs.graph.shapes[tensor][0]
+        call.run(probe, result, repeats=channels, programs=programs)
+
+    return layer_maps(call, layer, upsample, relu, draw)

@@ -9,12 +9,10 @@ import numpy as np
 
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
-from backlit.attribution.cam import map_shape
-from backlit.attribution.inner import find_image_layer
+from backlit.attribution.cam_layers import Layers, enlargement, layer_maps
 from backlit.attribution.layer_attribution import Activation
-from backlit.graph import Graph
-from backlit.lowering.maps import neighbours
 from backlit.model import Model
+from backlit.probes import ProgramStore
 
 CHUNK_BYTES = 2 << 20  # of activations that are held at a time
 
@@ -25,7 +23,7 @@ def eigen_cam(
     X: Any,
     target: Any = None,
     *,
-    layer: int | str | None = None,
+    layer: Layers = None,
     upsample: bool = True,
     relu: bool = True,
     score: str = "logit",
@@ -43,21 +41,22 @@ def eigen_cam(
     Arguments and result are those of `backlit.grad_cam`.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
-    programs, tensor = find_image_layer(model, layer)
-    shape = programs.graph.shapes[tensor]
-    result = call.result(*map_shape(call, shape, upsample))
-    chunk = max(1, CHUNK_BYTES // (4 * int(np.prod(shape))))
-    enlarge = _enlargement(programs.graph, tensor) if upsample else None
-    for first in range(0, len(call.samples), chunk):
-        index = slice(first, first + chunk)
-        part = call.chosen(index)
-        activations = np.empty((len(part.samples), *shape), np.float32)
-        part.run(Activation(tensor), activations, programs=programs)
-        maps = _components(activations)
-        if relu:
-            maps = np.maximum(maps, 0)
-        result[index, 0] = maps if enlarge is None else enlarge[0] @ maps @ enlarge[1].T
-    return result
+
+    def draw(programs: ProgramStore, tensor: int, result: np.ndarray, upsample: bool) -> None:
+        shape = programs.graph.shapes[tensor]
+        chunk = max(1, CHUNK_BYTES // (4 * int(np.prod(shape))))
+        enlarge = enlargement(programs.graph, tensor) if upsample else None
+        for first in range(0, len(call.samples), chunk):
+            index = slice(first, first + chunk)
+            part = call.chosen(index)
+            activations = np.empty((len(part.samples), *shape), np.float32)
+            part.run(Activation(tensor), activations, programs=programs)
+            maps = _components(activations)
+            if relu:
+                maps = np.maximum(maps, 0)
+            result[index, 0] = maps if enlarge is None else enlarge[0] @ maps @ enlarge[1].T
+
+    return layer_maps(call, layer, upsample, relu, draw)
 
 
 def _components(activations: np.ndarray) -> np.ndarray:
@@ -68,16 +67,3 @@ def _components(activations: np.ndarray) -> np.ndarray:
     axes = np.linalg.eigh(values @ values.transpose(0, 2, 1))[1][:, :, -1]
     axes = np.where(axes.sum(axis=1, keepdims=True) < 0, -axes, axes)
     return (axes[:, None] @ values).reshape(samples, height, width)
-
-
-def _enlargement(graph: Graph, tensor: int) -> tuple[np.ndarray, np.ndarray]:
-    """The matrices that enlarge rows and columns."""
-    matrices = []
-    for size, wanted in zip(graph.shapes[tensor][1:], graph.shapes[0][1:], strict=True):
-        between, share = neighbours(size, wanted)
-        matrix = np.zeros((wanted, size))
-        for number, (first, second) in enumerate(between):
-            matrix[number, first] += 1 - share[number]
-            matrix[number, second] += share[number]
-        matrices.append(matrix)
-    return matrices[0], matrices[1]

@@ -11,6 +11,7 @@ import numpy as np
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.cam import grad_cam
+from backlit.attribution.cam_layers import Layers
 from backlit.attribution.relu_rules import guided_backprop
 from backlit.model import Model
 
@@ -21,7 +22,7 @@ def guided_grad_cam(
     X: Any,
     target: Any = None,
     *,
-    layer: int | str | None = None,
+    layer: Layers = None,
     score: str = "logit",
     threads: int | None = None,
     progress: bool = False,
@@ -35,8 +36,8 @@ def guided_grad_cam(
 
     Parameters
     ----------
-    layer : int or str, optional
-        As for `backlit.grad_cam`: the layer whose output makes the map.
+    layer : int, str, or list of these, optional
+        As for `backlit.grad_cam`: the layer whose output makes the map, or several.
     model, X, target, score, threads, progress, out, memory
         As for `backlit.saliency`.
 
