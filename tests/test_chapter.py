@@ -41,3 +41,11 @@ def test_takes_every_score(models, mnist):
     np.testing.assert_array_equal(loss, bl.saliency(model, X, score="loss"))
     logit = model.compute_gradient_attribution(X, 1, score="logit")
     np.testing.assert_array_equal(logit, bl.saliency(model, X, 1))
+
+
+def test_takes_the_keywords_of_all_methods(models, mnist):
+    model, X = models["mnist_fc"], mnist[0][:20]
+    out = np.empty_like(X)
+    found = model.compute_gradient_attribution(X, 1, threads=1, out=out, memory=1 << 20)
+    assert found is out
+    np.testing.assert_array_equal(out, model.compute_gradient_attribution(X, 1))

@@ -34,9 +34,17 @@ def test_signature(name):
     parameters = inspect.signature(getattr(bl, name)).parameters
     assert list(parameters)[:3] == ["model", "X", "target"]
     assert parameters["target"].default is None
+    by_position = ["score"] if name in ("gradient", "saliency") else []
     for common in COMMON:
-        assert parameters[common].kind is inspect.Parameter.KEYWORD_ONLY
+        by_keyword = parameters[common].kind is inspect.Parameter.KEYWORD_ONLY
+        assert by_keyword == (common not in by_position)
     assert getattr(bl, name).__doc__
+
+
+@pytest.mark.parametrize("name", ["gradient", "saliency"])
+def test_score_by_position(models, X, name):
+    model, method = models["mnist_cnn"], getattr(bl, name)
+    np.testing.assert_array_equal(method(model, X, None, "loss"), method(model, X, score="loss"))
 
 
 @pytest.mark.parametrize("name", METHODS)
