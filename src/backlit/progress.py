@@ -6,7 +6,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress_bar(total: int, label: str, shown: bool) -> Iterator[Callable[[int], None] | None]:
-    """A bar on standard error; gives a callable that takes the number of samples done."""
+    """A bar on standard error; gives a callable that takes the number of things done.
+
+    It stays when all is done, with the time that took; on an error it vanishes.
+    """
     if not shown:
         yield None
         return
@@ -19,6 +22,12 @@ def progress_bar(total: int, label: str, shown: bool) -> Iterator[Callable[[int]
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console) as progress:
         task = progress.add_task(label, total=total)
-        yield lambda done: progress.advance(task, done)
+        try:
+            yield lambda done: progress.advance(task, done)
+        except BaseException:
+            progress.live.transient = True
+            console.quiet = not console.is_interactive  # a file gets no empty line either
+            raise

@@ -257,6 +257,15 @@ def test_errors_are_one_line(tmp_path, monkeypatch, capsys, words, status, messa
     assert [path.name for path in tmp_path.iterdir()] == ["empty.npy"]
 
 
+def test_no_bar_is_left_before_an_error(tmp_path, capsys):
+    np.save(tmp_path / "nan.npy", np.full((40, 1, 28, 28), np.nan))
+    words = "mnist_cnn", tmp_path / "nan.npy", "-o", tmp_path / "m.npy"
+    for command in (["saliency"], ["attribute", "--method", "lime"]):
+        status, out, err = run(capsys, *command, *words)
+        assert (status, out) == (1, "")
+        assert err.splitlines() == ["backlit: X must be finite, but sample 0 holds NaN or infinity"]
+
+
 def test_lists_and_words_as_options(tmp_path, capsys):
     X = bl.datasets.mnist()[0][:3]
     out = tmp_path / "maps.npy"
