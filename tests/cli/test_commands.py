@@ -316,6 +316,15 @@ def test_samples_of_as_many_axes_as_the_model_takes(tmp_path, capsys, rng):
         np.testing.assert_array_equal(np.load(tmp_path / "M.NPY"), bl.saliency(model, X))
 
 
+@pytest.mark.parametrize("shape", [(40, 1, 28, 5), (40, 28, 28, 3), (40, 28, 5), (40, 7)])
+def test_samples_that_do_not_fit_are_refused_as_given(tmp_path, capsys, shape):
+    np.save(tmp_path / "x.npy", np.zeros(shape))
+    words = "saliency", "mnist_cnn", tmp_path / "x.npy", "-o", tmp_path / "m.npy"
+    status, _, err = run(capsys, *words)
+    assert status == 1
+    assert err == f"backlit: X must have shape (N, 1, 28, 28), got {shape}\n"
+
+
 def test_demo(tmp_path, capsys):
     status, out, _ = run(capsys, "demo", "--out", tmp_path / "d", "--limit", 200)
     assert status == 0

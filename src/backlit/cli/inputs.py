@@ -90,14 +90,17 @@ def read_samples(data: str, limit: int | None, target: str) -> tuple[np.ndarray,
 
 
 def as_taken(model: Model, X: np.ndarray) -> np.ndarray:
-    """Samples with their channels where the model has them; grey pictures with their one."""
-    shape = model.input_shape
-    if len(shape) != 3 or X.shape[1:] == shape:
-        return X
-    if X.ndim == 3:
-        return X[..., None] if model.channels_last else X[:, None]
+    """Samples with their channels where the model has them; grey pictures with their one.
+
+    What does not fit by that is left for the model to refuse.
+    """
     there, here = (1, -1) if model.channels_last else (-1, 1)
-    return np.moveaxis(X, there, here) if X.ndim == 4 else X
+    moved = X
+    if X.ndim == 3:
+        moved = np.expand_dims(X, here)
+    elif X.ndim == 4 and X.shape[1:] != model.input_shape:
+        moved = np.moveaxis(X, there, here)
+    return moved if moved.shape[1:] == model.input_shape else X
 
 
 def check_place(out: str, *endings: str) -> None:
