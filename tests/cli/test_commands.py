@@ -8,18 +8,8 @@ import pytest
 
 import backlit as bl
 from backlit.by_name import METHODS
-from backlit.cli import main
-from backlit.cli.all_methods import in_words
-from backlit.cli.demo import MODELS, every_method
 from backlit.importers.builder import GraphBuilder
-
-
-def run(capsys, *words):
-    """A command's exit status, and what it wrote to standard output and error."""
-    with pytest.raises(SystemExit) as leaving:
-        main([str(word) for word in words])
-    captured = capsys.readouterr()
-    return leaving.value.code, captured.out, captured.err
+from tests.cli.running import run
 
 
 def test_saliency(tmp_path, capsys, models, mnist):
@@ -323,40 +313,6 @@ def test_samples_that_do_not_fit_are_refused_as_given(tmp_path, capsys, shape):
     status, _, err = run(capsys, *words)
     assert status == 1
     assert err == f"backlit: X must have shape (N, 1, 28, 28), got {shape}\n"
-
-
-def test_demo(tmp_path, capsys):
-    status, out, _ = run(capsys, "demo", "--out", tmp_path / "d", "--limit", 200)
-    assert status == 0
-    for words in ("accuracy", "images per second", "concentration", "mnist_cnn puts"):
-        assert words in " ".join(out.split())
-    names = {path.name for path in (tmp_path / "d").iterdir()}
-    pictures = {f"{kind}_{model}.png" for kind in ("saliency", "wrong") for model in MODELS}
-    assert names == pictures | {
-        "comparison.png", "filters.png", "methods.png", "index.html",
-        "mnist_fc_saliency.npz", "mnist_cnn_saliency.npz",
-    }  # fmt: skip
-    page = (tmp_path / "d" / "index.html").read_text()
-    for picture in pictures:
-        assert picture in page
-    with np.load(tmp_path / "d" / "mnist_cnn_saliency.npz") as file:
-        assert file["attributions"].shape == (200, 1, 28, 28)
-
-
-def test_the_demo_says_what_it_shows(models, mnist, monkeypatch):
-    monkeypatch.setattr("backlit.cli.all_methods.METHODS", ["saliency", "xrai"])
-    monkeypatch.setitem(sys.modules, "skimage", None)
-    title, caption, figure = every_method(models, mnist[0][:2], mnist[0][:10])
-    assert title == "Every method but xrai"
-    assert figure.texts[0].get_text() == "Every method but xrai, on two digits"
-    assert caption.startswith("Two digits; at the right the time for each, in a batch of two.")
-    assert "Left out: xrai needs scikit-image" in caption
-
-
-def test_times_in_two_digits():
-    assert [in_words(t) for t in (0.3712, 12.34, 0.0042, 3e-5)] == [
-        "370 ms", "12 s", "4.2 ms", "30 µs",
-    ]  # fmt: skip
 
 
 def test_help_and_version():

@@ -2,12 +2,17 @@
 
 import inspect
 import time
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import product
+from math import inf
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import backlit as bl
 from backlit.by_name import METHODS, find_method
+from backlit.progress import progress_bar
 
 # What some methods need to be told, or can be told to finish sooner.
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -17,40 +22,65 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "rise": {"samples": 1000},
 }
 NOT_MAPS = {"jacobian", "layer_activation", "layer_gradient", "layer_attribution"}
+LONG = 0.05  # seconds that are timed once
+
+
+class Explained(NamedTuple):
+    """By model and method, the maps and the seconds a sample; what methods left out need."""
+
+    maps: dict[str, dict[str, np.ndarray]]
+    seconds: dict[str, dict[str, float]]
+    missing: dict[str, str]
 
 
 def explain_by_all(
-    model: bl.Model, X: np.ndarray, background: np.ndarray, threads: int | None = None
-) -> tuple[dict[str, np.ndarray], dict[str, float], dict[str, str]]:
-    """The maps of each method that applies to a model, and seconds a sample, compiling apart.
+    models: Mapping[str, bl.Model],
+    X: np.ndarray,
+    background: np.ndarray,
+    threads: int | None = None,
+) -> Explained:
+    """The maps of each method that applies to a model, and how long they take, compiling apart.
 
     A method that needs a convolution is left out, and so is one that needs a package that is not
-    installed; of the latter, what they need comes last.
+    installed. A bar shows how many are done.
     """
-    maps, seconds, missing = {}, {}, {}
-    for name in METHODS:
-        if name in NOT_MAPS:
-            continue
-        function = find_method(name)
-        options = dict(OPTIONS.get(name, {}), threads=threads)
-        parameter = inspect.signature(function).parameters.get("background")
-        if parameter is not None and parameter.default is parameter.empty:
-            options["background"] = background
-        try:
-            maps[name] = np.asarray(function(model, X, **options))
-        except ImportError as error:
-            missing[name] = str(error)
-            continue
-        except ValueError:
-            continue
-        seconds[name] = min(_seconds(function, model, X, options) for _ in range(3)) / len(X)
-    return maps, seconds, missing
+    found = Explained({name: {} for name in models}, {name: {} for name in models}, {})
+    names = [name for name in METHODS if name not in NOT_MAPS]
+    with progress_bar(len(models) * len(names), "every method", True) as bar:
+        for model, name in product(models, names):
+            options = _options(name, background)
+            explain = partial(find_method(name), models[model], X, threads=threads, **options)
+            try:
+                found.maps[model][name] = np.asarray(explain())
+                found.seconds[model][name] = _seconds(explain) / len(X)
+            except ImportError as error:
+                found.missing[name] = str(error)
+            except ValueError:
+                pass
+            if bar is not None:
+                bar(1)
+    return found
 
 
-def _seconds(function: Any, model: bl.Model, X: np.ndarray, options: dict[str, Any]) -> float:
-    begin = time.perf_counter()
-    function(model, X, **options)
-    return time.perf_counter() - begin
+def _options(name: str, background: np.ndarray) -> dict[str, Any]:
+    """What a method is told."""
+    options = dict(OPTIONS.get(name, {}))
+    parameter = inspect.signature(find_method(name)).parameters.get("background")
+    if parameter is not None and parameter.default is parameter.empty:
+        options["background"] = background
+    return options
+
+
+def _seconds(explain: Callable[[], Any]) -> float:
+    """The least of three runs', or of one that is long enough to tell."""
+    least = inf
+    for _ in range(3):
+        begin = time.perf_counter()
+        explain()
+        least = min(least, time.perf_counter() - begin)
+        if least > LONG:
+            break
+    return least
 
 
 def in_words(seconds: float) -> str:

@@ -1,16 +1,17 @@
 """``backlit demo``: the whole MNIST test set through two models, with pictures and a page."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 import numpy as np
 
 import backlit as bl
 from backlit import metrics
-from backlit.cli.all_methods import explain_by_all, in_words
+from backlit.cli.all_methods import Explained, explain_by_all, in_words
 from backlit.cli.inputs import check_place
 from backlit.files import replacing
 from backlit.findings import Summary, describe
@@ -25,6 +26,15 @@ MODELS = ("mnist_fc", "mnist_cnn")
 DOTS = 200  # per inch of the pictures
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight")  # of digits explained
 BACKGROUND = 10  # images that some methods compare with
+
+
+class Picture(NamedTuple):
+    """A figure, the name of its file, and what the page says of it."""
+
+    name: str
+    title: str
+    caption: str
+    figure: "Figure"
 
 
 @click.command("demo")
@@ -67,19 +77,25 @@ def command(out: str, threads: int | None, limit: int | None) -> None:
     for sentence in findings:
         console.print(sentence)
 
-    with console.status("explaining a few digits by every method, and drawing"):
-        arrays = [write_array(folder, name, array) for name, array in maps.items()]
-        pictures = draw(folder, models, X, y)
-    write_page(
-        folder / "index.html",
-        title="Where do two MNIST classifiers look?",
-        subtitle=f"Saliency, |d logit / d pixel|, of {len(X)} test images.",
-        findings=findings,
-        table={"columns": columns, "rows": rows},
-        pictures=pictures,
-        arrays=arrays,
-    )
+    with console.status("drawing"):
+        page = partial(
+            write_page,
+            folder / "index.html",
+            title="Where do two MNIST classifiers look?",
+            subtitle=f"Saliency, |d logit / d pixel|, of {len(X)} test images.",
+            findings=findings,
+            table={"columns": columns, "rows": rows},
+            arrays=[write_array(folder, name, array) for name, array in maps.items()],
+        )
+        pictures = [write_picture(folder, *picture) for picture in draw(models, X, y)]
+        page(pictures=pictures)
     console.print(f"\nWritten to [bold]{folder}[/bold]: open {folder / 'index.html'}")
+    digits = X[one_of_each(y)][: len(NUMBERS)]
+    by_all = explain_by_all(models, digits, X[-BACKGROUND:], threads)
+    with console.status("drawing"):
+        sheet = every_method(digits, by_all)
+        page(pictures=[*pictures, write_picture(folder, *sheet)])
+    console.print(f"The page has {sheet.title[0].lower()}{sheet.title[1:]} now, too.")
 
 
 def explained(model: bl.Model, X: np.ndarray, threads: int | None) -> tuple[np.ndarray, float]:
@@ -122,22 +138,20 @@ def print_table(console: Any, columns: list[str], rows: list[list[str]]) -> None
     console.print()
 
 
-def every_method(
-    models: dict[str, bl.Model], X: np.ndarray, background: np.ndarray
-) -> tuple[str, str, "Figure"]:
-    """The contact sheet of all methods, after its title and what the page says of it."""
-    maps, notes = {}, {}
-    missing: dict[str, str] = {}
-    for name, model in models.items():
-        maps[name], seconds, without = explain_by_all(model, X, background[-BACKGROUND:])
-        notes[name] = {method: in_words(value) for method, value in seconds.items()}
-        missing |= without
+def every_method(X: np.ndarray, explained: Explained) -> Picture:
+    """The contact sheet of all methods."""
+    maps, seconds, missing = explained
+    notes = {
+        model: {method: in_words(value) for method, value in times.items()}
+        for model, times in seconds.items()
+    }
     title = "Every method" + (f" but {', '.join(missing)}" if missing else "")
     number = NUMBERS[len(X) - 1]
     digits = f"{number} {plural(len(X), 'digit')}"
     caption = f"{digits.capitalize()}; at the right the time for each, in a batch of {number}."
     caption += "".join(f" Left out: {needs}." for needs in missing.values())
-    return title, caption, contact_sheet(X, maps, notes, title=f"{title}, on {digits}", show=False)
+    figure = contact_sheet(X, maps, notes, title=f"{title}, on {digits}", show=False)
+    return Picture("methods", title, caption, figure)
 
 
 def write_array(folder: Path, name: str, maps: np.ndarray) -> str:
@@ -147,33 +161,36 @@ def write_array(folder: Path, name: str, maps: np.ndarray) -> str:
     return file_name
 
 
-def draw(
-    folder: Path, models: dict[str, bl.Model], X: np.ndarray, y: np.ndarray
-) -> list[dict[str, str]]:
-    """Draw and write the pictures; returns what the page says of each."""
-    first = np.unique(y, return_index=True)[1]  # of each digit
+def one_of_each(y: np.ndarray) -> np.ndarray:
+    """Where each digit comes first."""
+    return np.unique(y, return_index=True)[1]
+
+
+def draw(models: dict[str, bl.Model], X: np.ndarray, y: np.ndarray) -> Iterator[Picture]:
+    """The pictures of saliency, and of the filters."""
+    first = one_of_each(y)
     shown, labels = X[first], y[first]
-    figures: list[tuple[str, str, str, Figure]] = [
-        (
-            "comparison",
-            "The two models on the same images",
-            "Share of each map on the stroke, against that of an even map; concentration.",
-            bl.compare(models, shown, labels, show=False),
-        )
-    ]
+    yield Picture(
+        "comparison",
+        "The two models on the same images",
+        "Share of each map on the stroke, against that of an even map; concentration.",
+        bl.compare(models, shown, labels, show=False),
+    )
     for name, model in models.items():
-        gallery = bl.show_saliency(model, shown, labels, title=f"Saliency of {name}", show=False)
-        mistakes = bl.wrong(model, X, y, title=f"Wrong predictions of {name}", show=False)
-        figures += [
-            (f"saliency_{name}", f"Saliency of {name}", "Image, map, overlay.", gallery),
-            (f"wrong_{name}", f"Wrong predictions of {name}", "Most confident first.", mistakes),
-        ]
-    filters = bl.show_filters(models["mnist_cnn"], show=False)
-    figures.append(("filters", "First-layer filters of mnist_cnn", "All on one scale.", filters))
-    figures.append(("methods", *every_method(models, shown[: len(NUMBERS)], X)))
-    pictures = []
-    for file_name, title, caption, figure in figures:
-        with replacing(folder / f"{file_name}.png") as aside:
-            figure.savefig(aside, dpi=DOTS)
-        pictures.append({"title": title, "caption": caption, "file": f"{file_name}.png"})
-    return pictures
+        title = f"Saliency of {name}"
+        figure = bl.show_saliency(model, shown, labels, title=title, show=False)
+        yield Picture(f"saliency_{name}", title, "Image, map, overlay.", figure)
+        title = f"Wrong predictions of {name}"
+        figure = bl.wrong(model, X, y, title=title, show=False)
+        yield Picture(f"wrong_{name}", title, "Most confident first.", figure)
+    title = "First-layer filters of mnist_cnn"
+    figure = bl.show_filters(models["mnist_cnn"], title=title, show=False)
+    yield Picture("filters", title, "All on one scale.", figure)
+
+
+def write_picture(folder: Path, name: str, title: str, caption: str, figure: Any) -> dict[str, str]:
+    """Write a picture; returns what the page says of it."""
+    file_name = f"{name}.png"
+    with replacing(folder / file_name) as aside:
+        figure.savefig(aside, dpi=DOTS)
+    return {"title": title, "caption": caption, "file": file_name}
