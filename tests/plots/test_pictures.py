@@ -58,7 +58,25 @@ def test_flat_samples_are_square_pictures(models, mnist):
         figure = bl.show_saliency(models["mnist_fc"], X, mnist[1][:3], is_cnn)
         assert pictures(figure)[0].shape == (28, 28, 3)
     with pytest.raises(ValueError, match=r"X_samples must be \(N, C, H, W\) when is_cnn"):
-        bl.show_saliency(models["mnist_fc"], X, mnist[1][:3], True)
+        bl.show_saliency(models["mnist_cnn"], X, mnist[1][:3], True)
+
+
+def test_is_cnn_and_the_model_agree(models, mnist, rng):
+    X, y = mnist[0][:3], mnist[1][:3]
+    dense = bl.Model([bl.Flatten(), bl.Dense(grid(rng, 784, 10))], (1, 28, 28))
+    for model, samples, is_cnn in (
+        (models["mnist_cnn"], X, True),
+        (models["mnist_cnn"], X, None),
+        (models["mnist_fc"], X, False),
+        (models["mnist_fc"], X.reshape(3, 784), False),
+        (dense, X, False),
+        (dense, X, True),
+    ):
+        assert pictures(bl.show_saliency(model, samples, y, is_cnn))[0].shape == (28, 28, 3)
+    with pytest.raises(ValueError, match=r"is_cnn must be False or None .* 784 features, got True"):
+        bl.show_saliency(models["mnist_fc"], X, y, is_cnn=True)
+    with pytest.raises(ValueError, match=r"is_cnn must be True or None .* convolutions, got False"):
+        bl.show_saliency(models["mnist_cnn"], X, y, is_cnn=False)
 
 
 def test_colour(rng):

@@ -64,8 +64,10 @@ def show_saliency(
     y_samples
         The N labels.
     is_cnn
-        True demands image-shaped samples; False and None take flat ones too and work the picture's
-        shape out from the model's input shape or, for a square number of values, from that.
+        True demands image-shaped samples and a model that takes such, convolutional or not; False
+        a model without convolutions, given images or flat samples. False and None work the picture
+        of a flat sample out from the model's input shape or, for a square number of values, from
+        that. Default None: whatever the model is.
     target, score
         What is differentiated, as in `backlit.saliency`: by default the predicted class's logit.
     signed
@@ -85,11 +87,13 @@ def show_saliency(
     ------
     ValueError, TypeError
         For no samples, another number of labels than samples, samples that are no pictures,
-        a percentile out of range, and whatever `backlit.saliency` refuses.
+        an `is_cnn` that the model contradicts, a percentile out of range, and whatever
+        `backlit.saliency` refuses.
     """
     check_model(model)
     check_percentile(percentile)
     check_classifier(model.outputs)
+    check_kind(is_cnn, model)
     samples = np.asarray(X_samples)
     if is_cnn and samples.ndim != 4:
         raise ValueError(
@@ -135,6 +139,17 @@ def show_saliency(
             if column == 0:
                 sheet.text(LEFT - 0.1, below + height / 2, name, color=FAINT, align="right")
     return sheet.done()
+
+
+def check_kind(is_cnn: bool | None, model: bl.Model) -> None:
+    """Whether the model is what `is_cnn` says of it."""
+    if is_cnn and len(model.input_shape) == 1:
+        raise ValueError(
+            f"is_cnn must be False or None for a model of {model.input_shape[0]} features, "
+            f"got {is_cnn}"
+        )
+    if is_cnn is not None and not is_cnn and model.is_convolutional:
+        raise ValueError(f"is_cnn must be True or None for a model with convolutions, got {is_cnn}")
 
 
 def map_colors(signed: bool) -> dict[str, Any]:
