@@ -45,6 +45,14 @@ CALLS = {
                         lambda: bl.saliency(MODEL, X, 3)),
     "class negative": (ValueError, r"target must be in 0 \.\.\. 2, got -1",
                        lambda: bl.saliency(MODEL, X, [0, -1])),
+    "class too large, no samples": (ValueError, r"target must be in 0 \.\.\. 2, got 99",
+                                    lambda: bl.saliency(MODEL, X[:0], 99)),
+    "class beyond 64 bits": (ValueError, rf"target must be in 0 \.\.\. 2, got {-2**70}",
+                             lambda: bl.saliency(MODEL, X, -2**70)),
+    "classes beyond 64 bits": (ValueError, rf"target must be in 0 \.\.\. 2, got {2**64}",
+                               lambda: bl.saliency(MODEL, X, [0, 2**64])),
+    "class objects": (TypeError, "target must be None, an int or an array of ints, not object",
+                      lambda: bl.saliency(MODEL, X, [1, None])),
     "channels last": (ValueError, r"got \(2, 4, 4, 3\); channels come first by np.moveaxis\(X, -1, 1\)",
                       lambda: bl.saliency(COLOURS, np.ones((2, 4, 4, 3)))),
     "masked": (ValueError, "X must not hold masked values",
@@ -192,4 +200,5 @@ def test_flags_and_kinds_of_numbers():
     ):
         with pytest.raises(ValueError, match=f"{name} must be .*rows have different lengths"):
             method(model, np.ones((2, 3)), **{name: ragged})
-    assert bl.saliency(model, np.empty((0, 3)), []).shape == (0, 3)
+    for target in ([], 2, [2]):
+        assert bl.saliency(model, np.empty((0, 3)), target).shape == (0, 3)

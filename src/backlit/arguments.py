@@ -101,20 +101,23 @@ def check_targets(
             f"{name} must be one class or one for each of the {samples} samples, "
             f"got shape {array.shape}: one-hot rows become classes by {name}.argmax(1)"
         )
-    if array.dtype.kind not in "iu":
+    if array.dtype.kind not in "iu" and not _large_ints(array):
         raise TypeError(f"{name} must be None, an int or an array of ints, not {array.dtype}")
-    if array.shape in ((), (1,)):
-        array = np.full(samples, array)
-    if array.shape != (samples,):
+    if array.shape not in ((), (1,), (samples,)):
         raise ValueError(
             f"{name} must be one class or one for each of the {samples} samples, "
             f"got shape {array.shape}"
         )
+    wrong = array[(array < 0) | (array >= classes)]
+    if wrong.size:
+        raise ValueError(f"{name} must be in 0 ... {classes - 1}, got {wrong[0]}")
     numbers = np.ascontiguousarray(array, dtype=np.int64)
-    if numbers.size and numbers.view(np.uint64).max() >= classes:  # negative ones are large then
-        wrong = array[(array < 0) | (array >= classes)][0]
-        raise ValueError(f"{name} must be in 0 ... {classes - 1}, got {wrong}")
-    return numbers
+    return numbers if array.shape == (samples,) else np.full(samples, numbers)
+
+
+def _large_ints(array: np.ndarray) -> bool:
+    """Whether an array holds Python's ints, as it does if some are beyond 64 bits."""
+    return array.dtype == object and all(type(value) is int for value in array.flat)
 
 
 def check_score(score: Any, outputs: str) -> int:
