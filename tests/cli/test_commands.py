@@ -1,5 +1,6 @@
 """The commands, run as a user runs them (in this process, for speed)."""
 
+import struct
 import subprocess
 import sys
 
@@ -44,6 +45,8 @@ def test_targets(tmp_path, capsys, models, mnist):
     X, y = mnist
     np.save(tmp_path / "t.npy", np.arange(6) % 10)
     np.savez(tmp_path / "data.npz", X=X[:6], y=y[:6])
+    labels = struct.pack(">HBBI", 0, 8, 1, 6) + bytes(y[:6].tolist())
+    (tmp_path / "labels-idx1-ubyte").write_bytes(labels)
     for command, words in (("saliency", []), ("attribute", ["--method", "saliency"])):
         for target, expected in (
             ("7", 7),
@@ -51,6 +54,7 @@ def test_targets(tmp_path, capsys, models, mnist):
             ("3,1,4,1", [3, 1, 4, 1]),
             ("labels", y[:4]),
             (tmp_path / "t.npy", [0, 1, 2, 3]),
+            (tmp_path / "labels-idx1-ubyte", y[:4]),
         ):
             status, _, _ = run(
                 capsys, command, "mnist_fc", tmp_path / "data.npz", "-o", tmp_path / "m.npy",

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from backlit.sources import read
+from backlit.sources import read, read_targets
 
 
 def idx(array):
@@ -28,12 +28,30 @@ def test_kinds(tmp_path, images):
     np.save(tmp_path / "a.npy", images)
     np.savez(tmp_path / "b.npz", images=images, labels=np.arange(4))
     np.savez(tmp_path / "c.npz", only=images)
+    for name in ("a.npy", "b.npz"):
+        (tmp_path / f"upper.{name.upper()}").write_bytes((tmp_path / name).read_bytes())
     (tmp_path / "t10k-images-idx3-ubyte").write_bytes(idx(images))
     (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(images)))
     for path in tmp_path.iterdir():
         np.testing.assert_allclose(read(str(path)).X, expected, rtol=1e-6)
     np.testing.assert_array_equal(read(str(tmp_path / "b.npz")).y, np.arange(4))
     assert read(str(tmp_path / "c.npz")).y is None
+
+
+def test_targets(tmp_path, rng):
+    y = rng.integers(0, 10, 7, dtype=np.uint8)
+    np.save(tmp_path / "idx.npy", y)
+    (tmp_path / "upper.NPY").write_bytes((tmp_path / "idx.npy").read_bytes())
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(idx(y))
+    (tmp_path / "T10K-LABELS.IDX1-UBYTE").write_bytes(idx(y))
+    (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(y)))
+    for path in tmp_path.iterdir():
+        np.testing.assert_array_equal(read_targets(str(path)), y)
+    with pytest.raises(FileNotFoundError):
+        read_targets(str(tmp_path / "none-idx"))
+    (tmp_path / "short-idx").write_bytes(idx(y)[:-1])
+    with pytest.raises(ValueError, match=r"cannot read targets from '.*short-idx': damaged idx"):
+        read_targets(str(tmp_path / "short-idx"))
 
 
 def test_numbers_are_left_as_they_are(tmp_path, rng):

@@ -70,7 +70,7 @@ def own_options(words: list[str], function: Any) -> dict[str, Any]:
 
 
 def parsed(value: str) -> Any:
-    if value.endswith((".npy", ".npz")):
+    if value.lower().endswith((".npy", ".npz")):
         return read_array(value)
     if value.lower() in WORDS:
         return WORDS[value.lower()]

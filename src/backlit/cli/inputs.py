@@ -9,10 +9,10 @@ from typing import Any
 import click
 import numpy as np
 
-from backlit.files import read_array, replacing
+from backlit.files import replacing
 from backlit.model import Model
 from backlit.models import NAMES, carried
-from backlit.sources import read
+from backlit.sources import read, read_targets
 from backlit.storage import load
 from backlit.words import counted
 
@@ -31,7 +31,8 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 default="predicted",
                 show_default=True,
                 help="What to explain: a class, a list such as 3,1,4 or a file with one for each "
-                "sample (.npy), the data set's own labels, or what is predicted.",
+                "sample (.npy, or idx as MNIST's labels), the data set's own labels, or what is "
+                "predicted.",
             ),
             click.option(
                 "--score",
@@ -76,7 +77,7 @@ def read_samples(data: str, limit: int | None, target: str) -> tuple[np.ndarray,
             return X, classes[0]
         targets = np.array(classes)
     elif os.path.isfile(target):
-        targets = read_array(target)
+        targets = read_targets(target)
     else:
         raise click.UsageError(
             "--target must be a class, a list of classes, a file of them, 'labels' or "

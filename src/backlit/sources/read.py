@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backlit.files import DAMAGE, open_arrays
+from backlit.files import DAMAGE, open_arrays, read_array
 from backlit.sources.idx import read_idx
 
 SAMPLE_KEYS = ("X", "images", "x", "data", "arr_0")
@@ -50,10 +50,37 @@ def read(name: str) -> Source:
         raise ValueError(f"cannot read samples from {name!r}: {error}") from error
 
 
+def read_targets(name: str) -> np.ndarray:
+    """The classes in a ``.npy`` or idx file (``.gz`` too), such as MNIST's labels.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is damaged, or something else.
+    """
+    path = Path(name)
+    if not _is_idx(path):
+        return read_array(path)
+    try:
+        return read_idx(path)
+    except FileNotFoundError:
+        raise
+    except DAMAGE as error:
+        raise ValueError(f"cannot read targets from {name!r}: {error}") from error
+
+
+def _is_idx(path: Path) -> bool:
+    name = path.name.lower()
+    return name.endswith(".gz") or ("idx" in name and not name.endswith((".npy", ".npz")))
+
+
 def _read_file(path: Path) -> Source:
-    if path.suffix == ".npy":
+    ending = path.suffix.lower()
+    if ending == ".npy":
         return Source(open_arrays(path), None)
-    if path.suffix == ".npz":
+    if ending == ".npz":
         with open_arrays(path) as file:
             names = list(file.files)
             samples = next((k for k in SAMPLE_KEYS if k in names), None)
@@ -63,7 +90,7 @@ def _read_file(path: Path) -> Source:
                 raise ValueError(f"none of its arrays {names} is named {' or '.join(SAMPLE_KEYS)}")
             labels = next((k for k in LABEL_KEYS if k in names), None)
             return Source(file[samples], None if labels is None else file[labels])
-    if "idx" in path.name or path.suffix == ".gz":
+    if _is_idx(path):
         return Source(read_idx(path), None)
     raise ValueError("its ending is not .npy, .npz, or that of an idx file")
 
