@@ -9,6 +9,11 @@ import ctypes
 import os
 import sys
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")  # of version 2: a folder for each group
+OWN_CGROUP = Path("/proc/self/cgroup")
 
 
 def _load_current_core() -> Callable[[], int] | None:
@@ -24,10 +29,35 @@ _current_core = _load_current_core()
 
 
 def available_cores() -> int:
-    """How many cores this process may use."""
+    """How many cores this process may use: those it may run on, or fewer by a container's quota."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return min(cores, cores_granted() or cores)
+
+
+@cache
+def cores_granted(groups: Path = CGROUPS, own: Path = OWN_CGROUP) -> int | None:
+    """How many cores' time the control groups of this process grant it, rounded up.
+
+    The least of its own group and of those around it; None if none has a quota. Read once, as
+    calls may be shorter than reading is.
+    """
+    try:
+        lines = own.read_text().splitlines()
+    except (OSError, ValueError):
+        lines = []
+    group = next((line[3:] for line in lines if line.startswith("0::")), "/")
+    place = groups / group.strip("/")
+    quotas = []
+    for folder in (place, *place.parents):
+        try:
+            quota, period = map(int, (folder / "cpu.max").read_text().split())
+            quotas.append(max(1, -(-quota // period)))
+        except (OSError, ValueError, ZeroDivisionError):  # no such file, or "max": no quota
+            continue
+    return min(quotas, default=None)
 
 
 def send_elsewhere(thread: int) -> set[int] | None:
