@@ -153,10 +153,21 @@ def test_damaged_cache_is_compiled_again(copied):
     assert run_python(SMALL, **environment).stdout == expected
 
 
-def test_import_is_light():
-    code = """
-import sys, backlit
-names = {name.partition(".")[0] for name in sys.modules}
-print(*sorted(names & {"matplotlib", "click", "rich", "jinja2", "torch", "onnx"}))
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("", "import backlit"),
+        ("import numba", "import backlit as bl; bl.saliency(bl.models.mnist_fc(), [[0] * 784])"),
+    ],
+)
+def test_only_numpy_and_numba_are_loaded(first, then):
+    code = f"""
+import sys
+{first}
+before = set(sys.modules)  # with what hooks into the interpreter's start, and what Numba loads
+{then}
+names = {{name.partition(".")[0] for name in set(sys.modules) - before}}
+print(*names - sys.stdlib_module_names)
 """
-    assert run_python(code).stdout.strip() == ""
+    allowed = {"backlit", "backlit_kernels", "numpy", "numba", "llvmlite"}
+    assert set(run_python(code).stdout.split()) <= allowed
