@@ -16,6 +16,7 @@ from torch_models import to_torch
 
 import backlit as bl
 
+VANISHING = 1e-2  # of the median of maps' largest values
 SHARE = 0.02  # of the maps may differ, each of them for a reason that is checked
 
 
@@ -104,12 +105,13 @@ def _agreement(case, name, model, x, target, ours, batch) -> Agreement:
     twin = to_torch(model)
     if case.copies:
         twin = with_copies(twin)
-    apart = _apart(ours, in_batches(make, twin)(x, target, batch))
+    scale = float(np.median(np.abs(ours).max(axis=tuple(range(1, ours.ndim)))))
+    apart = _apart(ours, in_batches(make, twin)(x, target, batch), scale)
     assert len(apart) <= SHARE * len(x), f"{len(apart)} of {len(x)} maps differ from {name}'s"
     if not len(apart):
         return Agreement()
     exact = in_batches(make, twin.double())(x[apart].astype(np.float64), target[apart], batch)
-    apart_still = apart[_apart(ours[apart], exact)]
+    apart_still = apart[_apart(ours[apart], exact, scale)]
     twin = to_torch(model)
     closest = np.full(len(apart_still), np.inf)
     for share in case.visits:
@@ -137,11 +139,15 @@ class Copy(nn.Module):
         return x.clone()
 
 
-def _apart(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """Indices of the maps that differ by more than the tolerance."""
+def _apart(ours: np.ndarray, theirs: np.ndarray, scale: float) -> np.ndarray:
+    """Indices of the maps that differ by more than the tolerance.
+
+    A map far smaller than most is what rounding leaves of sums that cancel: it is held to the scale
+    of the others.
+    """
     assert np.isfinite(theirs).all(), "the peer's maps are not finite"
     axes = tuple(range(1, ours.ndim))
-    largest = np.abs(theirs).max(axis=axes)
+    largest = np.maximum(np.abs(theirs).max(axis=axes), VANISHING * scale)
     return np.flatnonzero(~(np.abs(ours - theirs).max(axis=axes) <= TOLERANCE * largest))
 
 

@@ -43,7 +43,7 @@ def saliency(
     progress : bool
         Whether to show a progress bar.
     out : float32 array of the shape of `X`, optional
-        Where to write the result.
+        Where to write the result; after an error its contents are undefined.
     memory : int, optional
         A budget for working memory in bytes: within it, fewer samples run side by side, on fewer
         threads, and parts of the network are computed twice. A model's packed weights, and what
