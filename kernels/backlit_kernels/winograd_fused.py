@@ -85,7 +85,7 @@ def put_pair(arena: Any, at: int, pair: Any, shift: Any, both: bool, after: Afte
 @cache
 def fused_winograd(rows: int) -> Kernel:
     """With a register tile of `rows` channels by the entries of a patch's column."""
-    multiply = patch_products(rows)
+    multiply, size = patch_products(rows), room_size(rows)
 
     def fused_winograd(
         arena: Any,
@@ -116,7 +116,7 @@ def fused_winograd(rows: int) -> Kernel:
         `patch_products` writes. The last operands are as in `backlit_kernels.product`.
         """
         after = initial, rectify, mark, mask, load_one(constants, ceiling)
-        own = room + team[PART] * SIDE * rows * PAIR
+        own = room + team[PART] * size
         for column in range(*share_among(team, (width + 1) // 2, ROOMS)):
             both = 2 * column + 1 < width
             for block in range(blocks):
@@ -141,7 +141,8 @@ def fused_winograd(rows: int) -> Kernel:
 @cache
 def pooled_winograd(rows: int) -> Kernel:
     """The same, and of each patch's outputs the largest, ties being settled as in `ties`."""
-    multiply, direct = patch_products(rows), direct_sums(load, LANES)
+    multiply, size = patch_products(rows), room_size(rows)
+    direct = direct_sums(load, LANES)
 
     def pooled_winograd(
         arena: Any,
@@ -176,7 +177,7 @@ def pooled_winograd(rows: int) -> Kernel:
         `pooled_product`, and the others as in `pool_settled`.
         """
         least, scale = load_one(constants, floor), load(arena, largest)
-        own = room + team[PART] * SIDE * rows * PAIR
+        own = room + team[PART] * size
         for column in range(*share_among(team, width, ROOMS)):
             for block in range(blocks):
                 w = filters + block * SIDE * channels * SIDE * rows
