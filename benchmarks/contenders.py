@@ -12,6 +12,7 @@ from captum.attr import Saliency
 from torch_models import to_torch
 
 import backlit as bl
+from tests.reference.network import input_gradient
 
 # run(x, target, out, batch): arrays in, `out` filled. backlit chooses its own batches.
 Run = Callable[[np.ndarray, np.ndarray, np.ndarray, int | None], None]
@@ -43,7 +44,16 @@ def pytorch(model: bl.Model, threads: int) -> Run:
     return _in_batches(threads, gradient)
 
 
-CONTENDERS = {"backlit": backlit, "captum": captum, "pytorch": pytorch}
+def reference(model: bl.Model, threads: int) -> Run:
+    """The slow float64 NumPy reference of the tests."""
+
+    def run(x, target, out, batch):
+        np.abs(input_gradient(model, x, target), out=out)
+
+    return run
+
+
+CONTENDERS = {"backlit": backlit, "captum": captum, "pytorch": pytorch, "reference": reference}
 
 
 def _in_batches(threads: int, explain) -> Run:

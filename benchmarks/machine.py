@@ -11,7 +11,7 @@ import time
 import cpuinfo
 import numba
 import numpy as np
-from backlit_kernels.vector import LANES
+from backlit_kernels.vector import LANES, load, memory, store
 from numba import types
 
 import backlit
@@ -45,28 +45,44 @@ def fma_peak() -> float:
 
 
 def copy_bandwidth(size: int) -> float:
-    """Bytes a second, read and written together, of a copy of `size` bytes on one core."""
+    """Bytes a second, read and written together, of a copy of `size` bytes on one core.
+
+    The better of NumPy's copy and of a loop of vectors.
+    """
     source, sink = np.ones(size // 4, np.float32), np.empty(size // 4, np.float32)
     repeats = max(1, 2**28 // size)
-    return 2 * size * repeats / _best(lambda: [np.copyto(sink, source) for _ in range(repeats)])
+    run = numba.cfunc(types.void(memory, memory, types.int64, types.int64))(_copies).ctypes
+    pointers = [a.ctypes.data_as(ctypes.POINTER(ctypes.c_float)) for a in (source, sink)]
+    seconds = min(
+        _best(lambda: [np.copyto(sink, source) for _ in range(repeats)]),
+        _best(lambda: run(*pointers, source.size, repeats)),
+    )
+    return 2 * size * repeats / seconds
+
+
+def _copies(source, sink, size, repeats):
+    for _ in range(repeats):
+        for i in range(0, size, 4 * LANES):
+            for j in range(4):
+                store(sink, i + j * LANES, load(source, i + j * LANES))
 
 
 def _chains(count: int) -> float:
     names = [f"a{i}" for i in range(count)]
     lines = [
-        "def chains(memory, steps):",
-        "    factor = load(memory, 0)",
-        *(f"    {name} = load(memory, {i})" for i, name in enumerate(names)),
+        "def chains(values, steps):",
+        "    factor = load(values, 0)",
+        *(f"    {name} = load(values, {i})" for i, name in enumerate(names)),
         "    for _ in range(steps):",
         *(f"        {name} = fma({name}, factor, factor)" for name in names),
-        f"    store(memory, 0, {' + '.join(names)})",
+        f"    store(values, 0, {' + '.join(names)})",
     ]
     scope: dict = {}
     exec("from backlit_kernels.vector import fma, load, store\n" + "\n".join(lines), scope)
-    signature = types.void(types.CPointer(types.float32), types.int64)
+    signature = types.void(memory, types.int64)
     run = numba.cfunc(signature)(scope["chains"]).ctypes
-    memory = np.full(64, 0.5, np.float32)
-    pointer = memory.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+    values = np.full(64, 0.5, np.float32)
+    pointer = values.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
     steps = 5_000_000
     return 2 * LANES * count * steps / _best(lambda: run(pointer, steps))
 

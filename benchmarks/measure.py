@@ -36,7 +36,7 @@ def measure(case: Case) -> Measurement:
     """Run one case."""
     model = bl.models.carried(case.model)
     x, target = images(model, case.images)
-    runs = {name: make(model, case.threads) for name, make in CONTENDERS.items()}
+    runs = {name: CONTENDERS[name](model, case.threads) for name in ("backlit", *case.others)}
     outs = {name: np.zeros_like(x) for name in runs}
 
     batches: dict[str, int | None] = dict.fromkeys(runs)
@@ -50,9 +50,9 @@ def measure(case: Case) -> Measurement:
     for run in calls.values():
         run()
     module = to_torch(model)
-    kinks = {p: agreement.check(outs["backlit"], outs[p], x, module) for p in PEERS}
+    kinks = {p: agreement.check(outs["backlit"], outs[p], x, module) for p in case.others}
     seconds = 20 if case.batch is None else 5
-    return Measurement(case, side_by_side(calls, seconds=seconds), batches, kinks)
+    return Measurement(case, side_by_side(calls, case.rounds, seconds), batches, kinks)
 
 
 def images(model: bl.Model, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,9 +7,9 @@ import json
 import sys
 from pathlib import Path
 
-from cases import EXTRA_MEMORY, FMA_SHARE, PEERS
+from cases import EXTRA_MEMORY, FMA_SHARE
 
-NAMES = {"backlit": "backlit", "captum": "Captum", "pytorch": "PyTorch"}
+NAMES = {"backlit": "backlit", "captum": "Captum", "pytorch": "PyTorch", "reference": "reference"}
 
 
 def render(results: dict) -> str:
@@ -37,9 +37,6 @@ def _saliency(rows: list[dict]) -> list[str]:
         "test-set": "## Saliency of the 10,000 MNIST test images, peers at their best batch size\n",
         "one-call": "## Saliency in one call of so many images\n",
     }
-    head = ["model", "images", "threads", "backlit"]
-    for peer in PEERS:
-        head += [NAMES[peer], "batch", "×"]
     parts = []
     for group, title in titles.items():
         cases: dict[tuple, dict] = {}
@@ -47,13 +44,16 @@ def _saliency(rows: list[dict]) -> list[str]:
             if row["group"] == group:
                 key = row["model"], row["images"], row["threads"]
                 cases.setdefault(key, {})[row["contender"]] = row
+        measured = {contender for by in cases.values() for contender in by}
+        others = [name for name in NAMES if name in measured - {"backlit"}]
+        head = ["model", "images", "threads", "backlit"]
+        for other in others:
+            head += [NAMES[other], "batch", "×"]
         body = []
         for (model, images, threads), by in cases.items():
             line = [model, f"{images:,}", threads, _time(by["backlit"]["seconds"])]
-            for peer in PEERS:
-                row = by[peer]
-                ratio = _ratio(row["ratio"], row["target"])
-                line += [_time(row["seconds"]), row["batch"], ratio]
+            for other in others:
+                line += _against(by[other]) if other in by else [""] * 3
             body.append(line)
         if body:
             parts += [title, table(head, body)]
@@ -65,6 +65,11 @@ def _saliency(rows: list[dict]) -> list[str]:
             f"a pooling tie within rounding of its kink, where either side is right: {listed}.\n"
         )
     return parts
+
+
+def _against(row: dict) -> list:
+    """Another contender's time, batch, and how many times faster backlit is."""
+    return [_time(row["seconds"]), row["batch"], _ratio(row["ratio"], row["target"])]
 
 
 def _methods(rows: list[dict]) -> list[str]:
@@ -172,22 +177,6 @@ def _path_memory(rows: list[dict]) -> list[str]:
     return [title, table(["model", "images", "steps", "memory"], body)]
 
 
-def _reference(rows: list[dict]) -> list[str]:
-    body = [
-        [
-            r["model"],
-            _time(r["backlit"]),
-            _time(r["reference"]),
-            r["images"],
-            f"**{r['reference'] / r['backlit']:,.0f}**",
-        ]
-        for r in rows
-    ]
-    head = ["model", "backlit, an image", "reference, an image", "on so many images", "×"]
-    title = "## The slow NumPy reference of the tests, float64, on a few images; 2 threads\n"
-    return [title, table(head, body)]
-
-
 def _memory(rows: list[dict]) -> list[str]:
     by: dict[tuple, dict] = {}
     for row in rows:
@@ -208,10 +197,10 @@ def _memory(rows: list[dict]) -> list[str]:
 
 def _start(rows: list[dict]) -> list[str]:
     fields = ["import", "model and data", "first map", "second map", "process"]
-    body = [[r["model"], r["cache"], *(_time(r[f]) for f in fields)] for r in rows]
+    body = [[r["model"], r["images"], r["cache"], *(_time(r[f]) for f in fields)] for r in rows]
     return [
         "## From start to first map\n",
-        table(["model", "cache of compiled kernels", *fields], body),
+        table(["model", "images", "cache of compiled kernels", *fields], body),
     ]
 
 
@@ -294,7 +283,6 @@ SECTIONS = {
     "forward": _forward,
     "network memory": _network_memory,
     "session": _session,
-    "reference": _reference,
     "memory": _memory,
     "start": _start,
     "peaks": _peaks,

@@ -13,14 +13,15 @@ from cases import MODELS
 PROBE = Path(__file__).with_name("probe_start.py")
 
 
+@pytest.mark.parametrize("images", [16, 17])  # one more than the lanes of tiles
 @pytest.mark.parametrize("model", MODELS)
-def test_start(model, record, tmp_path):
+def test_start(model, images, record, tmp_path):
     for cache in ("empty", "filled"):
         start = time.perf_counter()
         output = subprocess.check_output(
-            [sys.executable, PROBE, model],
+            [sys.executable, PROBE, model, str(images)],
             text=True,
             env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
         )
-        row = {"model": model, "cache": cache, "process": time.perf_counter() - start}
-        record("start", row | json.loads(output))
+        seconds = {"process": time.perf_counter() - start} | json.loads(output)
+        record("start", {"model": model, "images": images, "cache": cache} | seconds)
