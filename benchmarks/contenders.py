@@ -53,7 +53,7 @@ def reference(model: bl.Model, threads: int) -> Run:
     return run
 
 
-CONTENDERS = {"backlit": backlit, "captum": captum, "pytorch": pytorch, "reference": reference}
+CONTENDERS = {"backlit": backlit, "captum": captum, "pytorch": pytorch}
 
 
 def _in_batches(threads: int, explain) -> Run:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import agreement
 import numpy as np
 from cases import PEERS, Case
-from contenders import CONTENDERS
+from contenders import CONTENDERS, reference
 from interleave import best_batch, side_by_side
 from torch_models import to_torch
 
@@ -36,7 +36,8 @@ def measure(case: Case) -> Measurement:
     """Run one case."""
     model = bl.models.carried(case.model)
     x, target = images(model, case.images)
-    runs = {name: CONTENDERS[name](model, case.threads) for name in ("backlit", *case.others)}
+    makers = CONTENDERS | {"reference": reference}
+    runs = {name: makers[name](model, case.threads) for name in ("backlit", *case.others)}
     outs = {name: np.zeros_like(x) for name in runs}
 
     batches: dict[str, int | None] = dict.fromkeys(runs)

@@ -13,6 +13,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+from backlit_kernels.target import target
 from backlit_kernels.vector import LANES
 from backlit_kernels.winograd import transform_input, transform_output
 
@@ -28,12 +29,16 @@ from backlit.lowering.winograd_fused import emit_fused
 from backlit.tape import Buffer
 
 # Transforms cost more than they save below so many channels, in and out: those of whole strips,
-# and those of one patch after the other, of which there are none for single samples.
-LEAST_CHANNELS, LEAST_IN_TILES = 16, 4
+# and those of one patch after the other, of which there are none for single samples. Each product
+# of these takes a weight of its own: without AVX-512, whose multiply-adds read it themselves,
+# direct sums take less time (of 4 to 8 channels half as much).
+LEAST_CHANNELS = 16
+LEAST_IN_TILES = 4 if target().accumulators >= 24 else LEAST_CHANNELS
 MOST_IN_TILES = 64 * 64  # pixels; larger ones are computed of single samples
 # Transformed patches of the input at hand: beyond as many bytes as the weights take, within these
-# bounds, a strip is cut in pieces. Small pieces stay in the cache, but each reads all weights anew.
-LEAST_BYTES, MOST_BYTES = 128 * 1024, 8 * 1024 * 1024
+# bounds, a strip is cut in pieces. Small pieces stay in the cache, but each reads all weights anew,
+# the more often the fewer lanes there are.
+LEAST_BYTES, MOST_BYTES = 2 * 1024 * 1024 // LANES, 8 * 1024 * 1024
 # Weights of more bytes come from beyond the cache, which takes as long as using them for so many
 # patches.
 FAR_WEIGHTS, LEAST_PATCHES = 16 * 1024 * 1024, 12
