@@ -65,7 +65,9 @@ class Part(NamedTuple):
 
 
 class Worker:
-    """What one thread needs to run a job: an arena and a frame."""
+    """What one thread needs to run a job: an arena and a frame; in a team, where they meet."""
+
+    meeting: np.ndarray
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -74,7 +76,6 @@ class Worker:
         self.frame[frame.PARTS] = 1
         self.frame[frame.SHARE] = job.share
         self.frame[frame.HALT] = address(job.halt)
-        self.meeting = np.zeros(2 * CACHE_LINE, np.int64)
         self.sections = job.program.sections.copy()
         for number, array in enumerate(job.ports):
             if array is not None:
@@ -100,11 +101,13 @@ class Worker:
 
     def team(self, threads: int) -> "list[Worker]":
         """This worker and others that run in step with it, on its arena."""
+        meeting = np.zeros(2 * CACHE_LINE, np.int64)
         workers = [self, *(copy(self) for _ in range(threads - 1))]
         for number, worker in enumerate(workers):
             worker.frame, worker.sections = self.frame.copy(), self.sections.copy()
             worker.frame[[frame.PART, frame.PARTS]] = number, threads
-            worker.frame[frame.MEETING] = address(self.meeting)
+            worker.meeting = meeting
+            worker.frame[frame.MEETING] = address(meeting)
         return workers
 
 
@@ -165,7 +168,7 @@ def run_parts(
             raise
         return valid
 
-    helpers = crew().submit([work] * (threads - 1))
+    helpers = crew().submit([work] * (threads - 1)) if threads > 1 else []
     try:
         valid = work()
     finally:
