@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import backlit as bl
-from backlit.lowering import convolution, settled
+from backlit.lowering import convolution, settled, winograd
 from backlit.probes import InputGradient, Logits
 from tests.test_single_samples import check, kernels_of, normal, with_scores
 from tests.test_ties import stripes
@@ -15,6 +15,12 @@ from tests.test_ties import stripes
 few = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+
+
+@pytest.fixture(autouse=True)
+def on_every_processor(monkeypatch):
+    """Whether or not it is fast there."""
+    monkeypatch.setattr(winograd, "LEAST_IN_TILES", 4)
 
 
 def filters(rng, outputs, inputs):

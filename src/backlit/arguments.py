@@ -19,6 +19,8 @@ SCORES = {
 
 def as_array(name: str, value: Any) -> np.ndarray:
     """What a user gave for an array, as one."""
+    if type(value) is np.ndarray:
+        return value
     if hasattr(value, "detach"):  # a tensor of PyTorch's, wherever it lies and whatever records it
         value = value.detach().cpu()
         if "bfloat16" in str(value.dtype):  # which NumPy does not have

@@ -279,10 +279,11 @@ class ProgramStore:
 
 def share_steps(parts: list[Part], threads: int) -> list[Part]:
     """Let threads share the steps of each part, if there are too few parts to go round."""
+    if len(parts) >= 4 * threads or len(parts) % threads == 0:
+        return parts
     apart = all(part.job.program.steps is Steps.APART for part in parts)
-    few = len(parts) < 4 * threads and len(parts) % threads
-    pieces = min((part.job.repeats for part in parts), default=0) // (2 * AROUND_STEPS)
-    if not (apart and few and pieces >= threads):
+    pieces = min(part.job.repeats for part in parts) // (2 * AROUND_STEPS)
+    if not apart or pieces < threads:
         return parts
     # two for each thread: another program may keep one of them waiting
     return [piece for part in parts for piece in split_steps(part, min(pieces, 2 * threads))]
