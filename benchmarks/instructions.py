@@ -51,7 +51,7 @@ def time_instructions(
     listed = [i for section in lowering.tape.instructions.values() for i in section]
     timings, backward = [], False
     for instruction, (first, end) in zip(listed, _bounds(worker.job.program), strict=True):
-        backward |= instruction.kernel.name.startswith("scores")
+        backward |= instruction.kernel.name == "scores_choose_targets"
         buffers = {id(buffer): buffer.size for buffer in instruction.buffers()}
         times = _repeat(worker, first, end, rounds)
         timings.append(Timing(instruction.kernel.name, backward, sum(buffers.values()), times))
