@@ -12,7 +12,6 @@ from captum.attr import Saliency
 from torch_models import to_torch
 
 import backlit as bl
-from tests.reference.network import input_gradient
 
 # run(x, target, out, batch): arrays in, `out` filled. backlit chooses its own batches.
 Run = Callable[[np.ndarray, np.ndarray, np.ndarray, int | None], None]
@@ -42,15 +41,6 @@ def pytorch(model: bl.Model, threads: int) -> Run:
         return torch.autograd.grad(scores, x)[0].abs_()
 
     return _in_batches(threads, gradient)
-
-
-def reference(model: bl.Model, threads: int) -> Run:
-    """The slow float64 NumPy reference of the tests."""
-
-    def run(x, target, out, batch):
-        np.abs(input_gradient(model, x, target), out=out)
-
-    return run
 
 
 CONTENDERS = {"backlit": backlit, "captum": captum, "pytorch": pytorch}

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import agreement
 import numpy as np
 from cases import PEERS, Case
-from contenders import CONTENDERS, reference
+from contenders import CONTENDERS
 from interleave import best_batch, side_by_side
+from slow_reference import reference
 from torch_models import to_torch
 
 import backlit as bl

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
-from math import prod
+from math import prod, sqrt
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -42,8 +42,8 @@ FEATURE_LANES = 32
 TILE_BYTES, SHARED_TILE_BYTES, LARGE_TILE_BYTES = (n * 1024 * 1024 for n in (32, 192, 1024))
 MUCH_WORK, FEW_THREADS = 100, 4
 # A sample alone takes about this share of a tile's time, and a large one, whose rows fill vectors
-# by themselves, this share.
-ALONE, ALONE_LARGE = 0.2, 0.085
+# by themselves, this share, over the square root of the tile's lanes (seen of 8, 16 and 32).
+ALONE, ALONE_LARGE = 0.8, 0.34
 MOST_REMEMBERED = 1 << 20  # bytes of arrays whose consequences are kept
 # Into how many stages the way back may cut a network to stay within a budget: see `Graph.stages`.
 STAGES = 1, 2, 3, 4, 6, 8, 12, 16
@@ -240,7 +240,7 @@ class ProgramStore:
         memory: int | None = None,
     ) -> list[Portion]:
         """Whole tiles first; then what is left, in whichever way takes the least time."""
-        alone = ALONE_LARGE if self.large else ALONE
+        alone = (ALONE_LARGE if self.large else ALONE) / sqrt(tile)
         together = self.large or self.work >= TEAM_WORK  # threads share a tile
         workers = 1 if together else threads
 
