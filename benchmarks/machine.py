@@ -7,6 +7,7 @@ import os
 import platform
 import statistics
 import time
+from functools import cache
 
 import cpuinfo
 import numba
@@ -51,13 +52,18 @@ def copy_bandwidth(size: int) -> float:
     """
     source, sink = np.ones(size // 4, np.float32), np.empty(size // 4, np.float32)
     repeats = max(1, 2**28 // size)
-    run = numba.cfunc(types.void(memory, memory, types.int64, types.int64))(_copies).ctypes
+    run = _copier()
     pointers = [a.ctypes.data_as(ctypes.POINTER(ctypes.c_float)) for a in (source, sink)]
     seconds = min(
         _best(lambda: [np.copyto(sink, source) for _ in range(repeats)]),
         _best(lambda: run(*pointers, source.size, repeats)),
     )
     return 2 * size * repeats / seconds
+
+
+@cache
+def _copier():
+    return numba.cfunc(types.void(memory, memory, types.int64, types.int64))(_copies).ctypes
 
 
 def _copies(source, sink, size, repeats):
@@ -68,6 +74,14 @@ def _copies(source, sink, size, repeats):
 
 
 def _chains(count: int) -> float:
+    run, steps = _chain(count), 5_000_000
+    values = np.full(64, 0.5, np.float32)
+    pointer = values.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+    return 2 * LANES * count * steps / _best(lambda: run(pointer, steps))
+
+
+@cache
+def _chain(count: int):
     names = [f"a{i}" for i in range(count)]
     lines = [
         "def chains(values, steps):",
@@ -80,11 +94,7 @@ def _chains(count: int) -> float:
     scope: dict = {}
     exec("from backlit_kernels.vector import fma, load, store\n" + "\n".join(lines), scope)
     signature = types.void(memory, types.int64)
-    run = numba.cfunc(signature)(scope["chains"]).ctypes
-    values = np.full(64, 0.5, np.float32)
-    pointer = values.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-    steps = 5_000_000
-    return 2 * LANES * count * steps / _best(lambda: run(pointer, steps))
+    return numba.cfunc(signature)(scope["chains"]).ctypes
 
 
 def _best(run, rounds: int = 5) -> float:

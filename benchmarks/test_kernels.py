@@ -94,12 +94,13 @@ def timings(layer: str):
     return time_instructions(model, tile_lanes(model))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def peak() -> float:
+    """Measured beside each product: a shared machine's speed comes and goes."""
     return machine.fma_peak()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def bandwidth() -> float:
     return machine.copy_bandwidth(IN_CACHE)
 
