@@ -4,11 +4,11 @@
     python examples/train_mnist.py --download mnist/ --out models/
 
 Files are ``.npz`` with ``images`` (N, 28, 28) uint8 and ``labels`` (N,); `--download` fetches
-MNIST's idx files. Seeded: the same machine gives the same weights.
+those of MNIST's idx files that are not in the folder. Seeded: the same machine gives the same
+weights.
 """
 
 import argparse
-import gzip
 import urllib.request
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 import backlit as bl
+from backlit.sources.idx import read_idx
 
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 IDX_FILES = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
@@ -58,7 +59,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--train", type=Path, help="training images and labels (.npz)")
     parser.add_argument("--test", type=Path, help="test images and labels (.npz)")
-    parser.add_argument("--download", type=Path, help="folder to download MNIST to")
+    parser.add_argument(
+        "--download", type=Path, help="folder for MNIST's idx files; missing ones are downloaded"
+    )
     parser.add_argument("--out", type=Path, default=Path("models"))
     parser.add_argument("--only", choices=list(recipes()), help="train one model")
     options = parser.parse_args()
@@ -141,10 +144,7 @@ def download(folder: Path) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndar
         path = folder / f"{name}-ubyte.gz"
         if not path.exists():
             urllib.request.urlretrieve(MIRROR + path.name, path)
-        data = gzip.decompress(path.read_bytes())
-        dimensions = data[3]
-        shape = [int.from_bytes(data[4 + 4 * i : 8 + 4 * i], "big") for i in range(dimensions)]
-        arrays.append(np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(shape))
+        arrays.append(read_idx(path))
     return prepare(arrays[0], arrays[1]), prepare(arrays[2], arrays[3])
 
 

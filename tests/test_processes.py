@@ -92,6 +92,20 @@ def test_second_process_compiles_nothing(copied):
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.nb[ci]")} == files
 
 
+def test_processors_share_a_cache_folder(copied):
+    """As on a home folder of several machines: each has kernels of its own, and keeps them."""
+    _, environment = copied
+    if not sys.platform.startswith("linux"):
+        pytest.skip("x86 names")
+    processors = [{}, {"NUMBA_CPU_NAME": "haswell"}, {"NUMBA_CPU_NAME": "generic"}]
+    first = [run_python(SMALL, **environment, **processor) for processor in processors]
+    again = [run_python(SMALL, **environment, **processor) for processor in processors]
+    assert all("compiling" in process.stderr for process in first)
+    assert all(process.stderr == "" for process in again)
+    values = [float(process.stdout) for process in first + again]
+    np.testing.assert_allclose(values, values[0], rtol=1e-6)
+
+
 def test_changed_helper_is_compiled_again(copied):
     """A helper in another file than the kernel's: Numba's own index does not see it change."""
     folder, environment = copied
