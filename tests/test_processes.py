@@ -33,6 +33,8 @@ results += [bl.integrated_gradients(flat, F, steps=3)]
 np.savez(sys.argv[1] if len(sys.argv) > 1 else OUT, *results)
 """
 
+by_name = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="x86 names")
+
 
 def results(tmp_path, **environment):
     out = tmp_path / "results.npz"
@@ -51,11 +53,10 @@ def test_kernels_run_uncompiled(tmp_path, here):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
+@by_name
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["haswell", "generic"])
 def test_other_processors(tmp_path, here, name):
-    if not sys.platform.startswith("linux"):
-        pytest.skip("x86 names")
     cache = str(tmp_path / "cache")
     for a, b in zip(
         results(tmp_path, NUMBA_CPU_NAME=name, NUMBA_CACHE_DIR=cache), here, strict=True
@@ -92,11 +93,11 @@ def test_second_process_compiles_nothing(copied):
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.nb[ci]")} == files
 
 
+@by_name
+@pytest.mark.slow
 def test_processors_share_a_cache_folder(copied):
     """As on a home folder of several machines: each has kernels of its own, and keeps them."""
     _, environment = copied
-    if not sys.platform.startswith("linux"):
-        pytest.skip("x86 names")
     processors = [{}, {"NUMBA_CPU_NAME": "haswell"}, {"NUMBA_CPU_NAME": "generic"}]
     first = [run_python(SMALL, **environment, **processor) for processor in processors]
     again = [run_python(SMALL, **environment, **processor) for processor in processors]
