@@ -13,6 +13,7 @@ class Target(NamedTuple):
     lanes: int  # floats in a vector of ours
     registers_per_vector: int  # machine registers that such a vector takes
     accumulators: int  # vectors that a register tile may hold
+    looks_up: bool = False  # whether lanes pick from four floats each, in one instruction
 
 
 @cache
@@ -24,9 +25,10 @@ def target() -> Target:
     else:
         features = binding.get_host_cpu_features().flatten()
     if "+avx512f" in features:
-        return Target(lanes=16, registers_per_vector=1, accumulators=24)
+        return Target(lanes=16, registers_per_vector=1, accumulators=24, looks_up=True)
     if "+avx2" in features or (config.CPU_NAME and name != "generic"):
-        return Target(lanes=8, registers_per_vector=1, accumulators=12)
+        looks_up = "+avx2" in features
+        return Target(lanes=8, registers_per_vector=1, accumulators=12, looks_up=looks_up)
     if "arm" in binding.get_process_triple() or "aarch64" in binding.get_process_triple():
         return Target(lanes=8, registers_per_vector=2, accumulators=12)
     return Target(lanes=8, registers_per_vector=2, accumulators=6)

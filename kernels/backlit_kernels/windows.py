@@ -118,10 +118,16 @@ def largest_entry(v: Any) -> Any:
     """The largest of a window's entries, and its number: of equal ones the first; a NaN wins."""
     a, b, c, d = v
     best = maximum(maximum(a, b), maximum(c, d))
+    number = first_equal(best, a, b, c)
+    return select(unordered(a, b) | unordered(c, d), splat(np.nan), best), number
+
+
+@helper
+def first_equal(best: Any, a: Any, b: Any, c: Any) -> Any:
+    """The number of the first entry that equals the largest; the last one's without comparing."""
     number = select(best == c, splat(2.0), splat(3.0))
     number = select(best == b, splat(1.0), number)
-    number = select(best == a, splat(0.0), number)
-    return select(unordered(a, b) | unordered(c, d), splat(np.nan), best), number
+    return select(best == a, splat(0.0), number)
 
 
 @cache

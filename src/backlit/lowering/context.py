@@ -50,6 +50,8 @@ class Lowering:
         self.activations: dict[int, Buffer] = {}
         self.gradients: dict[int, Buffer] = {}
         self.choices: dict[int, Buffer] = {}  # of max-poolings that keep them, by their output
+        self.chosen: dict[int, Node] = {}  # poolings whose gradient a convolution is to send back
+        self.heading_for: int | None = None  # the tensor that `backward` goes to by derivatives
         self.marks: dict[int, Buffer] = {}  # what a ReLU or clip let through, by its output
         self.kept: set[int] = set()  # tensors whose values are wanted as they are: not fused away
         self.winograd_from = 0.0  # channels, below which convolutions are summed directly
@@ -58,6 +60,7 @@ class Lowering:
         """A second pass of the same model on the same tape, with activations of its own."""
         twin = copy(self)
         twin.activations, twin.gradients, twin.choices, twin.marks = {}, {}, {}, {}
+        twin.chosen, twin.heading_for = {}, None
         return twin
 
     # --- buffers ----------------------------------------------------------------------------
@@ -195,16 +198,18 @@ class Lowering:
         `rule` chooses how a node is passed on the way back; by default, by its derivative.
         """
         stages = checkpoints(self.graph, self.activations) if rule is None else []
+        self.heading_for = until if rule is None else None
         for node in reversed(self.graph.nodes):
             if node.output == until:
-                return
-            if node.output in self.gradients:
+                break
+            if node.output in self.gradients or node.output in self.chosen:
                 while stages and node.output <= stages[-1][1]:
                     first, last = stages.pop()
                     if first < node.output:  # else the way back begins before
                         self._compute_again(first, last)
                 emit = BACKWARD[type(node.layer)] if rule is None else rule(node)
                 emit(self, node)
+        self.heading_for = None
 
     def _compute_again(self, first: int, last: int) -> None:
         """From a tensor to another one: what is there of the first time need not be kept."""

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 
 from backlit.graph import Graph, Node
-from backlit.layers import Conv2D, ConvTranspose2D
+from backlit.layers import Conv2D, ConvTranspose2D, MaxPool2D
 from backlit.layers.base import Shape
+from backlit.layout import widest
+from backlit.lowering.choices import choices_back
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
 from backlit.lowering.flat_convolution import emit_convolution, window_offsets
 from backlit.lowering.fusing import fuse_forward, send_back
@@ -21,9 +23,10 @@ from backlit.lowering.phases import (
 from backlit.lowering.planning import NEEDS, Needs
 from backlit.lowering.pooled import pooled_forward, pooling_to_fuse
 from backlit.lowering.settled import settled_forward
-from backlit.lowering.ties import pooling_to_settle
+from backlit.lowering.ties import pooling_to_settle, rectified
 from backlit.lowering.winograd import (
     backward_patches,
+    by_patches,
     forward_patches,
     patches_reach,
     winograd_backward,
@@ -56,8 +59,12 @@ def conv_forward(lowering: Lowering, node: Node) -> None:
 def conv_backward(lowering: Lowering, node: Node) -> None:
     layer, x = node.layer, node.inputs[0]
     assert isinstance(layer, Conv2D)
+    pooling = lowering.chosen.pop(node.output, None)
 
     def write(out: Buffer, after: dict[str, Any]) -> None:
+        if pooling is not None:
+            choices_back(lowering, node, pooling, out, after)
+            return
         m = backward_patches(layer, lowering.layouts[x].image)
         if m and by_patches(lowering, layer):
             winograd_backward(lowering, node, m, out, after)
@@ -68,11 +75,6 @@ def conv_backward(lowering: Lowering, node: Node) -> None:
         convolve_back(lowering, layer, node.output, g, x, out, zeros, after)
 
     send_back(lowering, node, write)
-
-
-def by_patches(lowering: Lowering, layer: Conv2D) -> bool:
-    """Whether Winograd's method may be taken."""
-    return min(layer.weights.shape[:2]) >= lowering.winograd_from
 
 
 def transposed_forward(lowering: Lowering, node: Node) -> None:
@@ -169,7 +171,12 @@ def convolve_back(
 def conv_needs(graph: Graph, node: Node) -> Needs:
     assert isinstance(node.layer, Conv2D)
     shapes = graph.shapes[node.inputs[0]], graph.shapes[node.output]
-    return window_needs(node.layer, *shapes, forward_patches(graph, node))
+    needs = window_needs(node.layer, *shapes, forward_patches(graph, node))
+    if any(isinstance(n.layer, MaxPool2D) for n in graph.consumers(rectified(graph, node))):
+        # the last of the blocks that `choices_back` writes may reach beyond
+        beyond = 0, 0, 0, (shapes[0][2] + node.layer.padding[1]) % 2
+        return replace(needs, borders=(widest(needs.borders[0], beyond), needs.borders[1]))
+    return needs
 
 
 def transposed_needs(graph: Graph, node: Node) -> Needs:

@@ -9,7 +9,6 @@ from backlit_kernels.windows import (
     channel_blocks,
     interpolate_windows,
     pooled_product,
-    spread_choices,
 )
 
 from backlit.graph import Node
@@ -126,33 +125,3 @@ def pooled_forward(lowering: Lowering, node: Node, pooling: Node) -> None:
         )
         first += part.channels
     lowering.clear_border(y, out)
-
-
-def choices_backward(
-    lowering: Lowering, node: Node, out: Buffer, known: Buffer | None, rule: dict[str, Any]
-) -> None:
-    """The gradient of the pooling's input, which a ReLU's rule may have been applied to.
-
-    What is known of it from other uses is added, where windows cover all of it.
-    """
-    y = node.output
-    source, target = lowering.layouts[node.inputs[0]], lowering.layouts[y]
-    activations = lowering.activations[y]
-    channels, height, width = target.image
-    lowering.tape.emit(
-        spread_choices(lowering.lanes),
-        y=activations.at(target.origin),
-        g=lowering.gradients[y].at(target.origin),
-        choice=Distance(activations, lowering.choices[y]),
-        out=out.at(source.origin),
-        channels=channels,
-        height=height,
-        width=width,
-        y_plane=target.plane,
-        y_row=target.pitch,
-        out_plane=source.plane,
-        out_row=source.pitch,
-        initial=0 if known is None else Distance(out, known),
-        **rule,
-    )
-    lowering.clear_border(node.inputs[0], out, (2 * height, 2 * width))

@@ -9,9 +9,10 @@ from backlit_kernels.pooling_rows import COLUMNS, STRIDES, max_pool_rows, max_po
 
 from backlit.graph import Node
 from backlit.layers import AvgPool2D, GlobalAvgPool2D, MaxPool2D, ReLU
+from backlit.lowering.choices import convolution_before, send_choices, spread_back
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
 from backlit.lowering.fusing import through_activation
-from backlit.lowering.pooled import by_twos, choices_backward
+from backlit.lowering.pooled import by_twos
 from backlit.tape import Buffer
 
 
@@ -88,6 +89,9 @@ def max_forward(lowering: Lowering, node: Node) -> None:
 def max_backward(lowering: Lowering, node: Node) -> None:
     layer = node.layer
     assert isinstance(layer, MaxPool2D)
+    if conv := convolution_before(lowering, node):
+        send_choices(lowering, conv, node)
+        return
     x = node.inputs[0]
     source, target = lowering.layouts[x], lowering.layouts[node.output]
     tiles = covers(lowering, node)
@@ -104,7 +108,7 @@ def max_backward(lowering: Lowering, node: Node) -> None:
             "rectified": int(applies and lowering.relu_rule.rectified),
         }
         if chosen:
-            choices_backward(lowering, node, out, known, rule)
+            spread_back(lowering, node, out, known, rule)
             return
         operands: dict[str, Any] = image_operands(lowering, node) | {
             "x": lowering.activations[x].at(source.origin),

@@ -93,6 +93,11 @@ def is_wide(filters: np.ndarray) -> bool:
     return min(filters.shape[:2]) >= LEAST_CHANNELS
 
 
+def by_patches(lowering: Lowering, layer: Conv2D) -> bool:
+    """Whether Winograd's method may be taken."""
+    return min(layer.weights.shape[:2]) >= lowering.winograd_from
+
+
 def patches_reach(m: int, shift: int, outputs: int, inputs: int) -> int:
     """How far beyond `inputs` pixels the patches of `outputs` reach, on one axis."""
     return max(m * -(-outputs // m) + 2 - shift - inputs, 0)

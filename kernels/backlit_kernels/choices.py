@@ -1,0 +1,207 @@
+"""The way back through a convolution and the 2x2 max-pooling behind it, in one.
+
+Each window of the pooling sends its gradient through one entry of the convolution's output, its
+*choice*: three of four gradients of that output are zero, and here they are neither stored nor
+multiplied. A window reaches a patch of the input larger than the kernel by a row and a column. To
+each pixel there it sends its gradient times a weight that follows from its choice: with a 3x3
+kernel, 16 products take the place of 36.
+
+The sums of a 2x2 block of pixels are made at a time. Blocks lie so that the patches of windows
+begin with them: those of an even kernel end in the middle of some.
+"""
+
+from functools import cache
+from typing import Any
+
+from backlit_kernels.choice_tile import (
+    ENTRIES,
+    interleave_columns,
+    lookup_update,
+    lower_row,
+    places,
+    upper_row,
+)
+from backlit_kernels.frame import PART
+from backlit_kernels.functions import relu_rule
+from backlit_kernels.kernel import Kernel, helper
+from backlit_kernels.lanes import for_lanes
+from backlit_kernels.product import finish_tile
+from backlit_kernels.team import share, share_among
+from backlit_kernels.tile import store_tile, zero_tile
+from backlit_kernels.vector import LANES, evens, load, load_one, odds, splat, store
+from backlit_kernels.windows import first_equal
+
+Rule = tuple[int, int]
+TABLES = ENTRIES * ENTRIES  # floats: for each entry of a block, a weight by each choice
+ROOMS = 4  # threads that work at a time, each in a room of its own
+
+
+@for_lanes
+def find_choices(_load: Any, _store: Any, pixel: int) -> Any:
+    single = pixel == 1
+    together = LANES if single else 1  # windows in a vector
+
+    def find_choices(
+        arena: Any,
+        team: Any,
+        x: int,
+        y: int,
+        choice: int,
+        channels: int,
+        height: int,
+        width: int,
+        x_plane: int,
+        x_row: int,
+        y_plane: int,
+        y_row: int,
+    ) -> None:
+        """What `pooled_product` chooses, `choice` floats from `y`, of a picture that is stored."""
+        for c in range(*share(team, channels)):
+            for i in range(height):
+                for j in range(0, width, together):
+                    place = y + c * y_plane + i * y_row + j * pixel
+                    best = load(arena, place)
+                    at = x + c * x_plane + 2 * (i * x_row + j * pixel)
+                    a, b = load(arena, at), load(arena, at + LANES)
+                    c_, d = load(arena, at + x_row), load(arena, at + x_row + LANES)
+                    if single:
+                        a, b = evens(a, b), odds(a, b)
+                        c_, d = evens(c_, d), odds(c_, d)
+                    store(arena, place + choice, first_equal(best, a, b, c_))
+
+    return find_choices
+
+
+@helper
+def take_windows(
+    arena: Any, to: int, line: int, run: int, at: int, g: int, choice: int, rule: Rule
+) -> None:
+    """The gradients of `run` floats of windows and, `line` floats on, their choices' places."""
+    masked, rectified = rule
+    for i in range(0, run, LANES):
+        gradient = relu_rule(
+            load(arena, g + i), load(arena, at + i) > splat(0.0), masked, rectified
+        )
+        store(arena, to + i, gradient)
+        store(arena, to + line + i, places(load(arena, at + choice + i)))
+    if run % LANES != 0:  # of a single sample: what lies behind the last window is none
+        store(arena, to + run, splat(0.0))
+        store(arena, to + line + run, places(splat(0.0)))
+
+
+@cache
+def convolve_choices_back(across: int, single: bool) -> Kernel:
+    """With a register tile of the entries of `across` blocks."""
+    columns, chunk = across * ENTRIES, across * LANES  # floats of a line of windows
+
+    def convolve_choices_back(
+        arena: Any,
+        constants: Any,
+        table: Any,
+        team: Any,
+        out: int,
+        y: int,
+        g: int,
+        choice: int,
+        room: int,
+        weights: int,
+        offsets: int,
+        channels: int,
+        windows: int,
+        windows_height: int,
+        run: int,
+        y_plane: int,
+        y_row: int,
+        tall: int,
+        wide: int,
+        line: int,
+        pixel: int,
+        top: int,
+        left: int,
+        height: int,
+        width: int,
+        out_plane: int,
+        out_row: int,
+        masked: int,
+        rectified: int,
+        initial: int,
+        rectify: int,
+        mark: int,
+        mask: int,
+        ceiling: int,
+    ) -> None:
+        """The gradient of a picture of `channels`, `height` and `width`.
+
+        Parameters
+        ----------
+        y, g, choice
+            The pooled output, its gradient (of the same layout), and the distance from `y` to the
+            choices: `windows` channels, `windows_height` rows of `run` floats.
+        room
+            For lines of `line` floats: ``ROOMS * tall * windows * 2`` of them.
+        weights
+            By choice: ``(channels, tall, wide, windows, entries of a block, 4)``.
+        offsets
+            Distances in the room from a block to the windows' gradients, ``(tall, tall, wide,
+            windows)``: when the newest row of windows lies first, second, ...
+        tall, wide
+            In how many rows and columns of blocks a window's patch lies.
+        pixel
+            From a pixel to the next: the number of lanes.
+        top, left
+            The convolution's padding: how far before the first pixel the first block lies.
+        masked, rectified
+            The rule of a ReLU before the pooling, see `relu_rule`.
+
+        Columns of blocks are taken from the last to the first, so that what is written past a row's
+        end is overwritten. The last operands are as in `backlit_kernels.product`.
+        """
+        after = initial, rectify, mark, mask, load_one(constants, ceiling)
+        first_channel, last_channel = share_among(team, channels, ROOMS)
+        if first_channel == last_channel:
+            return
+        size, terms = windows * 2 * line, wide * windows
+        own = room + team[PART] * tall * size
+        before = (wide - 1) * pixel
+        for to in range(own, own + tall * size, 2 * line):  # what is no window stays zero
+            for i in range(to, to + line, LANES):
+                store(arena, i, splat(0.0))
+                store(arena, i + line, places(splat(0.0)))
+        first_row, first = top // 2, left // 2 * pixel
+        blocks = (width + left + 1) // 2 * pixel - first
+        for row in range(first_row, (height + top + 1) // 2):
+            for i in range(row - tall + 1 if row == first_row else row, row + 1):
+                if 0 <= i < windows_height:
+                    for k in range(windows):
+                        to = own + i % tall * size + 2 * k * line + before
+                        at = k * y_plane + i * y_row
+                        rule = masked, rectified
+                        take_windows(arena, to, line, run, y + at, g + at, choice, rule)
+            lines = offsets + row % tall * tall * terms
+            begin = max(row - windows_height + 1, 0) * terms
+            end = (min(tall - 1, row) + 1) * terms
+            for c in range(first_channel, last_channel):
+                plane, w = out + c * out_plane, weights + c * tall * terms * TABLES
+                for chunks in range((blocks + chunk - 1) // chunk - 1, -1, -1):
+                    column = first + max(min(chunks * chunk, blocks - chunk), 0)
+                    tile, place = zero_tile(1, columns), own + column
+                    for term in range(begin, end):
+                        t, at = w + term * TABLES, place + table[lines + term]
+                        tile = lookup_update(tile, constants, t, arena, at, line)
+                    at = plane + (2 * row - top) * out_row + 2 * column - left * pixel
+                    if 2 * row >= top:
+                        upper = upper_row(tile)
+                        if single:
+                            upper = interleave_columns(upper)
+                        upper = finish_tile(upper, arena, at, 0, LANES, after)
+                        store_tile(upper, arena, at, 0, LANES)
+                    if 2 * row + 1 - top < height:
+                        at += out_row
+                        lower = lower_row(tile)
+                        if single:
+                            lower = interleave_columns(lower)
+                        lower = finish_tile(lower, arena, at, 0, LANES, after)
+                        store_tile(lower, arena, at, 0, LANES)
+
+    name = f"convolve_choices_back_{across}"
+    return Kernel(convolve_choices_back, name + "_single" if single else name)

@@ -1,0 +1,173 @@
+"""The way back through a 2x2 max-pooling by its choices: see `backlit_kernels.windows`.
+
+A convolution before it is passed in one with it, unless its channels are so many that Winograd's
+method takes fewer products: see `backlit_kernels.choices`.
+"""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from backlit_kernels.choices import ROOMS, convolve_choices_back, find_choices
+from backlit_kernels.target import target
+from backlit_kernels.vector import LANES
+from backlit_kernels.windows import spread_choices
+
+from backlit.graph import Node
+from backlit.layers import Conv2D, ReLU
+from backlit.layout import round_up
+from backlit.lowering.context import Lowering
+from backlit.lowering.pooled import pooling_of
+from backlit.lowering.winograd import backward_patches, by_patches, is_wide
+from backlit.tape import Buffer, Distance
+
+LOOKS_UP = target().looks_up
+MOST_TERMS = 512  # of a sum, which is not made of pieces
+# Blocks of a register tile: beside its four sums, each holds a gradient and its choice.
+MOST_ACROSS = max(target().accumulators // 6, 1)
+
+
+def convolution_before(lowering: Lowering, pooling: Node) -> Node | None:
+    """The convolution whose input a pooling's gradient is sent to, in one.
+
+    The gradients of what lies between must not be wanted: `Lowering.heading_for`.
+    """
+    graph, end = lowering.graph, lowering.heading_for
+    node = graph.producer(pooling.inputs[0])
+    if node is not None and isinstance(node.layer, ReLU):
+        node = graph.producer(node.inputs[0])
+    if not LOOKS_UP or end is None or node is None or node.output <= end:
+        return None
+    layer, user = node.layer, lowering.only_user(node.output)
+    if not isinstance(layer, Conv2D) or user is None or pooling_of(lowering, [user]) is not pooling:
+        return None
+    plain = layer.stride == layer.dilation == (1, 1) and layer.groups == 1
+    patches = backward_patches(layer, graph.shapes[node.inputs[0]])
+    wide = patches and is_wide(layer.weights) and by_patches(lowering, layer)
+    short = len(layer.weights) * np.prod(patch_blocks(layer)) <= MOST_TERMS
+    return node if plain and short and not wide else None
+
+
+def patch_blocks(layer: Conv2D) -> tuple[int, int]:
+    """In how many rows and columns of 2x2 blocks the patch of a window lies."""
+    tall, wide = layer.weights.shape[2:]
+    return tall // 2 + 1, wide // 2 + 1
+
+
+def weights_by_choice(layer: Conv2D) -> np.ndarray:
+    """A convolution's: ``(inputs, *patch_blocks, outputs, entries of a block, 4)``."""
+    tall, wide = layer.weights.shape[2:]
+    i, j = patch_blocks(layer)
+    # of each choice, the patch: the kernel, moved by the choice's place in the window
+    patches = np.zeros((4, *layer.weights.shape[:2], 2 * i, 2 * j), np.float32)
+    for number, patch in enumerate(patches):
+        y, x = divmod(number, 2)
+        patch[:, :, y : y + tall, x : x + wide] = layer.weights
+    blocks = patches.reshape(*patches.shape[:3], i, 2, j, 2)
+    return blocks.transpose(2, 3, 5, 1, 4, 6, 0)
+
+
+def send_choices(lowering: Lowering, node: Node, pooling: Node) -> None:
+    """Let the gradient of a pooling wait until a convolution's turn comes."""
+    lowering.chosen[node.output] = pooling
+    if pooling.output not in lowering.choices:
+        choices = lowering.choices[pooling.output] = lowering.new_buffer(pooling.output)
+        x, y = pooling.inputs[0], pooling.output
+        source, pooled = lowering.layouts[x], lowering.layouts[y]
+        activations = lowering.activations[y]
+        channels, height, width = pooled.image
+        lowering.tape.emit(
+            find_choices(lowering.lanes),
+            x=lowering.activations[x].at(source.origin),
+            y=activations.at(pooled.origin),
+            choice=Distance(activations, choices),
+            channels=channels,
+            height=height,
+            width=width,
+            x_plane=source.plane,
+            x_row=source.pitch,
+            y_plane=pooled.plane,
+            y_row=pooled.pitch,
+        )
+
+
+def choices_back(
+    lowering: Lowering, node: Node, pooling: Node, out: Buffer, after: dict[str, Any]
+) -> None:
+    """The gradient of a convolution's input from that of the pooling behind it."""
+    layer, x, y = node.layer, node.inputs[0], pooling.output
+    assert isinstance(layer, Conv2D)
+    tape, lanes = lowering.tape, lowering.lanes
+    pooled, source, activations = lowering.layouts[y], lowering.layouts[x], lowering.activations[y]
+    outputs, windows_height, windows_width = pooled.image
+    channels, height, width = source.image
+    top, left = layer.padding[:2]
+    tall, wide = patch_blocks(layer)
+    blocks = -(-(width + left) // 2) - left // 2  # in a row
+    across = min(MOST_ACROSS, -(-blocks * lanes // LANES))
+    before, last = (wide - 1) * lanes, left // 2 * lanes + max(blocks * lanes, across * LANES)
+    line = round_up(before + max(windows_width * lanes, last), LANES) + LANES
+    newest, i, j, k = np.ogrid[:tall, :tall, :wide, :outputs]
+    offsets = (((newest - i) % tall * outputs + k) * 2 * line + before - j * lanes).reshape(-1)
+    rule = lowering.relu_rule if pooling.inputs[0] != node.output else None
+    recipe, make = weights_by_choice, partial(weights_by_choice, layer)
+    tape.emit(
+        convolve_choices_back(across, lanes == 1),
+        out=out.at(source.origin),
+        y=activations.at(pooled.origin),
+        g=lowering.gradients[y].at(pooled.origin),
+        choice=Distance(activations, lowering.choices[y]),
+        room=tape.buffer(ROOMS * tall * outputs * 2 * line),
+        weights=tape.constants.derived(layer.weights, recipe, make),
+        offsets=offsets,
+        channels=channels,
+        windows=outputs,
+        windows_height=windows_height,
+        run=windows_width * lanes,
+        y_plane=pooled.plane,
+        y_row=pooled.pitch,
+        tall=tall,
+        wide=wide,
+        line=line,
+        pixel=lanes,
+        top=top,
+        left=left,
+        height=height,
+        width=width,
+        out_plane=source.plane,
+        out_row=source.pitch,
+        masked=int(rule is not None and rule.masked),
+        rectified=int(rule is not None and rule.rectified),
+        **after,
+    )
+    lowering.clear_border(x, out)
+
+
+def spread_back(
+    lowering: Lowering, node: Node, out: Buffer, known: Buffer | None, rule: dict[str, Any]
+) -> None:
+    """The gradient of the pooling's input, which a ReLU's rule may have been applied to.
+
+    What is known of it from other uses is added, where windows cover all of it.
+    """
+    y = node.output
+    source, target = lowering.layouts[node.inputs[0]], lowering.layouts[y]
+    activations = lowering.activations[y]
+    channels, height, width = target.image
+    lowering.tape.emit(
+        spread_choices(lowering.lanes),
+        y=activations.at(target.origin),
+        g=lowering.gradients[y].at(target.origin),
+        choice=Distance(activations, lowering.choices[y]),
+        out=out.at(source.origin),
+        channels=channels,
+        height=height,
+        width=width,
+        y_plane=target.plane,
+        y_row=target.pitch,
+        out_plane=source.plane,
+        out_row=source.pitch,
+        initial=0 if known is None else Distance(out, known),
+        **rule,
+    )
+    lowering.clear_border(node.inputs[0], out, (2 * height, 2 * width))
