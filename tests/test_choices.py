@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 import backlit as bl
 from backlit.lowering import choices
-from tests.helpers import ending, filled_with, grid
+from backlit.lowering.step_sum import StepSum
+from backlit.tape import Tape
+from tests.helpers import assert_close, ending, filled_with, grid
 from tests.reference.network import input_gradient
 from tests.test_single_samples import check, kernels_of, normal, with_scores
 
@@ -27,6 +29,13 @@ def on_every_processor(monkeypatch):
 
 def counted(model, lanes=LANES):
     return sum(NAME in kernel for kernel in kernels_of(model, lanes))
+
+
+def again(method, model, monkeypatch, *args, **options):
+    """The same without what is tested here."""
+    with monkeypatch.context() as patch:
+        patch.setattr(choices, "LOOKS_UP", False)
+        return method(bl.Model(model.layers, model.input_shape), *args, **options)
 
 
 @few
@@ -105,9 +114,63 @@ def test_other_rules_of_the_relu(rng, method, monkeypatch):
     found = method(model, X, 1)
     alone = [method(model, x[None], 1) for x in X]
     np.testing.assert_array_equal(found, np.concatenate(alone))
-    monkeypatch.setattr(choices, "LOOKS_UP", False)
-    spread = method(bl.Model(model.layers, model.input_shape), X, 1)
-    np.testing.assert_array_equal(found, spread)
+    np.testing.assert_array_equal(found, again(method, model, monkeypatch, X, 1))
+
+
+@pytest.mark.parametrize("rule", ["epsilon", "epsilon_plus", "epsilon_gamma_box"])
+def test_relevances(rng, monkeypatch, rule):
+    """Summed directly, of many channels as well; by rules of other sums as before."""
+    convs = [
+        bl.Conv2D(rng.normal(size=(16, 1, 5, 5)) / 5, rng.normal(size=16) / 8, padding=2),
+        bl.Conv2D(rng.normal(size=(17, 16, 3, 3)) / 12, rng.normal(size=17) / 8),
+    ]
+    layers = [convs[0], *POOL, convs[1], bl.MaxPool2D(2), bl.ReLU()]
+    model = with_scores(rng, layers, (1, 14, 19))
+    X = np.abs(normal(rng, 1, 14, 19, count=LANES + 1))
+    names = []
+    emit = Tape.emit
+
+    def listed(tape, kernel, **operands):
+        names.append(kernel.name)
+        emit(tape, kernel, **operands)
+
+    monkeypatch.setattr(Tape, "emit", listed)
+    bl.lrp(model, X[:LANES], 1, rule=rule)
+    assert sum(NAME in name for name in names) == {"epsilon": 2}.get(rule, 0)
+    found = bl.lrp(model, X, 1, rule=rule)
+    alone = np.concatenate([bl.lrp(model, x[None], 1, rule=rule) for x in X])
+    np.testing.assert_array_equal(found, alone)
+    assert_close(found, again(bl.lrp, model, monkeypatch, X, 1, rule=rule), 1e-5)
+
+
+@pytest.mark.parametrize("size", [(6, 8), (7, 9)])
+@pytest.mark.parametrize("relu", [True, False])
+def test_sums_of_steps(rng, monkeypatch, size, relu):
+    """What is sent to the affine beginning is added up where it lies, by the same arithmetic."""
+    conv = bl.Conv2D(rng.normal(size=(5, 2, 3, 3)), rng.normal(size=5), stride=1, padding=1)
+    model = with_scores(rng, [conv, *POOL[not relu :], bl.Tanh()], (2, *size))
+    X = normal(rng, 2, *size, count=3)
+    for options in ({"steps": 7}, {"steps": 2 * LANES + 3, "baseline": 0.5}):
+        found = bl.integrated_gradients(model, X, 1, **options)
+        np.testing.assert_array_equal(
+            found, again(bl.integrated_gradients, model, monkeypatch, X, 1, **options)
+        )
+        monkeypatch.setattr(StepSum, "add_gradient", add_stored)
+        np.testing.assert_array_equal(
+            found, again(bl.integrated_gradients, model, monkeypatch, X, 1, **options)
+        )
+        monkeypatch.undo()
+
+
+def add_stored(total, point, weight):
+    """Of a gradient that is made first."""
+    tensor = total.tensor
+    pooling = point.chosen.pop(tensor)
+    relu = pooling.inputs[0] != tensor
+    stored = point.new_buffer(tensor)
+    point.fill_zero(stored, point.layouts[tensor].size)
+    choices.spread_back(point, pooling, stored, None, relu=relu)
+    total.add(stored, weight)
 
 
 def test_memory_holds_anything(rng, monkeypatch):

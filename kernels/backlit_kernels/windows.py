@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from backlit_kernels.fold import add_step
+from backlit_kernels.frame import OPENS
 from backlit_kernels.functions import relu_rule
 from backlit_kernels.kernel import Kernel, helper, kernel
 from backlit_kernels.lanes import for_lanes
@@ -242,3 +244,49 @@ def spread_choices(_load: Any, _store: Any, pixel: int) -> Any:
                         store(arena, to + LANES, right)
 
     return spread_choices
+
+
+@kernel
+def accumulate_choices(
+    arena: Any,
+    frame: Any,
+    y: int,
+    g: int,
+    choice: int,
+    partial: int,
+    total: int,
+    weight: int,
+    channels: int,
+    height: int,
+    width: int,
+    y_plane: int,
+    y_row: int,
+    out_plane: int,
+    out_row: int,
+    masked: int,
+    rectified: int,
+) -> None:
+    """What `spread_choices` would write, times lane values `weight`, added to a sum over steps.
+
+    `partial` and `total` are as in `accumulate_step`.
+    """
+    w, zero = load(arena, weight), splat(0.0)
+    distance = total - partial
+    for c in range(channels):
+        for i in range(height):
+            at, to = c * y_plane + i * y_row, partial + c * out_plane + 2 * i * out_row
+            for _ in range(width):
+                gradient = load(arena, g + at)
+                gradient = relu_rule(gradient, load(arena, y + at) > zero, masked, rectified)
+                chosen = load(arena, y + choice + at)
+                for row in range(2):
+                    for column in range(2):
+                        place = to + row * out_row + column * LANES
+                        number = splat(2.0 * row + column)
+                        x = select(chosen == number, gradient, zero)
+                        value = w * x
+                        if frame[OPENS] == 0:
+                            value = fma(w, x, load(arena, place))
+                        add_step(arena, frame, place, value, 0, distance)
+                at += LANES
+                to += 2 * LANES

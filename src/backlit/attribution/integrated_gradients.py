@@ -68,8 +68,8 @@ class PathIntegral(SumOfSteps):
         place(point, start, *path, point.load_lane_values(POSITIONS))
         point.forward()
         point.seed(self.score, targets)
-        point.backward(until=start)
-        total.add(point.gradients[start], point.load_lane_values(WEIGHTS))
+        point.backward(until=start, to_add=True)
+        total.add_gradient(point, point.load_lane_values(WEIGHTS))
 
         end.tape.section = "epilogue"
         end.gradients = {start: total.total}

@@ -68,18 +68,18 @@ class NoisyGradients(SumOfSteps):
         noisy.activations[0] = noisy_input(noisy, x, (keys[0], keys[1]), scale, self.antithetic)
         noisy.forward()
         noisy.seed(self.score, targets)
-        noisy.backward(until=start)
-        gradient = noisy.gradients[start]
-        if self.statistic == "variance":
+        noisy.backward(until=start, to_add=self.statistic == "mean")
+        if self.statistic == "mean":
+            total.add_gradient(noisy, noisy.load_lane_values(WEIGHTS))
+        elif self.statistic == "variance":
             with clean.tape.in_section("prologue"):
                 mean = clean.zeros(start)
             size = noisy.layouts[start].size
             state = {"mean": mean, "variance": total.total}
-            noisy.tape.emit(running_variance, x=gradient, size=size, **state)
+            noisy.tape.emit(running_variance, x=noisy.gradients[start], size=size, **state)
         else:
-            if self.statistic == "squared":
-                gradient = noisy.multiply(start, gradient, gradient)
-            total.add(gradient, noisy.load_lane_values(WEIGHTS))
+            square = noisy.multiply(start, noisy.gradients[start], noisy.gradients[start])
+            total.add(square, noisy.load_lane_values(WEIGHTS))
 
         clean.tape.section = "epilogue"
         clean.gradients = {start: total.total}

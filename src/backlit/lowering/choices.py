@@ -5,17 +5,18 @@ method takes fewer products: see `backlit_kernels.choices`.
 """
 
 from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
 from backlit_kernels.choices import ROOMS, convolve_choices_back, find_choices
 from backlit_kernels.target import target
 from backlit_kernels.vector import LANES
-from backlit_kernels.windows import spread_choices
+from backlit_kernels.windows import accumulate_choices, spread_choices
 
 from backlit.graph import Node
 from backlit.layers import Conv2D, ReLU
-from backlit.layout import round_up
+from backlit.layout import Layout, round_up
 from backlit.lowering.context import Lowering
 from backlit.lowering.pooled import pooling_of
 from backlit.lowering.winograd import backward_patches, by_patches, is_wide
@@ -27,25 +28,36 @@ MOST_TERMS = 512  # of a sum, which is not made of pieces
 MOST_ACROSS = max(target().accumulators // 6, 1)
 
 
-def convolution_before(lowering: Lowering, pooling: Node) -> Node | None:
-    """The convolution whose input a pooling's gradient is sent to, in one.
+def passed_in_one(lowering: Lowering, pooling: Node) -> int | None:
+    """The tensor before a pooling whose gradient is not made, but passed on by the choices.
 
-    The gradients of what lies between must not be wanted: `Lowering.heading_for`.
+    By the convolution that makes it, or to a sum of steps: see `Lowering.backward`.
     """
     graph, end = lowering.graph, lowering.heading_for
+    if end is None:
+        return None
+    added = lowering.to_add and lowering.lanes == LANES and pooling.output in lowering.choices
+    if added and pooling_of(lowering, graph.consumers(end)) is pooling:
+        return end
     node = graph.producer(pooling.inputs[0])
     if node is not None and isinstance(node.layer, ReLU):
         node = graph.producer(node.inputs[0])
-    if not LOOKS_UP or end is None or node is None or node.output <= end:
+    if node is None or node.output <= end or not goes_in_one(lowering, node):
         return None
-    layer, user = node.layer, lowering.only_user(node.output)
-    if not isinstance(layer, Conv2D) or user is None or pooling_of(lowering, [user]) is not pooling:
-        return None
+    user = lowering.only_user(node.output)
+    alone = user is not None and pooling_of(lowering, [user]) is pooling
+    return node.output if alone else None
+
+
+def goes_in_one(lowering: Lowering, node: Node) -> bool:
+    """Whether `choices_back` is for a layer, if a pooling follows."""
+    layer = node.layer
+    if not LOOKS_UP or not isinstance(layer, Conv2D):
+        return False
     plain = layer.stride == layer.dilation == (1, 1) and layer.groups == 1
-    patches = backward_patches(layer, graph.shapes[node.inputs[0]])
+    patches = backward_patches(layer, lowering.graph.shapes[node.inputs[0]])
     wide = patches and is_wide(layer.weights) and by_patches(lowering, layer)
-    short = len(layer.weights) * np.prod(patch_blocks(layer)) <= MOST_TERMS
-    return node if plain and short and not wide else None
+    return plain and not wide and len(layer.weights) * prod(patch_blocks(layer)) <= MOST_TERMS
 
 
 def patch_blocks(layer: Conv2D) -> tuple[int, int]:
@@ -67,38 +79,52 @@ def weights_by_choice(layer: Conv2D) -> np.ndarray:
     return blocks.transpose(2, 3, 5, 1, 4, 6, 0)
 
 
-def send_choices(lowering: Lowering, node: Node, pooling: Node) -> None:
-    """Let the gradient of a pooling wait until a convolution's turn comes."""
-    lowering.chosen[node.output] = pooling
+def send_choices(lowering: Lowering, tensor: int, pooling: Node) -> None:
+    """Let the gradient of a pooling wait until a tensor's turn comes."""
+    lowering.chosen[tensor] = pooling
     if pooling.output not in lowering.choices:
         choices = lowering.choices[pooling.output] = lowering.new_buffer(pooling.output)
         x, y = pooling.inputs[0], pooling.output
         source, pooled = lowering.layouts[x], lowering.layouts[y]
         activations = lowering.activations[y]
-        channels, height, width = pooled.image
         lowering.tape.emit(
             find_choices(lowering.lanes),
             x=lowering.activations[x].at(source.origin),
             y=activations.at(pooled.origin),
             choice=Distance(activations, choices),
-            channels=channels,
-            height=height,
-            width=width,
             x_plane=source.plane,
             x_row=source.pitch,
-            y_plane=pooled.plane,
-            y_row=pooled.pitch,
+            **image_operands(pooled),
         )
+
+
+def image_operands(pooled: Layout) -> dict[str, int]:
+    channels, height, width = pooled.image
+    sizes = {"channels": channels, "height": height, "width": width}
+    return sizes | {"y_plane": pooled.plane, "y_row": pooled.pitch}
+
+
+def choice_operands(lowering: Lowering, pooling: Node, *, relu: bool) -> dict[str, Any]:
+    """A pooling's output, gradient and choices, and the rule of a ReLU before it."""
+    y, rule = pooling.output, lowering.relu_rule
+    activations, pooled = lowering.activations[y], lowering.layouts[y]
+    return {
+        "y": activations.at(pooled.origin),
+        "g": lowering.gradients[y].at(pooled.origin),
+        "choice": Distance(activations, lowering.choices[y]),
+        "masked": int(relu and rule.masked),
+        "rectified": int(relu and rule.rectified),
+    }
 
 
 def choices_back(
     lowering: Lowering, node: Node, pooling: Node, out: Buffer, after: dict[str, Any]
 ) -> None:
     """The gradient of a convolution's input from that of the pooling behind it."""
-    layer, x, y = node.layer, node.inputs[0], pooling.output
+    layer, x = node.layer, node.inputs[0]
     assert isinstance(layer, Conv2D)
     tape, lanes = lowering.tape, lowering.lanes
-    pooled, source, activations = lowering.layouts[y], lowering.layouts[x], lowering.activations[y]
+    pooled, source = lowering.layouts[pooling.output], lowering.layouts[x]
     outputs, windows_height, windows_width = pooled.image
     channels, height, width = source.image
     top, left = layer.padding[:2]
@@ -109,14 +135,10 @@ def choices_back(
     line = round_up(before + max(windows_width * lanes, last), LANES) + LANES
     newest, i, j, k = np.ogrid[:tall, :tall, :wide, :outputs]
     offsets = (((newest - i) % tall * outputs + k) * 2 * line + before - j * lanes).reshape(-1)
-    rule = lowering.relu_rule if pooling.inputs[0] != node.output else None
     recipe, make = weights_by_choice, partial(weights_by_choice, layer)
     tape.emit(
         convolve_choices_back(across, lanes == 1),
         out=out.at(source.origin),
-        y=activations.at(pooled.origin),
-        g=lowering.gradients[y].at(pooled.origin),
-        choice=Distance(activations, lowering.choices[y]),
         room=tape.buffer(ROOMS * tall * outputs * 2 * line),
         weights=tape.constants.derived(layer.weights, recipe, make),
         offsets=offsets,
@@ -136,38 +158,46 @@ def choices_back(
         width=width,
         out_plane=source.plane,
         out_row=source.pitch,
-        masked=int(rule is not None and rule.masked),
-        rectified=int(rule is not None and rule.rectified),
+        **choice_operands(lowering, pooling, relu=pooling.inputs[0] != node.output),
         **after,
     )
     lowering.clear_border(x, out)
 
 
 def spread_back(
-    lowering: Lowering, node: Node, out: Buffer, known: Buffer | None, rule: dict[str, Any]
+    lowering: Lowering, node: Node, out: Buffer, known: Buffer | None, *, relu: bool
 ) -> None:
-    """The gradient of the pooling's input, which a ReLU's rule may have been applied to.
+    """The gradient of a pooling's input, or of that of the ReLU before it.
 
     What is known of it from other uses is added, where windows cover all of it.
     """
-    y = node.output
-    source, target = lowering.layouts[node.inputs[0]], lowering.layouts[y]
-    activations = lowering.activations[y]
-    channels, height, width = target.image
+    x = node.inputs[0]
+    source, pooled = lowering.layouts[x], lowering.layouts[node.output]
     lowering.tape.emit(
         spread_choices(lowering.lanes),
-        y=activations.at(target.origin),
-        g=lowering.gradients[y].at(target.origin),
-        choice=Distance(activations, lowering.choices[y]),
         out=out.at(source.origin),
-        channels=channels,
-        height=height,
-        width=width,
-        y_plane=target.plane,
-        y_row=target.pitch,
         out_plane=source.plane,
         out_row=source.pitch,
         initial=0 if known is None else Distance(out, known),
-        **rule,
+        **image_operands(pooled),
+        **choice_operands(lowering, node, relu=relu),
     )
-    lowering.clear_border(node.inputs[0], out, (2 * height, 2 * width))
+    _, height, width = pooled.image
+    lowering.clear_border(x, out, (2 * height, 2 * width))
+
+
+def add_choices(
+    lowering: Lowering, tensor: int, pooling: Node, partial: Buffer, total: Buffer, weight: Buffer
+) -> None:
+    """Add the gradient of a tensor before a pooling, times a weight, to a sum over steps."""
+    source = lowering.layouts[tensor]
+    lowering.tape.emit(
+        accumulate_choices,
+        partial=partial.at(source.origin),
+        total=total.at(source.origin),
+        weight=weight,
+        out_plane=source.plane,
+        out_row=source.pitch,
+        **image_operands(lowering.layouts[pooling.output]),
+        **choice_operands(lowering, pooling, relu=pooling.inputs[0] != tensor),
+    )

@@ -50,8 +50,9 @@ class Lowering:
         self.activations: dict[int, Buffer] = {}
         self.gradients: dict[int, Buffer] = {}
         self.choices: dict[int, Buffer] = {}  # of max-poolings that keep them, by their output
-        self.chosen: dict[int, Node] = {}  # poolings whose gradient a convolution is to send back
+        self.chosen: dict[int, Node] = {}  # poolings in place of a gradient: see `choices`
         self.heading_for: int | None = None  # the tensor that `backward` goes to by derivatives
+        self.to_add = False
         self.marks: dict[int, Buffer] = {}  # what a ReLU or clip let through, by its output
         self.kept: set[int] = set()  # tensors whose values are wanted as they are: not fused away
         self.winograd_from = 0.0  # channels, below which convolutions are summed directly
@@ -192,13 +193,20 @@ class Lowering:
         logits = self.activations[self.graph.output]
         return {"logits": logits, "classes": classes, "step": self.lanes}
 
-    def backward(self, until: int = 0, rule: Callable[[Node], Emitter] | None = None) -> None:
+    def backward(
+        self,
+        until: int = 0,
+        rule: Callable[[Node], Emitter] | None = None,
+        *,
+        to_add: bool = False,
+    ) -> None:
         """From the gradients that are known to that of the tensor `until`.
 
-        `rule` chooses how a node is passed on the way back; by default, by its derivative.
+        `rule` chooses how a node is passed on the way back; by default, by its derivative. With
+        `to_add`, the last gradient may be left as what `StepSum.add_gradient` makes it of.
         """
         stages = checkpoints(self.graph, self.activations) if rule is None else []
-        self.heading_for = until if rule is None else None
+        self.heading_for, self.to_add = until if rule is None else None, to_add
         for node in reversed(self.graph.nodes):
             if node.output == until:
                 break

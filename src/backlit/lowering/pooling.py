@@ -9,7 +9,7 @@ from backlit_kernels.pooling_rows import COLUMNS, STRIDES, max_pool_rows, max_po
 
 from backlit.graph import Node
 from backlit.layers import AvgPool2D, GlobalAvgPool2D, MaxPool2D, ReLU
-from backlit.lowering.choices import convolution_before, send_choices, spread_back
+from backlit.lowering.choices import passed_in_one, send_choices, spread_back
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
 from backlit.lowering.fusing import through_activation
 from backlit.lowering.pooled import by_twos
@@ -89,8 +89,9 @@ def max_forward(lowering: Lowering, node: Node) -> None:
 def max_backward(lowering: Lowering, node: Node) -> None:
     layer = node.layer
     assert isinstance(layer, MaxPool2D)
-    if conv := convolution_before(lowering, node):
-        send_choices(lowering, conv, node)
+    before = passed_in_one(lowering, node)
+    if before is not None:
+        send_choices(lowering, before, node)
         return
     x = node.inputs[0]
     source, target = lowering.layouts[x], lowering.layouts[node.output]
@@ -103,19 +104,16 @@ def max_backward(lowering: Lowering, node: Node) -> None:
     known = lowering.gradients.pop(destination, None) if chosen and tiles else None
 
     def write(out: Buffer) -> None:
-        rule = {
-            "masked": int(applies and lowering.relu_rule.masked),
-            "rectified": int(applies and lowering.relu_rule.rectified),
-        }
         if chosen:
-            spread_back(lowering, node, out, known, rule)
+            spread_back(lowering, node, out, known, relu=applies)
             return
         operands: dict[str, Any] = image_operands(lowering, node) | {
             "x": lowering.activations[x].at(source.origin),
             "y": lowering.activations[node.output].at(target.origin),
             "g": lowering.gradients[node.output].at(target.origin),
             "out": out.at(source.origin),
-            **rule,
+            "masked": int(applies and lowering.relu_rule.masked),
+            "rectified": int(applies and lowering.relu_rule.rectified),
         }
         if tiles and takes_pairs(lowering, layer):
             pairs = max_pool_pairs_backward

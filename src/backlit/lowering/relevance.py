@@ -19,7 +19,9 @@ from backlit.layers import (
     MaxPool2D,
     ReLU,
 )
+from backlit.lowering.choices import goes_in_one, send_choices
 from backlit.lowering.context import BACKWARD, FIRST_FREE_PORT, FORWARD, Emitter, Lowering
+from backlit.lowering.pooled import pooling_of
 from backlit.lowering.relevance_graph import is_move, is_rectified, never_negative
 from backlit.lowering.relevance_pairs import pair_rule, pass_on, quotient
 from backlit.lowering.relevance_rules import (
@@ -95,13 +97,20 @@ class Propagation:
         return found
 
     def pooling(self, lowering: Lowering, node: Node) -> None:
-        """The winner takes all; from a convolution that was not stored, its quotient."""
+        """The winner takes all; from a convolution that it takes over, its quotient."""
         y, source = node.output, lowering.graph.producer(node.inputs[0])
-        if source is not None and source.output not in lowering.activations:
+        if source is None or source.output in lowering.kept:
+            BACKWARD[MaxPool2D](lowering, node)
+            return
+        in_one = pooling_of(lowering, [node]) and goes_in_one(direct(lowering), source)
+        if in_one or source.output not in lowering.activations:
             (part,) = self.rules[source.name]
             own = lowering.activations[y]
             lowering.gradients[y] = quotient(lowering, y, own, part.epsilon, own, part.side)
-        BACKWARD[MaxPool2D](lowering, node)
+        if in_one:
+            send_choices(lowering, source.output, node)
+        else:
+            BACKWARD[MaxPool2D](lowering, node)
 
     def linear(self, lowering: Lowering, node: Node) -> None:
         parts = self.rules[node.name]
@@ -161,8 +170,11 @@ class Propagation:
     ) -> Buffer:
         """The output's relevance over a part's stabilised sum."""
         y = node.output
+        pooling = lowering.chosen.get(y)
+        if pooling is not None:
+            return lowering.gradients[pooling.output]  # is one already, see `pooling`
         if y not in lowering.activations:
-            return lowering.gradients[y]  # is one already, see `pooling`
+            return lowering.gradients[y]  # as well
         z, own = self.denominator(lowering, node, part, inputs), lowering.activations[y]
         return quotient(lowering, y, z, part.epsilon, own, part.side)
 
@@ -211,14 +223,23 @@ def forward(lowering: Lowering, node: Node, layer: Layer, x: Buffer) -> Buffer:
 
 
 def transposed(lowering: Lowering, node: Node, layer: Layer, s: Buffer) -> Buffer:
-    """What a node would send back for `s`, had it this layer.
+    """What a node would send back for `s`, had it this layer."""
+    twin = direct(lowering)
+    twin.activations, twin.choices = lowering.activations, lowering.choices
+    pooling = lowering.chosen.get(node.output)
+    if pooling is not None:
+        twin.chosen[node.output] = pooling
+    twin.gradients[node.output if pooling is None else pooling.output] = s
+    BACKWARD[type(layer)](twin, replace(node, layer=layer))
+    return twin.gradients[node.inputs[0]]
+
+
+def direct(lowering: Lowering) -> Lowering:
+    """A pass whose convolutions are summed directly.
 
     Quotients by sums near zero are large, to be multiplied by small inputs: Winograd's method would
     spread their rounding to larger inputs beside.
     """
     twin = lowering.another_pass()
     twin.winograd_from = inf
-    twin.activations = lowering.activations
-    twin.gradients[node.output] = s
-    BACKWARD[type(layer)](twin, replace(node, layer=layer))
-    return twin.gradients[node.inputs[0]]
+    return twin

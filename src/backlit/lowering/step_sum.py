@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from backlit_kernels import fold
 from backlit_kernels.kernel import Kernel
 
+from backlit.lowering.choices import add_choices
 from backlit.lowering.context import Lowering
 from backlit.tape import Buffer
 
@@ -29,6 +30,14 @@ class StepSum:
     def add(self, x: Buffer, weight: Buffer) -> None:
         """Add this step's ``weight * x``, the weight being lane values."""
         self._emit(fold.accumulate_step, x=x, weight=weight)
+
+    def add_gradient(self, point: Lowering, weight: Buffer) -> None:
+        """Add this step's gradient of the tensor, to which a pass went back `to_add` it here."""
+        pooling = point.chosen.pop(self.tensor, None)
+        if pooling is None:
+            self.add(point.gradients[self.tensor], weight)
+            return
+        add_choices(point, self.tensor, pooling, self.partial, self.total, weight)
 
     def add_contribution(self, x: Buffer, x0: Buffer, g: Buffer, weight: Buffer) -> None:
         """Add this step's ``weight * (x - x0) * g``."""
