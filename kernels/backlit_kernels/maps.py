@@ -121,6 +121,8 @@ def upsample(load: Any, store: Any, width: int) -> Any:
         columns: int,
         row_shares: int,
         column_shares: int,
+        line: int,
+        source_width: int,
         out: int,
         height: int,
         image_width: int,
@@ -130,23 +132,24 @@ def upsample(load: Any, store: Any, width: int) -> Any:
         """A map of `height` by `image_width` pixels, bilinear between those of an image.
 
         The tables `rows` and `columns` hold the two neighbours of each pixel of the map; the
-        constants hold the second one's share. The image begins ``step * per_step`` after `x`.
+        constants hold the second one's share. The image begins ``step * per_step`` after `x`;
+        `line` is room for a row of it.
         """
         source = x + frame[STEP] * per_step
         for y in range(height):
             upper = source + table[rows + 2 * y] * row
             lower = source + table[rows + 2 * y + 1] * row
             down = load_one(constants, row_shares + y)
+            for i in range(0, source_width * lanes, width):
+                a = load(arena, upper + i)
+                store(arena, line + i, fma(down, load(arena, lower + i) - a, a))
             for k in range(image_width):
-                left = table[columns + 2 * k] * lanes
-                right = table[columns + 2 * k + 1] * lanes
+                left = line + table[columns + 2 * k] * lanes
+                right = line + table[columns + 2 * k + 1] * lanes
                 across = load_one(constants, column_shares + k)
                 for i in range(0, lanes, width):
-                    a = load(arena, upper + left + i)
-                    b = load(arena, lower + left + i)
-                    a = fma(across, load(arena, upper + right + i) - a, a)
-                    b = fma(across, load(arena, lower + right + i) - b, b)
-                    value = fma(down, b - a, a)
+                    a = load(arena, left + i)
+                    value = fma(across, load(arena, right + i) - a, a)
                     place = out + (y * image_width + k) * lanes + i
                     if accumulate != 0:
                         value = value + load(arena, place)

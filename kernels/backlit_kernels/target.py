@@ -25,7 +25,8 @@ def target() -> Target:
     else:
         features = binding.get_host_cpu_features().flatten()
     if "+avx512f" in features:
-        return Target(lanes=16, registers_per_vector=1, accumulators=24, looks_up=True)
+        looks_up = "+avx512bw" in features
+        return Target(lanes=16, registers_per_vector=1, accumulators=24, looks_up=looks_up)
     if "+avx2" in features or (config.CPU_NAME and name != "generic"):
         looks_up = "+avx2" in features
         return Target(lanes=8, registers_per_vector=1, accumulators=12, looks_up=looks_up)

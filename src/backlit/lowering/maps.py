@@ -95,6 +95,8 @@ def upsample(
         columns=across,
         row_shares=lowering.tape.constants.place(shares),
         column_shares=lowering.tape.constants.place(column_shares),
+        line=lowering.tape.buffer(columns * lowering.lanes),
+        source_width=columns,
         out=out.buffer,
         height=height,
         image_width=width,
