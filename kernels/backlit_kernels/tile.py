@@ -26,6 +26,7 @@ from backlit_kernels.vector import (
 )
 
 _I64 = ir.IntType(64)
+LINE = 64  # bytes of a cache line
 
 
 class TileType(types.Type):
@@ -205,20 +206,41 @@ def _compile_slide(function: Any, shifts: range) -> None:
     def _lowering(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         tile, weights, w, memory, x = args
         columns = sig.args[0].columns
-        places = _spaced(builder, x, _I64(LANES), columns + 1)
-        # as integers, since LLVM then shifts two registers by one instruction
-        vectors = [builder.load(address(builder, memory, at, _INTS), align=4) for at in places]
+        shifted = _shifted_in_registers if LANES * 4 == LINE else _shifted_in_memory
+        taken = shifted(builder, memory, x, columns)
         for j, shift in enumerate(shifts):
             at = builder.gep(weights, [builder.add(w, _I64(j))])
             weight = broadcast(builder, builder.load(at))
-            lanes = ir.Constant(_INTS, [shift + lane for lane in range(LANES)])
             for c in range(columns):
-                vector = builder.shuffle_vector(vectors[c], vectors[c + 1], lanes)
-                vector = builder.bitcast(vector, _VECTOR)
+                vector = taken(c, shift)
                 total = [weight, vector, builder.extract_value(tile, c)]
                 total = call_llvm(builder, f"llvm.fmuladd.v{LANES}f32", _VECTOR, total)
                 tile = builder.insert_value(tile, total, c)
         return tile
+
+
+def _shifted_in_registers(builder: Any, memory: Any, x: Any, columns: int) -> Any:
+    """Vectors as long as a cache line: if they are shifted, each is read from two lines."""
+    places = _spaced(builder, x, _I64(LANES), columns + 1)
+    # as integers, since LLVM then shifts two registers by one instruction
+    vectors = [builder.load(address(builder, memory, at, _INTS), align=4) for at in places]
+
+    def take(column: int, shift: int) -> Any:
+        lanes = ir.Constant(_INTS, [shift + lane for lane in range(LANES)])
+        vector = builder.shuffle_vector(vectors[column], vectors[column + 1], lanes)
+        return builder.bitcast(vector, _VECTOR)
+
+    return take
+
+
+def _shifted_in_memory(builder: Any, memory: Any, x: Any, columns: int) -> Any:
+    """Shorter ones are read again."""
+
+    def take(column: int, shift: int) -> Any:
+        at = builder.add(x, _I64(column * LANES + shift))
+        return builder.load(address(builder, memory, at), align=4)
+
+    return take
 
 
 def _update(

@@ -10,7 +10,7 @@ from backlit.layout import Layout
 from backlit.lowering.context import Lowering
 from backlit.tape import Buffer
 
-COLUMNS = 4  # vectors of positions at a time
+MOST_COLUMNS = 8  # vectors of positions at a time
 WIDEST = 8  # pixels of a window's row: two neighbouring vectors hold them, however shifted
 
 
@@ -44,6 +44,11 @@ def window_of(taps: np.ndarray) -> Window | None:
     return window if regular and width <= WIDEST else None
 
 
+def columns_of_tile(vectors: int) -> int:
+    """The fewest that take as few tiles as the most would."""
+    return -(-vectors // -(-vectors // MOST_COLUMNS))
+
+
 def emit_depthwise(
     lowering: Lowering,
     window: Window,
@@ -61,7 +66,7 @@ def emit_depthwise(
 ) -> None:
     """A window for each channel, over so many vectors of the flat image."""
     lowering.tape.emit(
-        depthwise(min(COLUMNS, vectors), window.width, window.backwards),
+        depthwise(columns_of_tile(vectors), window.width, window.backwards),
         out=out.at(out_offset),
         x=x.buffer.at(x.offset + int(taps[0]) + window.first),
         weights=lowering.tape.constants.place(weights),
