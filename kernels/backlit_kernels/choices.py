@@ -22,8 +22,8 @@ from backlit_kernels.choice_tile import (
     upper_row,
 )
 from backlit_kernels.frame import PART
-from backlit_kernels.functions import relu_rule
-from backlit_kernels.kernel import Kernel, helper
+from backlit_kernels.functions import After, relu_rule
+from backlit_kernels.kernel import Kernel, helper, pasted
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.product import finish_tile
 from backlit_kernels.team import share, share_among
@@ -56,18 +56,17 @@ def find_choices(_load: Any, _store: Any, pixel: int) -> Any:
         y_row: int,
     ) -> None:
         """What `pooled_product` chooses, `choice` floats from `y`, of a picture that is stored."""
-        for c in range(*share(team, channels)):
+        for channel in range(*share(team, channels)):
             for i in range(height):
                 for j in range(0, width, together):
-                    place = y + c * y_plane + i * y_row + j * pixel
-                    best = load(arena, place)
-                    at = x + c * x_plane + 2 * (i * x_row + j * pixel)
+                    place = y + channel * y_plane + i * y_row + j * pixel
+                    at = x + channel * x_plane + 2 * (i * x_row + j * pixel)
                     a, b = load(arena, at), load(arena, at + LANES)
-                    c_, d = load(arena, at + x_row), load(arena, at + x_row + LANES)
+                    c = load(arena, at + x_row)
                     if single:
                         a, b = evens(a, b), odds(a, b)
-                        c_, d = evens(c_, d), odds(c_, d)
-                    store(arena, place + choice, first_equal(best, a, b, c_))
+                        c = evens(c, load(arena, at + x_row + LANES))
+                    store(arena, place + choice, first_equal(load(arena, place), a, b, c))
 
     return find_choices
 
@@ -93,6 +92,13 @@ def take_windows(
 def convolve_choices_back(across: int, single: bool) -> Kernel:
     """With a register tile of the entries of `across` blocks."""
     columns, chunk = across * ENTRIES, across * LANES  # floats of a line of windows
+
+    @pasted
+    def put_row(pixels: Any, arena: Any, at: int, after: After) -> None:
+        if single:
+            pixels = interleave_columns(pixels)
+        pixels = finish_tile(pixels, arena, at, 0, LANES, after)
+        store_tile(pixels, arena, at, 0, LANES)
 
     def convolve_choices_back(
         arena: Any,
@@ -182,26 +188,17 @@ def convolve_choices_back(across: int, single: bool) -> Kernel:
             end = (min(tall - 1, row) + 1) * terms
             for c in range(first_channel, last_channel):
                 plane, w = out + c * out_plane, weights + c * tall * terms * TABLES
-                for chunks in range((blocks + chunk - 1) // chunk - 1, -1, -1):
-                    column = first + max(min(chunks * chunk, blocks - chunk), 0)
+                for n in range((blocks + chunk - 1) // chunk - 1, -1, -1):
+                    column = first + max(min(n * chunk, blocks - chunk), 0)
                     tile, place = zero_tile(1, columns), own + column
                     for term in range(begin, end):
                         t, at = w + term * TABLES, place + table[lines + term]
                         tile = lookup_update(tile, constants, t, arena, at, line)
                     at = plane + (2 * row - top) * out_row + 2 * column - left * pixel
                     if 2 * row >= top:
-                        upper = upper_row(tile)
-                        if single:
-                            upper = interleave_columns(upper)
-                        upper = finish_tile(upper, arena, at, 0, LANES, after)
-                        store_tile(upper, arena, at, 0, LANES)
+                        put_row(upper_row(tile), arena, at, after)
                     if 2 * row + 1 - top < height:
-                        at += out_row
-                        lower = lower_row(tile)
-                        if single:
-                            lower = interleave_columns(lower)
-                        lower = finish_tile(lower, arena, at, 0, LANES, after)
-                        store_tile(lower, arena, at, 0, LANES)
+                        put_row(lower_row(tile), arena, at + out_row, after)
 
     name = f"convolve_choices_back_{across}"
     return Kernel(convolve_choices_back, name + "_single" if single else name)

@@ -23,7 +23,7 @@ from backlit.lowering.winograd import backward_patches, by_patches, is_wide
 from backlit.tape import Buffer, Distance
 
 LOOKS_UP = target().looks_up
-MOST_TERMS = 512  # of a sum, which is not made of pieces
+MOST_TERMS = 1024  # of a sum, which is not made of pieces
 # Blocks of a register tile: beside its four sums, each holds a gradient and its choice.
 MOST_ACROSS = max(target().accumulators // 6, 1)
 
