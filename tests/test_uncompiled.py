@@ -25,6 +25,16 @@ def settled(rng):
     return bl.Model([bl.Clip(0, 0.1), *layers], (16, 5, 37))
 
 
+def chosen(rng):
+    """Convolutions that are gone back through with the pooling behind."""
+    convs = [
+        bl.Conv2D(rng.normal(size=(3, 1, 3, 3)), rng.normal(size=3), padding=1),
+        bl.Conv2D(rng.normal(size=(2, 3, 2, 4)) / 3, rng.normal(size=2), padding=(0, 2, 1, 0)),
+    ]
+    layers = [convs[0], bl.ReLU(), bl.MaxPool2D(2), convs[1], bl.MaxPool2D(2), bl.Flatten()]
+    return bl.Model([*layers, dense(rng, 2 * 2 * 5)], (1, 9, 24))
+
+
 def rows(rng):
     """Strided convolutions by phases and pooling by rows, wide enough for whole vectors."""
     layers = [
@@ -54,7 +64,7 @@ def dense(rng, size):
 
 def models():
     return NETWORKS | {
-        f.__name__: f(np.random.default_rng(3)) for f in (wide, settled, rows, features)
+        f.__name__: f(np.random.default_rng(3)) for f in (wide, settled, chosen, rows, features)
     }
 
 
