@@ -52,7 +52,7 @@ class Lowering:
         self.choices: dict[int, Buffer] = {}  # of max-poolings that keep them, by their output
         self.chosen: dict[int, Node] = {}  # poolings in place of a gradient: see `choices`
         self.heading_for: int | None = None  # the tensor that `backward` goes to by derivatives
-        self.to_add = False
+        self.to_add = False  # whether that gradient is to be added up at once
         self.marks: dict[int, Buffer] = {}  # what a ReLU or clip let through, by its output
         self.kept: set[int] = set()  # tensors whose values are wanted as they are: not fused away
         self.winograd_from = 0.0  # channels, below which convolutions are summed directly
