@@ -148,7 +148,7 @@ def test_relevances(rng, monkeypatch, rule):
 @pytest.mark.parametrize("relu", [True, False])
 def test_sums_of_steps(rng, monkeypatch, size, relu):
     """What is sent to the affine beginning is added up where it lies, by the same arithmetic."""
-    conv = bl.Conv2D(rng.normal(size=(5, 2, 3, 3)), rng.normal(size=5), stride=1, padding=1)
+    conv = bl.Conv2D(rng.normal(size=(5, 2, 3, 3)), rng.normal(size=5), padding=1)
     model = with_scores(rng, [conv, *POOL[not relu :], bl.Tanh()], (2, *size))
     X = normal(rng, 2, *size, count=3)
     for options in ({"steps": 7}, {"steps": 2 * LANES + 3, "baseline": 0.5}):
@@ -156,11 +156,11 @@ def test_sums_of_steps(rng, monkeypatch, size, relu):
         np.testing.assert_array_equal(
             found, again(bl.integrated_gradients, model, monkeypatch, X, 1, **options)
         )
-        monkeypatch.setattr(StepSum, "add_gradient", add_stored)
-        np.testing.assert_array_equal(
-            found, again(bl.integrated_gradients, model, monkeypatch, X, 1, **options)
-        )
-        monkeypatch.undo()
+        with monkeypatch.context() as patch:
+            patch.setattr(StepSum, "add_gradient", add_stored)
+            np.testing.assert_array_equal(
+                found, again(bl.integrated_gradients, model, monkeypatch, X, 1, **options)
+            )
 
 
 def add_stored(total, point, weight):

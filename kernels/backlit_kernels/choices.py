@@ -22,18 +22,16 @@ from backlit_kernels.choice_tile import (
     upper_row,
 )
 from backlit_kernels.frame import PART
-from backlit_kernels.functions import After, relu_rule
+from backlit_kernels.functions import After
 from backlit_kernels.kernel import Kernel, helper, pasted
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.product import finish_tile
-from backlit_kernels.team import share, share_among
+from backlit_kernels.team import ROOMS, share, share_among
 from backlit_kernels.tile import store_tile, zero_tile
 from backlit_kernels.vector import LANES, evens, load, load_one, odds, splat, store
-from backlit_kernels.windows import first_equal
+from backlit_kernels.windows import Rule, first_equal, gradient_of_windows
 
-Rule = tuple[int, int]
 TABLES = ENTRIES * ENTRIES  # floats: for each entry of a block, a weight by each choice
-ROOMS = 4  # threads that work at a time, each in a room of its own
 
 
 @for_lanes
@@ -76,12 +74,8 @@ def take_windows(
     arena: Any, to: int, line: int, run: int, at: int, g: int, choice: int, rule: Rule
 ) -> None:
     """The gradients of `run` floats of windows and, `line` floats on, their choices' places."""
-    masked, rectified = rule
     for i in range(0, run, LANES):
-        gradient = relu_rule(
-            load(arena, g + i), load(arena, at + i) > splat(0.0), masked, rectified
-        )
-        store(arena, to + i, gradient)
+        store(arena, to + i, gradient_of_windows(arena, g + i, at + i, rule))
         store(arena, to + line + i, places(load(arena, at + choice + i)))
     if run % LANES != 0:  # of a single sample: what lies behind the last window is none
         store(arena, to + run, splat(0.0))
@@ -166,6 +160,7 @@ def convolve_choices_back(across: int, single: bool) -> Kernel:
         first_channel, last_channel = share_among(team, channels, ROOMS)
         if first_channel == last_channel:
             return
+        rule = masked, rectified
         size, terms = windows * 2 * line, wide * windows
         own = room + team[PART] * tall * size
         before = (wide - 1) * pixel
@@ -178,11 +173,11 @@ def convolve_choices_back(across: int, single: bool) -> Kernel:
         for row in range(first_row, (height + top + 1) // 2):
             for i in range(row - tall + 1 if row == first_row else row, row + 1):
                 if 0 <= i < windows_height:
-                    for k in range(windows):
-                        to = own + i % tall * size + 2 * k * line + before
-                        at = k * y_plane + i * y_row
-                        rule = masked, rectified
+                    to, at = own + i % tall * size + before, i * y_row
+                    for _ in range(windows):
                         take_windows(arena, to, line, run, y + at, g + at, choice, rule)
+                        to += 2 * line
+                        at += y_plane
             lines = offsets + row % tall * tall * terms
             begin = max(row - windows_height + 1, 0) * terms
             end = (min(tall - 1, row) + 1) * terms

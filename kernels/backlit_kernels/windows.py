@@ -41,6 +41,7 @@ from backlit_kernels.vector import (
 )
 
 WINDOW = 4  # entries
+Rule = tuple[int, int]  # whether a ReLU is masked, and rectified: see `relu_rule`
 
 
 @cache
@@ -191,6 +192,13 @@ def interpolate_windows(
                 store(arena, to + choice, chosen)
 
 
+@helper
+def gradient_of_windows(arena: Any, g: int, y: int, rule: Rule) -> Any:
+    """Gradients of a pooling's outputs y, sent through a ReLU before it by its rule."""
+    masked, rectified = rule
+    return relu_rule(load(arena, g), load(arena, y) > splat(0.0), masked, rectified)
+
+
 @for_lanes
 def spread_choices(_load: Any, _store: Any, pixel: int) -> Any:
     single = pixel == 1
@@ -221,16 +229,14 @@ def spread_choices(_load: Any, _store: Any, pixel: int) -> Any:
         `relu_rule`), and `initial` is as in `product`. Of a single sample, what is written may run
         past the end of a row.
         """
-        zero = splat(0.0)
+        rule, zero = (masked, rectified), splat(0.0)
         for c in range(*share(team, channels)):
             for i in range(height):
                 for row in range(2):  # the upper one's overrun is then overwritten
                     first = splat(2.0 * row)
                     for j in range(0, width, together):
                         at = c * y_plane + i * y_row + j * pixel
-                        positive = load(arena, y + at) > zero
-                        gradient = load(arena, g + at)
-                        gradient = relu_rule(gradient, positive, masked, rectified)
+                        gradient = gradient_of_windows(arena, g + at, y + at, rule)
                         chosen = load(arena, y + choice + at)
                         left = select(chosen == first, gradient, zero)
                         right = select(chosen == first + splat(1.0), gradient, zero)
@@ -270,14 +276,13 @@ def accumulate_choices(
 
     `partial` and `total` are as in `accumulate_step`.
     """
-    w, zero = load(arena, weight), splat(0.0)
+    w, zero, rule = load(arena, weight), splat(0.0), (masked, rectified)
     distance = total - partial
     for c in range(channels):
         for i in range(height):
             at, to = c * y_plane + i * y_row, partial + c * out_plane + 2 * i * out_row
             for _ in range(width):
-                gradient = load(arena, g + at)
-                gradient = relu_rule(gradient, load(arena, y + at) > zero, masked, rectified)
+                gradient = gradient_of_windows(arena, g + at, y + at, rule)
                 chosen = load(arena, y + choice + at)
                 for row in range(2):
                     for column in range(2):

@@ -15,7 +15,7 @@ from typing import Any
 from backlit_kernels.frame import PART
 from backlit_kernels.functions import After, finish
 from backlit_kernels.kernel import Kernel, helper
-from backlit_kernels.team import share_among
+from backlit_kernels.team import ROOMS, share_among
 from backlit_kernels.ties import close, direct_sums
 from backlit_kernels.tile import zero_tile
 from backlit_kernels.vector import (
@@ -34,7 +34,6 @@ from backlit_kernels.winograd_two import load_line, outputs
 
 SIDE = 4  # of a patch
 PAIR = 2 * LANES
-ROOMS = 4  # threads that work at a time, each in a room of its own
 # B' d has, for each column of a patch, the difference or the sum of two others
 MINUENDS, SUBTRAHENDS, SIGNS = (0, 1, 2, 1), (2, 2, 1, 3), (1.0, -1.0, 1.0, 1.0)
 

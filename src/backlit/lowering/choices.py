@@ -9,8 +9,9 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from backlit_kernels.choices import ROOMS, convolve_choices_back, find_choices
+from backlit_kernels.choices import convolve_choices_back, find_choices
 from backlit_kernels.target import target
+from backlit_kernels.team import ROOMS
 from backlit_kernels.vector import LANES
 from backlit_kernels.windows import accumulate_choices, spread_choices
 
@@ -94,11 +95,11 @@ def send_choices(lowering: Lowering, tensor: int, pooling: Node) -> None:
             choice=Distance(activations, choices),
             x_plane=source.plane,
             x_row=source.pitch,
-            **image_operands(pooled),
+            **window_operands(pooled),
         )
 
 
-def image_operands(pooled: Layout) -> dict[str, int]:
+def window_operands(pooled: Layout) -> dict[str, int]:
     channels, height, width = pooled.image
     sizes = {"channels": channels, "height": height, "width": width}
     return sizes | {"y_plane": pooled.plane, "y_row": pooled.pitch}
@@ -106,15 +107,20 @@ def image_operands(pooled: Layout) -> dict[str, int]:
 
 def choice_operands(lowering: Lowering, pooling: Node, *, relu: bool) -> dict[str, Any]:
     """A pooling's output, gradient and choices, and the rule of a ReLU before it."""
-    y, rule = pooling.output, lowering.relu_rule
+    y = pooling.output
     activations, pooled = lowering.activations[y], lowering.layouts[y]
     return {
         "y": activations.at(pooled.origin),
         "g": lowering.gradients[y].at(pooled.origin),
         "choice": Distance(activations, lowering.choices[y]),
-        "masked": int(relu and rule.masked),
-        "rectified": int(relu and rule.rectified),
+        **relu_operands(lowering, relu=relu),
     }
+
+
+def relu_operands(lowering: Lowering, *, relu: bool) -> dict[str, int]:
+    """The rule of a ReLU before a pooling, if there is one."""
+    rule = lowering.relu_rule
+    return {"masked": int(relu and rule.masked), "rectified": int(relu and rule.rectified)}
 
 
 def choices_back(
@@ -179,7 +185,7 @@ def spread_back(
         out_plane=source.plane,
         out_row=source.pitch,
         initial=0 if known is None else Distance(out, known),
-        **image_operands(pooled),
+        **window_operands(pooled),
         **choice_operands(lowering, node, relu=relu),
     )
     _, height, width = pooled.image
@@ -198,6 +204,6 @@ def add_choices(
         weight=weight,
         out_plane=source.plane,
         out_row=source.pitch,
-        **image_operands(lowering.layouts[pooling.output]),
+        **window_operands(lowering.layouts[pooling.output]),
         **choice_operands(lowering, pooling, relu=pooling.inputs[0] != tensor),
     )

@@ -9,7 +9,7 @@ from backlit_kernels.pooling_rows import COLUMNS, STRIDES, max_pool_rows, max_po
 
 from backlit.graph import Node
 from backlit.layers import AvgPool2D, GlobalAvgPool2D, MaxPool2D, ReLU
-from backlit.lowering.choices import passed_in_one, send_choices, spread_back
+from backlit.lowering.choices import passed_in_one, relu_operands, send_choices, spread_back
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
 from backlit.lowering.fusing import through_activation
 from backlit.lowering.pooled import by_twos
@@ -112,8 +112,7 @@ def max_backward(lowering: Lowering, node: Node) -> None:
             "y": lowering.activations[node.output].at(target.origin),
             "g": lowering.gradients[node.output].at(target.origin),
             "out": out.at(source.origin),
-            "masked": int(applies and lowering.relu_rule.masked),
-            "rectified": int(applies and lowering.relu_rule.rectified),
+            **relu_operands(lowering, relu=applies),
         }
         if tiles and takes_pairs(lowering, layer):
             pairs = max_pool_pairs_backward

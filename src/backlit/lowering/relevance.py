@@ -169,12 +169,9 @@ class Propagation:
         self, lowering: Lowering, node: Node, part: Part, inputs: Mapping[str, Buffer]
     ) -> Buffer:
         """The output's relevance over a part's stabilised sum."""
-        y = node.output
-        pooling = lowering.chosen.get(y)
-        if pooling is not None:
-            return lowering.gradients[pooling.output]  # is one already, see `pooling`
-        if y not in lowering.activations:
-            return lowering.gradients[y]  # as well
+        y, last = node.output, lowering.chosen.get(node.output, node)
+        if last is not node or y not in lowering.activations:
+            return lowering.gradients[last.output]  # is one already, see `pooling`
         z, own = self.denominator(lowering, node, part, inputs), lowering.activations[y]
         return quotient(lowering, y, z, part.epsilon, own, part.side)
 
@@ -226,10 +223,8 @@ def transposed(lowering: Lowering, node: Node, layer: Layer, s: Buffer) -> Buffe
     """What a node would send back for `s`, had it this layer."""
     twin = direct(lowering)
     twin.activations, twin.choices = lowering.activations, lowering.choices
-    pooling = lowering.chosen.get(node.output)
-    if pooling is not None:
-        twin.chosen[node.output] = pooling
-    twin.gradients[node.output if pooling is None else pooling.output] = s
+    twin.chosen = dict(lowering.chosen)
+    twin.gradients[lowering.chosen.get(node.output, node).output] = s
     BACKWARD[type(layer)](twin, replace(node, layer=layer))
     return twin.gradients[node.inputs[0]]
 
