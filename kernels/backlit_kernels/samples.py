@@ -7,13 +7,13 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import lower_builtin, type_callable
 
+from backlit_kernels.bits import bits_of, floats_of, splat_bits
 from backlit_kernels.frame import COUNT, INVALID, PORTS, SAMPLE, SHARE, STEP, floats_at
 from backlit_kernels.groups import sample_of, step_of
 from backlit_kernels.kernel import helper, kernel
 from backlit_kernels.vector import (
     _INTS,
     LANES,
-    absolute,
     address,
     any_of,
     fma,
@@ -23,31 +23,41 @@ from backlit_kernels.vector import (
     store,
 )
 
+ALL, ALL_BUT_SIGN = 0xFFFFFFFF, 0x7FFFFFFF  # bits
 
-def transpose(source: Any, s: int, s_step: int, target: Any, t: int, t_step: int) -> None:
-    """Copy `LANES` vectors, `s_step` floats apart, transposed to ones `t_step` floats apart."""
+
+def transpose(
+    source: Any, s: int, s_step: int, target: Any, t: int, t_step: int, kept: Any
+) -> None:
+    """Copy `LANES` vectors, `s_step` floats apart, transposed to ones `t_step` floats apart.
+
+    Of each float, the bits of `kept` are copied.
+    """
     block = np.stack([source[s + i * s_step : s + i * s_step + LANES] for i in range(LANES)])
+    block = floats_of(bits_of(block) & kept)
     for i in range(LANES):
         target[t + i * t_step : t + i * t_step + LANES] = block[:, i]
 
 
 @type_callable(transpose)
 def _type_transpose(context: Any) -> Any:
-    return lambda source, s, s_step, target, t, t_step: types.none
+    return lambda source, s, s_step, target, t, t_step, kept: types.none
 
 
 _HALVES = [d for d in (8, 4, 2, 1) if d < LANES]
 _PLACE = (types.CPointer, types.Integer, types.Integer)
 
 
-@lower_builtin(transpose, *_PLACE, *_PLACE)
+@lower_builtin(transpose, *_PLACE, *_PLACE, types.Type)
 def _lower_transpose(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    source, s, s_step, target, t, t_step = args
+    source, s, s_step, target, t, t_step, kept = args
 
     def place(memory: Any, start: Any, step: Any, i: int) -> Any:
-        return address(builder, memory, builder.add(start, builder.mul(step, ir.IntType(64)(i))))
+        at = builder.add(start, builder.mul(step, ir.IntType(64)(i)))
+        return address(builder, memory, at, _INTS)
 
     rows = [builder.load(place(source, s, s_step, i), align=4) for i in range(LANES)]
+    rows = [builder.and_(row, kept) for row in rows]
     for distance in _HALVES:  # swap ever smaller off-diagonal blocks
         low = [i if not i & distance else LANES + i - distance for i in range(LANES)]
         high = [i + distance if not i & distance else LANES + i for i in range(LANES)]
@@ -71,7 +81,8 @@ def row_in(
             for x in range(0, width, LANES):
                 first = min(x, width - LANES)
                 place = t + first * lanes + lane
-                transpose(source, s + lane * size + first, size, arena, place, lanes)
+                at = s + lane * size + first
+                transpose(source, at, size, arena, place, lanes, splat_bits(ALL))
         else:
             if count == 1 and lanes > 1:
                 for x in range(width):
@@ -84,35 +95,51 @@ def row_in(
 
 
 @helper
+def value_out(value: float, magnitude: int) -> float:
+    return abs(value) if magnitude != 0 else value
+
+
+@helper
 def row_out(
-    arena: Any, s: int, target: Any, t: int, size: int, count: int, width: int, lanes: int
+    arena: Any,
+    s: int,
+    target: Any,
+    t: int,
+    size: int,
+    count: int,
+    width: int,
+    lanes: int,
+    magnitude: int,
 ) -> None:
     """One row of a tile, to `count` samples `size` floats apart."""
+    kept = splat_bits(ALL_BUT_SIGN if magnitude != 0 else ALL)
     for lane in range(0, lanes, LANES):
         if count >= lane + LANES and width >= LANES:
             for x in range(0, width, LANES):
                 first = min(x, width - LANES)
                 place = s + first * lanes + lane
-                transpose(arena, place, lanes, target, t + lane * size + first, size)
+                at = t + lane * size + first
+                transpose(arena, place, lanes, target, at, size, kept)
         else:
             for i in range(lane, min(lane + LANES, count)):
                 for x in range(width):
-                    target[t + i * size + x] = arena[s + x * lanes + i]
+                    target[t + i * size + x] = value_out(arena[s + x * lanes + i], magnitude)
 
 
 @helper
-def is_finite(arena: Any, x: int, size: int) -> bool:
-    """Whether all of a run of floats are finite: 0 times them is 0."""
+def add_zeros(arena: Any, x: int, size: int, sums: Any) -> Any:
+    """Add 0 times each of a run of floats, which is 0 if they are finite, to sums of that."""
     zero = splat(0.0)
-    check, other = zero, zero  # two sums, so that neither waits for itself
-    whole = x + size // (2 * LANES) * (2 * LANES)
-    for i in range(x, whole, 2 * LANES):
-        check = fma(load(arena, i), zero, check)
-        other = fma(load(arena, i + LANES), zero, other)
-    check = check + other
+    a, b, c, d = sums  # several, so that none waits for itself
+    whole = x + size // (4 * LANES) * (4 * LANES)
+    for i in range(x, whole, 4 * LANES):
+        a = fma(load(arena, i), zero, a)
+        b = fma(load(arena, i + LANES), zero, b)
+        c = fma(load(arena, i + 2 * LANES), zero, c)
+        d = fma(load(arena, i + 3 * LANES), zero, d)
     for i in range(whole, x + size):
-        check = fma(load_one(arena, i), zero, check)
-    return not any_of(~(check == zero))
+        a = fma(load_one(arena, i), zero, a)
+    return a, b, c, d
 
 
 @kernel
@@ -154,6 +181,8 @@ def load_samples(
         entry, count, apart = first, entries, 1
     shared = entries == 0 and frame[SHARE] > 1
     source = floats_at(frame[PORTS + port] + (0 if shared else entry * size * 4))
+    zero = splat(0.0)
+    sums = zero, zero, zero, zero
     for c in range(channels):
         for y in range(height):
             target = out + c * plane + y * row
@@ -165,8 +194,10 @@ def load_samples(
                     own = sample_of(frame, lane) * per_sample + step_of(frame, lane) * per_step
                     for x in range(width):
                         arena[target + x * lanes + lane] = source[start + own * size + x]
-            if not is_finite(arena, target, width * lanes):
-                frame[INVALID] = 1
+            sums = add_zeros(arena, target, width * lanes, sums)
+    total = sums[0] + sums[1] + sums[2] + sums[3]
+    if any_of(~(total == zero)):
+        frame[INVALID] = 1
 
 
 @kernel
@@ -204,7 +235,7 @@ def store_samples(
 ) -> None:
     """Write a tile to entries of an array. Operands as in `load_samples`.
 
-    `magnitude` is 1 to write absolute values, in the arena too.
+    `magnitude` is 1 to write absolute values.
     """
     size = channels * height * width
     entry = frame[SAMPLE] * per_sample + frame[STEP] * per_step
@@ -214,13 +245,11 @@ def store_samples(
     for c in range(channels):
         for y in range(height):
             source = x + c * plane + y * row
-            if magnitude != 0:
-                for i in range(source, source + width * lanes, LANES):
-                    store(arena, i, absolute(load(arena, i)))
             start = (c * height + y) * width
             if share == 1:
-                row_out(arena, source, target, start, size, frame[COUNT], width, lanes)
+                row_out(arena, source, target, start, size, frame[COUNT], width, lanes, magnitude)
             else:
                 for n in range(frame[COUNT]):
                     for i in range(width):
-                        target[start + n * size + i] = arena[source + i * lanes + n * share]
+                        value = arena[source + i * lanes + n * share]
+                        target[start + n * size + i] = value_out(value, magnitude)

@@ -45,8 +45,12 @@ Rule = tuple[int, int]  # whether a ReLU is masked, and rectified: see `relu_rul
 
 
 @cache
-def pooled_product(rows: int) -> Kernel:
-    """The product with a register tile of `rows` channels by the entries of a window."""
+def pooled_product(rows: int, cut: bool, unrolled: int = 0) -> Kernel:
+    """The product with a register tile of `rows` channels by the entries of a window.
+
+    `cut` says that the sums are made of more than one piece. If `unrolled` is not 0, they have so
+    many terms.
+    """
 
     def pooled_product(
         arena: Any,
@@ -97,23 +101,27 @@ def pooled_product(rows: int) -> Kernel:
                 so_far = partial + block * rows * row
                 for column in range(width):
                     start = x + 2 * (y * x_row + column * x_step)
-                    for p in range(pieces):
+                    for p in range(pieces if cut else 1):
                         tile = zero_tile(rows, WINDOW)
-                        for k in range(p * piece, min(p * piece + piece, depth)):
+                        low, high = 0, unrolled or depth
+                        if cut:
+                            low, high = p * piece, min(p * piece + piece, depth)
+                        for k in range(low, high):
                             term = start + table[offsets + k]
                             tile = window_update(
                                 tile, constants, w + k * rows, arena, term, x_row, x_step
                             )
-                        if p > 0:
+                        if cut and p > 0:
                             tile = add_tile(tile, arena, so_far, row, LANES)
-                        if p < pieces - 1:
+                        if cut and p < pieces - 1:
                             store_tile(tile, arena, so_far, row, LANES)
                             continue
                         tile = add_rows(tile, constants, bias + block * rows)
                         at = out + block * rows * out_plane + y * out_row + column * LANES
                         store_largest(tile, arena, at, choice, out_plane, least)
 
-    return Kernel(pooled_product, f"pooled_product_{rows}")
+    name = f"pooled_product_{rows}" + (f"_of_{unrolled}" if unrolled else "")
+    return Kernel(pooled_product, name + ("_cut" if cut else ""))
 
 
 @helper

@@ -25,7 +25,8 @@ TEAM_WORK = 10_000_000
 SERIAL_WORK = 10_000_000
 # From this many on, the calling thread waits for signals rather than work.
 LONG_WORK = 10_000_000_000
-PIECES_PER_THREAD = 8
+# A part is so small a share of what each thread has left.
+SHARES_PER_THREAD = 8
 WATCH = 0.1  # seconds between looks for a signal
 
 
@@ -197,17 +198,19 @@ def watched(run: Callable[[], bool], halt: np.ndarray) -> bool:
     return bool(runner.result())
 
 
-def split(job: Job, first: int, stop: int, pieces: int) -> list[Part]:
-    """Cut a range of samples into about so many parts of whole tiles."""
-    samples = job.samples
-    tiles = -(-(stop - first) // samples)
-    pieces = min(tiles, pieces)
-    bounds = [first + samples * (tiles * i // pieces) for i in range(pieces)]
-    return [
-        Part(job, a, min(b, stop), (0, job.repeats))
-        for a, b in zip(bounds, [*bounds[1:], stop], strict=True)
-        if a < b
-    ]
+def split(job: Job, first: int, stop: int, shares: int) -> list[Part]:
+    """Cut a range of samples into parts of whole tiles, each one of `shares` of what is left.
+
+    They shrink: threads that go on as parts are left end at almost the same time, though one may
+    be slower than another.
+    """
+    parts = []
+    while first < stop:
+        tiles = -(-(stop - first) // job.samples)
+        end = min(first + max(tiles // shares, 1) * job.samples, stop)
+        parts.append(Part(job, first, end, (0, job.repeats)))
+        first = end
+    return parts
 
 
 def split_steps(part: Part, pieces: int) -> list[Part]:

@@ -18,8 +18,8 @@ from backlit_kernels.vector import LANES
 from backlit.arguments import not_finite
 from backlit.engine import (
     LONG_WORK,
-    PIECES_PER_THREAD,
     SERIAL_WORK,
+    SHARES_PER_THREAD,
     TEAM_WORK,
     Job,
     Part,
@@ -219,8 +219,8 @@ class ProgramStore:
                 threads = max(1, min(threads, memory // (4 * program.arena_size)))
             job = Job(program, ports, portion.repeats, portion.share, halt)
             serial = progress is None and (threads == 1 or shared)
-            pieces = 1 if serial else threads * PIECES_PER_THREAD
-            some = split(job, portion.first, portion.stop, pieces)
+            shares = 1 if serial else threads * SHARES_PER_THREAD
+            some = split(job, portion.first, portion.stop, shares)
             parts += some if shared else share_steps(some, threads)
         together = shared or len(parts) < threads
         if threads > 1 and together and self.work >= TEAM_WORK:

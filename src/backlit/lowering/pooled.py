@@ -18,6 +18,8 @@ from backlit.lowering.flat_convolution import window_offsets
 from backlit.lowering.products import Weights, count_pieces
 from backlit.tape import Buffer, Distance
 
+MOST_UNROLLED = 9  # terms of a sum: of a 3x3 kernel, one channel
+
 
 def by_twos(pool: MaxPool2D) -> bool:
     """Whether a pooling's windows are 2x2, side by side, and reach into no padding."""
@@ -110,7 +112,7 @@ def pooled_forward(lowering: Lowering, node: Node, pooling: Node) -> None:
         partial = part.channels * WINDOW * LANES if pieces > 1 else 0
         operands["out"] = out.at(lowering.layouts[y].origin + first * plane)
         tape.emit(
-            pooled_product(part.rows),
+            pooled_product(part.rows, pieces > 1, depth if depth <= MOST_UNROLLED else 0),
             x=lowering.activations[x].at(source.origin),
             weights=part.weights,
             bias=part.bias,
