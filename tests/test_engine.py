@@ -1,9 +1,10 @@
-"""Threads that stay: from call to call, for many callers, and after a fork."""
+"""Threads that stay: from call to call, for many callers, and after a fork; and their parts."""
 
 import os
 import signal
 import sys
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import backlit as bl
 from backlit import probes
 from backlit.crew import Member, crew
+from backlit.engine import split
 from tests.helpers import run_python
 
 FORK = """
@@ -129,3 +131,18 @@ def test_a_signal_ends_a_long_call(models, mnist, count, threads):
     finally:
         signal.signal(signal.SIGINT, before)
     np.testing.assert_array_equal(bl.saliency(model, X[:40], threads=threads), expected)
+
+
+@pytest.mark.parametrize("samples", [1, 7, 8, 9, 1000, 10_000])
+@pytest.mark.parametrize("shares", [1, 4, 16])
+def test_parts_follow_one_another_and_shrink(samples, shares):
+    tile = 8
+    job = SimpleNamespace(samples=tile, repeats=3)
+    parts = split(job, 5, 5 + samples, shares)
+    assert [part.first for part in parts] == [5, *(part.stop for part in parts[:-1])]
+    assert parts[-1].stop == 5 + samples
+    sizes = [-(-(part.stop - part.first) // tile) for part in parts]
+    assert all((part.stop - part.first) % tile == 0 for part in parts[:-1])
+    assert sizes == sorted(sizes, reverse=True)
+    assert all(size <= max(1, sum(sizes[n:]) / shares) for n, size in enumerate(sizes))
+    assert sizes[-1] == 1 or shares == 1

@@ -52,8 +52,17 @@ def test_any_convolution(rng, conv):
     check(model, grid(rng, 17, *model.input_shape, most=1), rng.integers(0, 3, 17))
 
 
+@pytest.mark.parametrize("inputs", [1, 2, 3, 8])
+def test_few_terms(rng, inputs):
+    model = network(rng, kernel=(3 if inputs == 1 else 1), inputs=inputs)
+    terms = 9 if inputs == 1 else inputs
+    assert any(name.endswith(f"_of_{terms}") for name in kernels(model))
+    check(model, grid(rng, 17, *model.input_shape, most=1), rng.integers(0, 3, 17))
+
+
 def test_long_sums(rng):
     model = network(rng, channels=9, inputs=11, kernel=5)
+    assert any(name.startswith("pooled") and name.endswith("_cut") for name in kernels(model))
     check(model, grid(rng, 17, *model.input_shape, most=1), rng.integers(0, 3, 17))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from backlit_kernels.kernel import helper
+from backlit_kernels.polynomial import polynomial
 from backlit_kernels.vector import (
     NOWHERE,
     absolute,
@@ -27,6 +28,56 @@ from backlit_kernels.vector import (
     times_power_of_two,
 )
 
+_EXPONENTIAL = polynomial(
+    1.9875691500e-4,
+    1.3981999507e-3,
+    8.3334519073e-3,
+    4.1665795894e-2,
+    1.6666665459e-1,
+    5.0000001201e-1,
+)
+_LOGARITHM = polynomial(
+    7.0376836292e-2,
+    -1.1514610310e-1,
+    1.1676998740e-1,
+    -1.2420140846e-1,
+    1.4249322787e-1,
+    -1.6668057665e-1,
+    2.0000714765e-1,
+    -2.4999993993e-1,
+    3.3333331174e-1,
+)
+_SINE = polynomial(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
+_COSINE = polynomial(2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
+_TANGENT = polynomial(
+    -5.70498872745e-3,
+    2.06390887954e-2,
+    -5.37397155531e-2,
+    1.33314422036e-1,
+    -3.33332819422e-1,
+)
+_ERROR = polynomial(
+    7.853861353153693e-5,
+    -8.010193625184903e-4,
+    5.188327685732524e-3,
+    -2.685381193529856e-2,
+    1.128358514861418e-1,
+    -3.761262582423300e-1,
+    1.128379165726710,
+)
+_COMPLEMENT = polynomial(
+    0.17087277,
+    -0.82215223,
+    1.48851587,
+    -1.13520398,
+    0.27886807,
+    -0.18628806,
+    0.09678418,
+    0.37409196,
+    1.00002368,
+    -1.26551223,
+)
+
 
 @helper
 def _reduced_exponential(x: Any) -> Any:
@@ -35,13 +86,7 @@ def _reduced_exponential(x: Any) -> Any:
     n = round_even(x * splat(1.4426950408889634))
     r = fma(n, splat(-0.693359375), x)  # x - n log 2, the logarithm in two parts
     r = fma(n, splat(2.12194440e-4), r)
-    p = splat(1.9875691500e-4)
-    p = fma(p, r, splat(1.3981999507e-3))
-    p = fma(p, r, splat(8.3334519073e-3))
-    p = fma(p, r, splat(4.1665795894e-2))
-    p = fma(p, r, splat(1.6666665459e-1))
-    p = fma(p, r, splat(5.0000001201e-1))
-    return n, fma(p, r * r, r)
+    return n, fma(_EXPONENTIAL(r), r * r, r)
 
 
 @helper
@@ -66,17 +111,8 @@ def log(x: Any) -> Any:
     small = m < splat(0.70710678)
     n = select(small, n - splat(1.0), n)
     r = select(small, m + m, m) - splat(1.0)
-    p = splat(7.0376836292e-2)
-    p = fma(p, r, splat(-1.1514610310e-1))
-    p = fma(p, r, splat(1.1676998740e-1))
-    p = fma(p, r, splat(-1.2420140846e-1))
-    p = fma(p, r, splat(1.4249322787e-1))
-    p = fma(p, r, splat(-1.6668057665e-1))
-    p = fma(p, r, splat(2.0000714765e-1))
-    p = fma(p, r, splat(-2.4999993993e-1))
-    p = fma(p, r, splat(3.3333331174e-1))
     square = r * r
-    y = fma(n, splat(-2.12194440e-4), p * r * square)
+    y = fma(n, splat(-2.12194440e-4), _LOGARITHM(r) * r * square)
     y = fma(square, splat(-0.5), y) + r
     return fma(n, splat(0.693359375), y)
 
@@ -85,18 +121,14 @@ def log(x: Any) -> Any:
 def sine(x: Any) -> Any:
     """The sine of x within [-pi/4, pi/4]."""
     square = x * x
-    p = fma(splat(-1.9515295891e-4), square, splat(8.3321608736e-3))
-    p = fma(p, square, splat(-1.6666654611e-1))
-    return fma(p * square, x, x)
+    return fma(_SINE(square) * square, x, x)
 
 
 @helper
 def cosine(x: Any) -> Any:
     """The cosine of x within [-pi/4, pi/4]."""
     square = x * x
-    p = fma(splat(2.443315711809948e-5), square, splat(-1.388731625493765e-3))
-    p = fma(p, square, splat(4.166664568298827e-2))
-    return fma(p * square, square, fma(splat(-0.5), square, splat(1.0)))
+    return fma(_COSINE(square) * square, square, fma(splat(-0.5), square, splat(1.0)))
 
 
 @helper
@@ -147,12 +179,7 @@ def tanh(x: Any) -> Any:
     one = splat(1.0)
     size = absolute(x)
     square = x * x
-    p = splat(-5.70498872745e-3)
-    p = fma(p, square, splat(2.06390887954e-2))
-    p = fma(p, square, splat(-5.37397155531e-2))
-    p = fma(p, square, splat(1.33314422036e-1))
-    p = fma(p, square, splat(-3.33332819422e-1))
-    near = fma(p * square, x, x)
+    near = fma(_TANGENT(square) * square, x, x)
     far = one - splat(2.0) / (exp(size + size) + one)
     far = select(x < splat(0.0), -far, far)
     return select(size < splat(0.625), near, far)
@@ -192,26 +219,9 @@ def erf(x: Any) -> Any:
     one = splat(1.0)
     size = absolute(x)
     square = x * x
-    p = splat(7.853861353153693e-5)
-    p = fma(p, square, splat(-8.010193625184903e-4))
-    p = fma(p, square, splat(5.188327685732524e-3))
-    p = fma(p, square, splat(-2.685381193529856e-2))
-    p = fma(p, square, splat(1.128358514861418e-1))
-    p = fma(p, square, splat(-3.761262582423300e-1))
-    p = fma(p, square, splat(1.128379165726710))
-    near = p * x
+    near = _ERROR(square) * x
     t = one / fma(size, splat(0.5), one)
-    q = splat(0.17087277)
-    q = fma(q, t, splat(-0.82215223))
-    q = fma(q, t, splat(1.48851587))
-    q = fma(q, t, splat(-1.13520398))
-    q = fma(q, t, splat(0.27886807))
-    q = fma(q, t, splat(-0.18628806))
-    q = fma(q, t, splat(0.09678418))
-    q = fma(q, t, splat(0.37409196))
-    q = fma(q, t, splat(1.00002368))
-    q = fma(q, t, splat(-1.26551223))
-    far = one - t * exp(q - square)
+    far = one - t * exp(_COMPLEMENT(t) - square)
     far = select(x < splat(0.0), -far, far)
     return select(size < one, near, far)
 
