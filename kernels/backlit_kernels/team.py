@@ -61,17 +61,17 @@ compiles_to(give_way, _emit_give_way, types.int64)
 
 
 @helper
-def share(team: Any, count: int) -> tuple[int, int]:
-    """This thread's part of a range: from where, up to where."""
-    return count * team[PART] // team[PARTS], count * (team[PART] + 1) // team[PARTS]
-
-
-@helper
 def share_among(team: Any, count: int, most: int) -> tuple[int, int]:
-    """The same, where only so many threads of a team take part."""
+    """This thread's part of a range, from where up to where, if so many threads take part."""
     parts = min(team[PARTS], most)
     first, last = min(team[PART], parts), min(team[PART] + 1, parts)
     return count * first // parts, count * last // parts
+
+
+@helper
+def share(team: Any, count: int) -> tuple[int, int]:
+    """The same if all of them do."""
+    return share_among(team, count, team[PARTS])
 
 
 @helper

@@ -11,6 +11,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import types
 
+from backlit_kernels.bits import bits_of, floats_of
 from backlit_kernels.kernel import pasted
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.vector import _INT, LANES, any_of, call_llvm, compiles_to, splat
@@ -33,11 +34,11 @@ def list_terms(load: Any, store: Any, width: int) -> Any:
         for p in range(pieces):
             for k in range(p * piece, min(p * piece + piece, depth)):
                 row = x + k * lanes
-                empty = load(arena, row) == zero
+                bits = bits_of(load(arena, row))
                 for i in range(row + LANES, row + lanes, LANES):
-                    empty = empty & (load(arena, i) == zero)
+                    bits = bits | bits_of(load(arena, i))
                 store_index(arena, at, k)
-                at += 1 if any_of(~empty) else 0
+                at += 1 if any_of(~(floats_of(bits) == zero)) else 0
             store_index(arena, terms + p, at - terms)
         for i in range(AHEAD):
             ahead = load_index(arena, first + i) if first + i < at else 0

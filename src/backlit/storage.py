@@ -125,7 +125,7 @@ def load(path: Any, **options: Any) -> Model:
             "of other frameworks"
         )
     if options:
-        raise TypeError(f"only ONNX models take {', '.join(sorted(options))}")
+        raise TypeError(only_onnx_takes(options))
     if importer := OF_OTHERS.get(splitext(path)[1].lower()):
         raise ValueError(
             f"path must be a model saved by backlit or in ONNX, got {str(path)!r}: load it with "
@@ -155,6 +155,11 @@ def load(path: Any, **options: Any) -> Model:
         raise ValueError(
             f"path must be a model saved by backlit, but {str(path)!r} is not: {error}"
         ) from error
+
+
+def only_onnx_takes(options: dict[str, Any]) -> str:
+    """What to say of options that were given for another model."""
+    return f"only ONNX models take {', '.join(sorted(options))}"
 
 
 def _is_onnx(source: Any) -> bool:

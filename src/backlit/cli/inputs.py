@@ -13,7 +13,7 @@ from backlit.files import replacing
 from backlit.model import Model
 from backlit.models import NAMES, carried
 from backlit.sources import read, read_targets
-from backlit.storage import load
+from backlit.storage import load, only_onnx_takes
 from backlit.words import counted
 
 CLASSES = re.compile("-?[0-9]{1,18}(,-?[0-9]{1,18})*")
@@ -53,7 +53,7 @@ def find_model(name: str, **options: Any) -> Model:
     """A carried model by its name, or one saved at a path; `options` as for `backlit.load`."""
     if name in NAMES:
         if options:
-            raise ValueError(f"only ONNX models take {', '.join(sorted(options))}")
+            raise ValueError(only_onnx_takes(options))
         return carried(name)
     if not Path(name).exists():
         names = ", ".join(NAMES)

@@ -80,17 +80,15 @@ def pool_patches(lowering: Lowering, node: Node, pooling: Node, settling: dict[s
     out, first = lowering.activations[y], 0
     for part, packed in _packed(lowering, layer.weights):
         operands["out"] = out.at(target.origin + first * target.plane)
+        own = {"bias": first, "tolerance": first, "weights": first * settling["depth"]}
         lowering.tape.emit(
             pooled_winograd(part.rows),
             x=lowering.activations[x].at(source.origin),
             plane=source.plane,
             pitch=source.pitch,
             **packed,
-            **settling,
+            **settling | {name: settling[name] + distance for name, distance in own.items()},
             **operands,
         )
         first += part.channels
-        settling["weights"] += part.channels * settling["depth"]
-        settling["bias"] += part.channels
-        settling["tolerance"] += part.channels
     lowering.clear_border(y, out)
