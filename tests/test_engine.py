@@ -135,14 +135,18 @@ def test_a_signal_ends_a_long_call(models, mnist, count, threads):
 
 @pytest.mark.parametrize("samples", [1, 7, 8, 9, 1000, 10_000])
 @pytest.mark.parametrize("shares", [1, 4, 16])
-def test_parts_follow_one_another_and_shrink(samples, shares):
+@pytest.mark.parametrize("least", [1, 3])
+def test_parts_follow_one_another_and_shrink(samples, shares, least):
     tile = 8
     job = SimpleNamespace(samples=tile, repeats=3)
-    parts = split(job, 5, 5 + samples, shares)
+    parts = split(job, 5, 5 + samples, shares, least)
     assert [part.first for part in parts] == [5, *(part.stop for part in parts[:-1])]
     assert parts[-1].stop == 5 + samples
     sizes = [-(-(part.stop - part.first) // tile) for part in parts]
     assert all((part.stop - part.first) % tile == 0 for part in parts[:-1])
     assert sizes == sorted(sizes, reverse=True)
-    assert all(size <= max(1, sum(sizes[n:]) / shares) for n, size in enumerate(sizes))
+    for n, size in enumerate(sizes):
+        left = sum(sizes[n:])
+        assert size <= max(left / shares, min(least, 4 * left / shares), 1)
+        assert size >= min(least, left * 4 // shares)
     assert sizes[-1] == 1 or shares == 1

@@ -18,6 +18,7 @@ from backlit_kernels.kernel import Kernel, helper, kernel
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.target import target
 from backlit_kernels.team import share
+from backlit_kernels.terms import load_index, store_index
 from backlit_kernels.tile import (
     add_rows,
     add_tile,
@@ -28,6 +29,8 @@ from backlit_kernels.tile import (
 )
 from backlit_kernels.vector import (
     LANES,
+    NOWHERE,
+    any_of,
     fma,
     interleave_high,
     interleave_low,
@@ -153,6 +156,29 @@ def channel_blocks(channels: int) -> tuple[tuple[int, int], ...]:
     return tuple((r, n) for r, n in ((rows + 1, more), (rows, blocks - more)) if n)
 
 
+@kernel
+def find_flat(
+    arena: Any,
+    team: Any,
+    x: int,
+    flat: int,
+    channels: int,
+    height: int,
+    width: int,
+    plane: int,
+    row: int,
+) -> None:
+    """Of each channel, 0 if all pixels of a lane are equal, or else 1, as whole numbers."""
+    for c in range(*share(team, channels)):
+        first, moving = load(arena, x + c * plane), 0
+        for y in range(height):
+            at = x + c * plane + y * row
+            for i in range(at, at + width * LANES, LANES):
+                if any_of(~(load(arena, i) == first)):
+                    moving = 1
+        store_index(arena, flat + c, moving)
+
+
 @helper
 def between(arena: Any, a: int, b: int, t: Any, least: Any) -> Any:
     start = load(arena, a)
@@ -166,6 +192,7 @@ def interpolate_windows(
     team: Any,
     a: int,
     b: int,
+    flat: int,
     position: int,
     out: int,
     choice: int,
@@ -180,19 +207,24 @@ def interpolate_windows(
 ) -> None:
     """The largest of each window of ``a + position * (b - a)``; see `pooled_product`.
 
-    `plane` and `row` are how far channels and rows of `a` and `b` are apart.
+    `plane` and `row` are how far channels and rows of `a` and `b` are apart. Of planes of `a` that
+    are `flat` (see `find_flat`; `NOWHERE` if that is not known), one pixel is read again and again:
+    the others need not be in the cache.
     """
     t, least = load(arena, position), load_one(constants, floor)
     for c in range(*share(team, channels)):
+        moving = 1 if flat == NOWHERE else load_index(arena, flat + c)
+        right, below = moving * LANES, moving * row
         for y in range(height):
             for column in range(width):
-                at = c * plane + 2 * (y * row + column * LANES)
+                at = 2 * (y * row + column * LANES)
+                p, q = a + c * plane + moving * at, b + c * plane + at
                 best, chosen = largest_entry(
                     (
-                        between(arena, a + at, b + at, t, least),
-                        between(arena, a + at + LANES, b + at + LANES, t, least),
-                        between(arena, a + at + row, b + at + row, t, least),
-                        between(arena, a + at + row + LANES, b + at + row + LANES, t, least),
+                        between(arena, p, q, t, least),
+                        between(arena, p + right, q + LANES, t, least),
+                        between(arena, p + below, q + row, t, least),
+                        between(arena, p + below + right, q + row + LANES, t, least),
                     )
                 )
                 to = out + c * out_plane + y * out_row + column * LANES

@@ -25,8 +25,10 @@ TEAM_WORK = 10_000_000
 SERIAL_WORK = 10_000_000
 # From this many on, the calling thread waits for signals rather than work.
 LONG_WORK = 10_000_000_000
-# A part is so small a share of what each thread has left.
+# A part is so small a share of what each thread has left, but has so many multiply-adds (a tenth of
+# a millisecond's): threads take parts one after the other.
 SHARES_PER_THREAD = 8
+PART_WORK = 5_000_000
 WATCH = 0.1  # seconds between looks for a signal
 
 
@@ -198,16 +200,17 @@ def watched(run: Callable[[], bool], halt: np.ndarray) -> bool:
     return bool(runner.result())
 
 
-def split(job: Job, first: int, stop: int, shares: int) -> list[Part]:
-    """Cut a range of samples into parts of whole tiles, each one of `shares` of what is left.
+def split(job: Job, first: int, stop: int, shares: int, least: int = 1) -> list[Part]:
+    """Cut a range of samples into parts: each one of `shares` of what is left, in whole tiles.
 
-    They shrink: threads that go on as parts are left end at almost the same time, though one may
-    be slower than another.
+    They shrink, so that threads end at almost the same time, though one may be slower than another:
+    to `least` tiles, and at the very end to one.
     """
     parts = []
     while first < stop:
         tiles = -(-(stop - first) // job.samples)
-        end = min(first + max(tiles // shares, 1) * job.samples, stop)
+        size = max(tiles // shares, min(least, 4 * tiles // shares), 1)
+        end = min(first + size * job.samples, stop)
         parts.append(Part(job, first, end, (0, job.repeats)))
         first = end
     return parts

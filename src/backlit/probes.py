@@ -18,6 +18,7 @@ from backlit_kernels.vector import LANES
 from backlit.arguments import not_finite
 from backlit.engine import (
     LONG_WORK,
+    PART_WORK,
     SERIAL_WORK,
     SHARES_PER_THREAD,
     TEAM_WORK,
@@ -220,7 +221,8 @@ class ProgramStore:
             job = Job(program, ports, portion.repeats, portion.share, halt)
             serial = progress is None and (threads == 1 or shared)
             shares = 1 if serial else threads * SHARES_PER_THREAD
-            some = split(job, portion.first, portion.stop, shares)
+            least = -(-PART_WORK // max(3 * self.work * job.repeats * job.samples, 1))
+            some = split(job, portion.first, portion.stop, shares, least)
             parts += some if shared else share_steps(some, threads)
         together = shared or len(parts) < threads
         if threads > 1 and together and self.work >= TEAM_WORK:

@@ -25,7 +25,7 @@ from backlit.layers.base import number, whole_or_exact
 from backlit.lowering import Lowering
 from backlit.lowering.baselines import baseline_pass
 from backlit.lowering.context import FIRST_FREE_PORT
-from backlit.lowering.pooled import place
+from backlit.lowering.pooled import flat_channels, place
 from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
 from backlit.probes import SumOfSteps
@@ -61,11 +61,12 @@ class PathIntegral(SumOfSteps):
         for which, ends in enumerate((begin, end)):
             values = ends.score_values(self.score, targets)
             ends.store_lane_values(values, SCORES + which)
+        path = begin.activations[start], end.activations[start]
+        flat = flat_channels(end, start, path[0])
         total = sum_of_steps(end, start)
 
         end.tape.section = "body"
-        path = begin.activations[start], end.activations[start]
-        place(point, start, *path, point.load_lane_values(POSITIONS))
+        place(point, start, *path, point.load_lane_values(POSITIONS), flat)
         point.forward()
         point.seed(self.score, targets)
         point.backward(until=start, to_add=True)
