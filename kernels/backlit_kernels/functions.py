@@ -168,7 +168,12 @@ def cos(x: Any) -> Any:
 @helper
 def sigmoid(x: Any) -> Any:
     """1 / (1 + e**-x)."""
-    small = exp(-absolute(x))
+    return sigmoid_by(x, exp(-absolute(x)))
+
+
+@helper
+def sigmoid_by(x: Any, small: Any) -> Any:
+    """The same where e**-|x| is known."""
     one = splat(1.0)
     return select(x < splat(0.0), small, one) / (one + small)
 
@@ -207,7 +212,13 @@ def log1p(x: Any) -> Any:
 @helper
 def softplus(x: Any) -> Any:
     """log(1 + e**x)."""
-    return maximum(splat(0.0), x) + log1p(exp(-absolute(x)))
+    return softplus_by(x, exp(-absolute(x)))
+
+
+@helper
+def softplus_by(x: Any, small: Any) -> Any:
+    """The same where e**-|x| is known."""
+    return maximum(splat(0.0), x) + log1p(small)
 
 
 @helper

@@ -15,8 +15,10 @@ from backlit_kernels.functions import (
     logarithm,
     power,
     sigmoid,
+    sigmoid_by,
     sin,
     softplus,
+    softplus_by,
     tanh,
 )
 from backlit_kernels.kernel import Kernel, helper
@@ -125,13 +127,12 @@ def sigmoid_value(x: Any, p: Any, q: Any, r: Any) -> Any:
 
 @derivative("sigmoid")
 def sigmoid_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
-    return _bell(x)
+    return _bell(exp(-absolute(x)))
 
 
 @helper
-def _bell(x: Any) -> Any:
-    """sigmoid(x) (1 - sigmoid(x)), with all its digits."""
-    small = exp(-absolute(x))
+def _bell(small: Any) -> Any:
+    """sigmoid(x) (1 - sigmoid(x)) by e**-|x|, with all its digits."""
     one = splat(1.0)
     return small / ((one + small) * (one + small))
 
@@ -143,7 +144,7 @@ def tanh_value(x: Any, p: Any, q: Any, r: Any) -> Any:
 
 @derivative("tanh")
 def tanh_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
-    return splat(4.0) * _bell(x + x)
+    return splat(4.0) * _bell(exp(-absolute(x + x)))
 
 
 @value("hard_sigmoid")
@@ -201,7 +202,8 @@ def silu_value(x: Any, p: Any, q: Any, r: Any) -> Any:
 
 @derivative("silu")
 def silu_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
-    return sigmoid(x) + x * _bell(x)
+    small = exp(-absolute(x))
+    return sigmoid_by(x, small) + x * _bell(small)
 
 
 @value("mish")
@@ -212,8 +214,9 @@ def mish_value(x: Any, p: Any, q: Any, r: Any) -> Any:
 
 @derivative("mish")
 def mish_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
-    t = tanh(softplus(x))
-    return t + x * (splat(1.0) - t * t) * sigmoid(x)
+    small = exp(-absolute(x))
+    t = tanh(softplus_by(x, small))
+    return t + x * (splat(1.0) - t * t) * sigmoid_by(x, small)
 
 
 @value("gelu")
