@@ -137,7 +137,10 @@ def add_zeros(arena: Any, x: int, size: int, sums: Any) -> Any:
         b = fma(load(arena, i + LANES), zero, b)
         c = fma(load(arena, i + 2 * LANES), zero, c)
         d = fma(load(arena, i + 3 * LANES), zero, d)
-    for i in range(whole, x + size):
+    last = x + size // LANES * LANES
+    for i in range(whole, last, LANES):
+        b = fma(load(arena, i), zero, b)
+    for i in range(last, x + size):
         a = fma(load_one(arena, i), zero, a)
     return a, b, c, d
 
