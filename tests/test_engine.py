@@ -148,5 +148,5 @@ def test_parts_follow_one_another_and_shrink(samples, shares, least):
     for n, size in enumerate(sizes):
         left = sum(sizes[n:])
         assert size <= max(left / shares, min(least, 4 * left / shares), 1)
-        assert size >= min(least, left * 4 // shares)
-    assert sizes[-1] == 1 or shares == 1
+        assert size >= min(least, left * 4 // shares, left)
+    assert sizes[-1] == 1 or shares <= 4
