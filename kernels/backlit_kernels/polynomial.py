@@ -45,11 +45,11 @@ def polynomial(*coefficients: float) -> Callable[[Any], Any]:
     return compiles_to(polynomial, emit, vector, _VectorType)
 
 
-def _in_pairs(terms: list[Any], power: Any, fma: Callable, multiply: Callable) -> Any:
+def _in_pairs(terms: list[Any], power: Any, multiply_add: Callable, multiply: Callable) -> Any:
     while len(terms) > 1:
         pairs = zip(terms[1::2], terms[::2], strict=False)
         alone = terms[len(terms) // 2 * 2 :]
-        terms = [fma(high, power, low) for high, low in pairs] + alone
+        terms = [multiply_add(high, power, low) for high, low in pairs] + alone
         if len(terms) > 1:
             power = multiply(power, power)
     return terms[0]

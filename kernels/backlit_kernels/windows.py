@@ -14,11 +14,11 @@ import numpy as np
 from backlit_kernels.fold import add_step
 from backlit_kernels.frame import OPENS
 from backlit_kernels.functions import relu_rule
+from backlit_kernels.indices import load_index, store_index
 from backlit_kernels.kernel import Kernel, helper, kernel
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.target import target
 from backlit_kernels.team import share
-from backlit_kernels.terms import load_index, store_index
 from backlit_kernels.tile import (
     add_rows,
     add_tile,

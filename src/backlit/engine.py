@@ -200,11 +200,11 @@ def watched(run: Callable[[], bool], halt: np.ndarray) -> bool:
     return bool(runner.result())
 
 
-def split(job: Job, first: int, stop: int, shares: int, least: int = 1) -> list[Part]:
+def split(job: Job, first: int, stop: int, shares: int, least: int) -> list[Part]:
     """Cut a range of samples into parts: each one of `shares` of what is left, in whole tiles.
 
     They shrink, so that threads end at almost the same time, though one may be slower than another:
-    to `least` tiles, and at the very end to one.
+    to `least` tiles, and at the very end, where these were more than four shares, to one.
     """
     parts = []
     while first < stop:
