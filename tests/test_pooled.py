@@ -5,7 +5,6 @@ import pytest
 from backlit_kernels.vector import LANES
 
 import backlit as bl
-from backlit.attribution import integrated_gradients
 from backlit.attribution.integrated_gradients import PathIntegral
 from backlit.probes import InputGradient
 from tests.helpers import assert_close, ending, grid
@@ -114,25 +113,3 @@ def test_paths(rng, channels):
     assert_close(found, X * np.mean(slopes, axis=0), 1e-4)
     alone = bl.integrated_gradients(model, X[:1], 1, steps=8, rule="riemann_middle")
     np.testing.assert_array_equal(alone, found[:1])
-
-
-@pytest.mark.parametrize("blank", ["all", "some samples", "some channels", "none"])
-def test_flat_starts_of_paths(rng, monkeypatch, blank):
-    """Where a baseline is blank, one pixel of its channels stands for all: the same bits."""
-    weights = rng.normal(size=(4, 2, 3, 3))
-    weights[:2, 1] = 0  # two channels see the first of the input alone
-    first = [bl.Conv2D(weights, rng.normal(size=4)), bl.ReLU(), bl.MaxPool2D(2)]
-    model = ending(rng, first, (2, 12, 10))
-    assert "windows.find_flat" in kernels(model, PathIntegral(0, 1))
-    X, baseline = rng.normal(size=(2, 19, *model.input_shape)).astype(np.float32)
-    baseline[:, 0 if blank == "some channels" else slice(None)] = 0.25
-    if blank == "none":
-        baseline += rng.normal(size=baseline.shape).astype(np.float32)
-    elif blank == "some samples":
-        baseline[::3] += X[::3]
-    maps = bl.integrated_gradients(model, X, 1, baseline=baseline, steps=7)
-    monkeypatch.setattr(integrated_gradients, "flat_channels", lambda *_: None)
-    other = bl.Model(model.layers, input_shape=model.input_shape)
-    assert "windows.find_flat" not in kernels(other, PathIntegral(0, 1))
-    expected = bl.integrated_gradients(other, X, 1, baseline=baseline, steps=7)
-    np.testing.assert_array_equal(maps, expected)

@@ -25,6 +25,8 @@ from backlit_kernels.vector import (
     store_marks,
 )
 
+Phase = tuple[bool, bool, int]
+
 
 @helper
 def lane_value(arena: Any, values: int, i: int, lanes: int) -> Any:
@@ -112,10 +114,20 @@ def accumulate(arena: Any, x: int, weight: int, total: int, size: int, lanes: in
 
 
 @helper
-def add_step(arena: Any, frame: Any, i: int, value: Any, partial: int, total: int) -> None:
+def phase_of(frame: Any) -> "Phase":
+    """Whether a partial sum opens and closes with this step, and how many lanes share a sample.
+
+    To be asked once: what a kernel stores might be the frame, as far as the compiler knows.
+    """
+    return frame[OPENS] != 0, frame[CLOSES] != 0, frame[SHARE]
+
+
+@helper
+def add_step(arena: Any, phase: Phase, i: int, value: Any, partial: int, total: int) -> None:
     """Take a step's value, with what the partial sum holds already, on to it or to the total."""
-    if frame[CLOSES] != 0:
-        store(arena, total + i, add_groups(load(arena, total + i), value, frame[SHARE]))
+    _, closes, share = phase
+    if closes:
+        store(arena, total + i, add_groups(load(arena, total + i), value, share))
     else:
         store(arena, partial + i, value)
 
@@ -125,13 +137,14 @@ def accumulate_step(
     arena: Any, frame: Any, x: int, weight: int, partial: int, total: int, size: int, lanes: int
 ) -> None:
     """Add ``weight * x`` to a sum over steps, `weight` being lane values."""
+    phase = phase_of(frame)
     for lane in range(0, lanes, LANES):
         w = lane_value(arena, weight, lane, lanes)
         for i in range(lane, size, max(lanes, LANES)):
             value = w * load(arena, x + i)
-            if frame[OPENS] == 0:
+            if not phase[0]:
                 value = fma(w, load(arena, x + i), load(arena, partial + i))
-            add_step(arena, frame, i, value, partial, total)
+            add_step(arena, phase, i, value, partial, total)
 
 
 @kernel
@@ -148,13 +161,14 @@ def accumulate_contribution(
     lanes: int,
 ) -> None:
     """Add ``weight * (x - x0) * g`` to a sum over steps, `weight` being lane values."""
+    phase = phase_of(frame)
     for lane in range(0, lanes, LANES):
         w = lane_value(arena, weight, lane, lanes)
         for i in range(lane, size, max(lanes, LANES)):
             value = w * ((load(arena, x + i) - load(arena, x0 + i)) * load(arena, g + i))
-            if frame[OPENS] == 0:
+            if not phase[0]:
                 value = value + load(arena, partial + i)
-            add_step(arena, frame, i, value, partial, total)
+            add_step(arena, phase, i, value, partial, total)
 
 
 @kernel

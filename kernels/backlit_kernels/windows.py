@@ -11,10 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from backlit_kernels.fold import add_step
-from backlit_kernels.frame import OPENS
+from backlit_kernels.fold import add_step, phase_of
 from backlit_kernels.functions import relu_rule
-from backlit_kernels.indices import load_index, store_index
 from backlit_kernels.kernel import Kernel, helper, kernel
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.target import target
@@ -29,8 +27,6 @@ from backlit_kernels.tile import (
 )
 from backlit_kernels.vector import (
     LANES,
-    NOWHERE,
-    any_of,
     fma,
     interleave_high,
     interleave_low,
@@ -156,29 +152,6 @@ def channel_blocks(channels: int) -> tuple[tuple[int, int], ...]:
     return tuple((r, n) for r, n in ((rows + 1, more), (rows, blocks - more)) if n)
 
 
-@kernel
-def find_flat(
-    arena: Any,
-    team: Any,
-    x: int,
-    flat: int,
-    channels: int,
-    height: int,
-    width: int,
-    plane: int,
-    row: int,
-) -> None:
-    """Of each channel, 0 if all pixels of a lane are equal, or else 1, as whole numbers."""
-    for c in range(*share(team, channels)):
-        first, moving = load(arena, x + c * plane), 0
-        for y in range(height):
-            at = x + c * plane + y * row
-            for i in range(at, at + width * LANES, LANES):
-                if any_of(~(load(arena, i) == first)):
-                    moving = 1
-        store_index(arena, flat + c, moving)
-
-
 @helper
 def between(arena: Any, a: int, b: int, t: Any, least: Any) -> Any:
     start = load(arena, a)
@@ -192,7 +165,6 @@ def interpolate_windows(
     team: Any,
     a: int,
     b: int,
-    flat: int,
     position: int,
     out: int,
     choice: int,
@@ -207,24 +179,20 @@ def interpolate_windows(
 ) -> None:
     """The largest of each window of ``a + position * (b - a)``; see `pooled_product`.
 
-    `plane` and `row` are how far channels and rows of `a` and `b` are apart. Of planes of `a` that
-    are `flat` (see `find_flat`; `NOWHERE` if that is not known), one pixel is read again and again:
-    the others need not be in the cache.
+    `plane` and `row` are how far channels and rows of `a` and `b` are apart.
     """
     t, least = load(arena, position), load_one(constants, floor)
     for c in range(*share(team, channels)):
-        moving = 1 if flat == NOWHERE else load_index(arena, flat + c)
-        right, below = moving * LANES, moving * row
         for y in range(height):
             for column in range(width):
-                at = 2 * (y * row + column * LANES)
-                p, q = a + c * plane + moving * at, b + c * plane + at
+                at = c * plane + 2 * (y * row + column * LANES)
+                p, q = a + at, b + at
                 best, chosen = largest_entry(
                     (
                         between(arena, p, q, t, least),
-                        between(arena, p + right, q + LANES, t, least),
-                        between(arena, p + below, q + row, t, least),
-                        between(arena, p + below + right, q + row + LANES, t, least),
+                        between(arena, p + LANES, q + LANES, t, least),
+                        between(arena, p + row, q + row, t, least),
+                        between(arena, p + row + LANES, q + row + LANES, t, least),
                     )
                 )
                 to = out + c * out_plane + y * out_row + column * LANES
@@ -317,7 +285,7 @@ def accumulate_choices(
     `partial` and `total` are as in `accumulate_step`.
     """
     w, zero, rule = load(arena, weight), splat(0.0), (masked, rectified)
-    distance = total - partial
+    distance, phase = total - partial, phase_of(frame)
     for c in range(channels):
         for i in range(height):
             at, to = c * y_plane + i * y_row, partial + c * out_plane + 2 * i * out_row
@@ -330,8 +298,8 @@ def accumulate_choices(
                         number = splat(2.0 * row + column)
                         x = select(chosen == number, gradient, zero)
                         value = w * x
-                        if frame[OPENS] == 0:
+                        if not phase[0]:
                             value = fma(w, x, load(arena, place))
-                        add_step(arena, frame, place, value, 0, distance)
+                        add_step(arena, phase, place, value, 0, distance)
                 at += LANES
                 to += 2 * LANES

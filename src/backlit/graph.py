@@ -45,7 +45,8 @@ class Graph:
     which layers a part of the model computes more than one;
     ``outputs_are`` says what the last tensor means (see `backlit.Model`);
     ``constants`` are those of all programs of the model, and of graphs made from this one;
-    ``stages`` is how many the way back takes one at a time: see `backlit.lowering.checkpoints`.
+    ``stages`` is how many the way back takes one at a time: see `backlit.lowering.checkpoints`;
+    ``targets_given`` says whether targets come with the samples, so that none is predicted.
     """
 
     shapes: list[Shape]
@@ -56,6 +57,7 @@ class Graph:
     outputs_are: str = "classes"
     constants: Constants = field(default_factory=Constants, repr=False, compare=False)
     stages: int = 1
+    targets_given: bool = False
 
     def append(self, layer: Layer, inputs: tuple[int, ...], name: str) -> int:
         """Add a node; returns its output tensor."""
@@ -185,17 +187,19 @@ def is_linear(layer: Layer) -> bool:
     return scales or isinstance(layer, LINEAR)
 
 
-def pool_first(graph: Graph) -> Graph:
+def pool_first(graph: Graph, of: int | None = None) -> Graph:
     """The same function with max pooling before a ReLU that only the pooling reads.
 
-    The ReLU then has less to do. It loses its name: its own output is not computed.
+    The ReLU then has less to do. It loses its name: its own output is not computed. This is done
+    for all such ReLUs, or for that `of` a tensor.
     """
-    result = Graph(list(graph.shapes[:1]), outputs_are=graph.outputs_are, constants=graph.constants)
+    result = replace(graph, shapes=graph.shapes[:1], nodes=[], names={})
     renamed: dict[int, int] = {0: 0}
     waiting: dict[int, Node] = {}  # ReLUs put off, by their output
     for node in graph.nodes:
         users = [type(user.layer) for user in graph.consumers(node.output)]
-        if isinstance(node.layer, ReLU) and users == [MaxPool2D]:
+        meant = of is None or node.inputs == (of,)
+        if meant and isinstance(node.layer, ReLU) and users == [MaxPool2D]:
             waiting[node.output] = node
             renamed[node.output] = renamed[node.inputs[0]]
             continue
@@ -228,6 +232,16 @@ def affine_prefix(graph: Graph) -> int:
     tensor = 0
     while len(users := graph.consumers(tensor)) == 1 and is_linear(users[0].layer):
         tensor = users[0].output
+    return tensor
+
+
+def affine_end(graph: Graph) -> int:
+    """The first tensor that all logits are affine functions of, and of nothing else."""
+    tensor = graph.output
+    while (node := graph.producer(tensor)) and is_linear(node.layer) and node.inputs:
+        if isinstance(node.layer, Activation):  # is passed back by its input
+            break
+        (tensor,) = node.inputs
     return tensor
 
 

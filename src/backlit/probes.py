@@ -6,8 +6,9 @@ are frozen dataclasses: a model keeps the program of each probe it has run.
 """
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from hashlib import blake2b
 from math import prod, sqrt
 from typing import Any, NamedTuple, Protocol
@@ -32,7 +33,7 @@ from backlit.engine import (
 )
 from backlit.graph import Graph, multiply_adds
 from backlit.lowering import Lowering
-from backlit.lowering.context import GRADIENT, ReluRule
+from backlit.lowering.context import GRADIENT, TARGETS, ReluRule
 from backlit.tape import Program, Steps
 
 # Features are multiplied by matrices that are read anew for each tile: wider tiles read less.
@@ -69,7 +70,7 @@ class Logits:
         lowering = Lowering(graph, lanes)
         lowering.load()
         lowering.forward()
-        lowering.store(lowering.activations[graph.output], graph.output)
+        lowering.store(lowering.logits(), graph.output)
         return lowering
 
 
@@ -147,7 +148,16 @@ class ProgramStore:
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the programs: they hold addresses of this process."""
-        return {**vars(self), "_programs": {}, "_last": {}, "pictured": {}}
+        state = {**vars(self), "_programs": {}, "_last": {}, "pictured": {}}
+        state.pop("for_given_targets", None)
+        return state
+
+    @cached_property
+    def for_given_targets(self) -> "ProgramStore":
+        """The programs of calls that give their targets: none is predicted."""
+        twin = copy(self)
+        twin.graph, twin._programs = replace(self.graph, targets_given=True), {}
+        return twin
 
     def remembered(self, make: Callable[[], Any], *given: np.ndarray) -> Any:
         """What `make` made for these arrays before, or makes now; the last few are kept."""
@@ -202,6 +212,9 @@ class ProgramStore:
         ValueError
             If a sample of the first port holds NaN or infinite values.
         """
+        if ports[TARGETS] is not None and not self.graph.targets_given:
+            more = progress, repeats, memory
+            return self.for_given_targets.run(probe, ports, samples, threads, *more)
         tile = 1 if self.large and threads > FEW_THREADS else self.tile_lanes
         if not self.fits(probe, tile, memory):
             tile = 1

@@ -21,6 +21,7 @@ from backlit.graph import Graph
 from backlit.layers.base import number, whole
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
+from backlit.lowering.step_seed import seed_of_steps
 from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
 from backlit.segments import Shape3, image_shape
@@ -46,6 +47,7 @@ class BlurPath:
         end.forward()
         targets = end.choose_targets()  # what is predicted for the input itself, if not given
         total = sum_of_steps(end, 0)
+        seed = seed_of_steps(end, self.score, targets)
         half = end.load_lane_values(HALF, per_step=0)
         before = self.blur(end, x, 0, 0)
 
@@ -54,7 +56,7 @@ class BlurPath:
         after = self.blur(end, x, 1, 1)
         point.activations[0] = point.interpolate(0, before, after, half)
         point.forward()
-        point.seed(self.score, targets)
+        seed.sow(point)
         point.backward()
         total.add_contribution(after, before, point.gradients[0], end.fill_lane_values(1))
         size = end.layouts[0].size

@@ -24,6 +24,7 @@ from backlit.lowering import Lowering
 from backlit.lowering.baselines import baseline_pass
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.lowering.pooled import place
+from backlit.lowering.step_seed import seed_of_steps
 from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
 from backlit.probes import SumOfSteps
@@ -67,6 +68,7 @@ class BackgroundPaths(SumOfSteps):
         targets = end.choose_targets()  # what is predicted for the input itself, if not given
         keys = [end.load_lane_values(port, per_sample=1, per_step=0) for port in (KEY, OTHER)]
         total = sum_of_steps(end, 0)
+        seed = seed_of_steps(end, self.score, targets, start)
 
         tape.section = "body"
         begin = baseline_pass(end, BASELINES, steps=self.steps, until=start)
@@ -90,7 +92,7 @@ class BackgroundPaths(SumOfSteps):
             point = end.another_pass()
             place(point, start, begin.activations[start], end.activations[start], position)
             point.forward()
-            point.seed(self.score, targets)
+            seed.sow(point)
             if draw > 0:
                 point.share(start, begin.gradients[start])  # to be added to
             point.backward(until=start)

@@ -20,6 +20,7 @@ from backlit.graph import Graph
 from backlit.layers.base import number, whole
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT, INPUT, OUTPUT
+from backlit.lowering.step_seed import seed_of_steps
 from backlit.model import Model
 
 BASELINE, OPTIONS = FIRST_FREE_PORT, FIRST_FREE_PORT + 1
@@ -40,6 +41,7 @@ class GuidedPath:
         end.load()
         end.forward()
         targets = end.choose_targets()  # what is predicted for the input itself, if not given
+        seed = seed_of_steps(end, self.score, targets)
         point = end.another_pass()
         place = point.load(BASELINE, per_sample=self.baseline_per_sample)
         alphas = tape.buffer(size * lanes)
@@ -47,7 +49,7 @@ class GuidedPath:
 
         tape.section = "body"
         point.forward()
-        point.seed(self.score, targets)
+        seed.sow(point)
         point.backward()
         channels, height, width = layout.image
         tape.emit(

@@ -16,6 +16,7 @@ import numpy as np
 
 from backlit.arguments import as_array
 from backlit.attribution.axes import any_channels
+from backlit.attribution.blank_start import past_first_pooling, starts_blank
 from backlit.attribution.call import Call
 from backlit.attribution.exact_path import check_piecewise_linear, integrate_exactly
 from backlit.attribution.steps import step_values, step_weights
@@ -25,7 +26,8 @@ from backlit.layers.base import number, whole_or_exact
 from backlit.lowering import Lowering
 from backlit.lowering.baselines import baseline_pass
 from backlit.lowering.context import FIRST_FREE_PORT
-from backlit.lowering.pooled import flat_channels, place
+from backlit.lowering.pooled import place
+from backlit.lowering.step_seed import seed_of_steps
 from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
 from backlit.probes import SumOfSteps
@@ -41,17 +43,22 @@ class PathIntegral(SumOfSteps):
     Before the first non-linearity the network is affine: its pre-activations are interpolated
     between those of baseline and input, and the way back through it is taken once, by the sum.
     The scores at both ends go to a port. With `multiply`, the sum is multiplied by the difference.
+    Of paths that start `blank`, see `backlit.attribution.blank_start`.
     """
 
     score: int
     baseline_per_sample: int
     multiply: bool = True
+    blank: bool = False
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
         start = affine_prefix(graph)
+        if self.blank:
+            graph, start = past_first_pooling(graph)
         end = self.lowering(graph, lanes)
         end.kept.add(start)
-        begin = baseline_pass(end, BASELINE, per_sample=self.baseline_per_sample)
+        given = self.baseline_per_sample
+        begin = baseline_pass(end, BASELINE, per_sample=given, until=graph.output)
         point = end.another_pass()
 
         end.tape.section = "prologue"
@@ -62,13 +69,13 @@ class PathIntegral(SumOfSteps):
             values = ends.score_values(self.score, targets)
             ends.store_lane_values(values, SCORES + which)
         path = begin.activations[start], end.activations[start]
-        flat = flat_channels(end, start, path[0])
         total = sum_of_steps(end, start)
+        seed = seed_of_steps(end, self.score, targets, start)
 
         end.tape.section = "body"
-        place(point, start, *path, point.load_lane_values(POSITIONS), flat)
+        place(point, start, *path, point.load_lane_values(POSITIONS))
         point.forward()
-        point.seed(self.score, targets)
+        seed.sow(point)
         point.backward(until=start, to_add=True)
         total.add_gradient(point, point.load_lane_values(WEIGHTS))
 
@@ -251,8 +258,9 @@ def _integrate(
     for n, baseline in enumerate(baselines):
         part = result if n == 0 else np.empty_like(result)
         scores = np.empty((2, len(result)), np.float32)
+        blank = starts_blank(call.model._programs.graph, baseline, positions)
         call.run(
-            PathIntegral(call.score, baseline.per_sample, multiply),
+            PathIntegral(call.score, baseline.per_sample, multiply, blank),
             part,
             [baseline.values, *points, *scores],
             repeats=steps,

@@ -29,6 +29,7 @@ from backlit.graph import Graph
 from backlit.layers.base import whole
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
+from backlit.lowering.step_seed import seed_of_steps
 from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
 from backlit.probes import SumOfSteps
@@ -93,7 +94,8 @@ class Conductance:
         end.forward()
         begin.forward()
         targets = end.choose_targets()
-        begin.seed(self.score, targets)
+        seed = seed_of_steps(end, self.score, targets, self.tensor)
+        seed.sow(begin)
         begin.backward(until=self.tensor)
         total, zero = end.zeros(self.tensor), end.zeros(self.tensor)
         value, slope = end.new_buffer(self.tensor), end.new_buffer(self.tensor)
@@ -108,7 +110,7 @@ class Conductance:
         end.tape.section = "body"
         point.activations[0] = point.interpolate(0, x0, x, point.load_lane_values(POSITIONS))
         point.forward()
-        point.seed(self.score, targets)
+        seed.sow(point)
         point.backward(until=self.tensor)
         rise = end.subtract(self.tensor, point.activations[self.tensor], value)
         part = end.multiply(self.tensor, rise, slope)
@@ -141,13 +143,14 @@ class LayerPath(SumOfSteps):
         targets = end.choose_targets()
         ends = begin.activations[self.tensor], end.activations[self.tensor]
         total = sum_of_steps(end, self.tensor)
+        seed = seed_of_steps(end, self.score, targets, self.tensor)
 
         end.tape.section = "body"
         point.activations.update(independent_of(end, self.tensor))
         position = point.load_lane_values(POSITIONS)
         point.activations[self.tensor] = point.interpolate(self.tensor, *ends, position)
         point.forward()
-        point.seed(self.score, targets)
+        seed.sow(point)
         point.backward(until=self.tensor)
         total.add(point.gradients[self.tensor], point.load_lane_values(WEIGHTS))
 

@@ -26,6 +26,7 @@ from backlit.layers.base import number, whole
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.lowering.noise import noisy_input
+from backlit.lowering.step_seed import seed_of_steps
 from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
 from backlit.probes import SumOfSteps
@@ -62,12 +63,13 @@ class NoisyGradients(SumOfSteps):
         keys = [clean.load_lane_values(port, per_sample=1, per_step=0) for port in (KEY, OTHER)]
         scale = clean.load_lane_values(SCALE, per_sample=1, per_step=0)
         total = sum_of_steps(clean, start)
+        seed = seed_of_steps(clean, self.score, targets, start)
 
         clean.tape.section = "body"
         noisy = clean.another_pass()
         noisy.activations[0] = noisy_input(noisy, x, (keys[0], keys[1]), scale, self.antithetic)
         noisy.forward()
-        noisy.seed(self.score, targets)
+        seed.sow(noisy)
         noisy.backward(until=start, to_add=self.statistic == "mean")
         if self.statistic == "mean":
             total.add_gradient(noisy, noisy.load_lane_values(WEIGHTS))

@@ -17,8 +17,10 @@ def checkpoints(graph: Graph, known: Collection[int]) -> list[tuple[int, int]]:
     A network is cut into `graph.stages` of about the same size at its bottlenecks, where these are
     `known` as they are. The last stage is not computed again.
     """
+    if graph.stages == 1 or not known:
+        return []
     begin = min(known)
-    if graph.stages == 1 or begin >= graph.output:
+    if begin >= graph.output:
         return []
     nodes = [node for node in graph.nodes if node.output > begin]
     sizes = accumulate(prod(graph.shapes[node.output]) for node in nodes)

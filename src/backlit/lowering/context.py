@@ -9,9 +9,10 @@ from backlit_kernels import elementwise, fold, scores, sigmoid_scores
 from backlit_kernels.channels import fill_zero, zero_border
 from backlit_kernels.kernel import Kernel
 from backlit_kernels.samples import load_samples, store_samples
+from backlit_kernels.scores import LOGIT
 from backlit_kernels.vector import NOWHERE
 
-from backlit.graph import Graph, Node
+from backlit.graph import Graph, Node, affine_end
 from backlit.layers import Layer
 from backlit.layout import NO_BORDER
 from backlit.lowering.checkpoints import checkpoints
@@ -47,6 +48,7 @@ class Lowering:
         self.relu_rule = relu_rule
         self.tape = Tape(graph.constants)
         self.layouts = plan_layouts(graph, lanes)
+        self.affine_end = affine_end(graph)
         self.activations: dict[int, Buffer] = {}
         self.gradients: dict[int, Buffer] = {}
         self.choices: dict[int, Buffer] = {}  # of max-poolings that keep them, by their output
@@ -126,13 +128,16 @@ class Lowering:
         return self.activations[0]
 
     def forward(self, until: int | None = None) -> None:
-        """From what is known to the logits, or to the tensor `until`.
+        """From what is known to the tensor `until`.
 
-        Tensors that have activations already are taken as they are; what leads to them alone is
-        not computed again.
+        By default to the one that all logits are affine functions of, and to those behind it that
+        are kept: derivatives need no more, and `logits` computes the rest. Tensors that have
+        activations already are taken as they are; what leads to them alone is not computed again.
         """
-        end = self.graph.output if until is None else until
-        wanted = {end}
+        ends = {until}
+        if until is None:
+            ends = {self.affine_end, *(t for t in self.kept if t > self.affine_end)}
+        wanted = set(ends)
         needed = []
         for node in reversed(self.graph.nodes):
             if node.output in wanted and node.output not in self.activations:
@@ -141,8 +146,13 @@ class Lowering:
         for node in reversed(needed):
             users = self.graph.consumers(node.output)
             fused = users and all(user.output in self.activations for user in users)
-            if node.output not in self.activations and (node.output == end or not fused):
+            if node.output not in self.activations and (node.output in ends or not fused):
                 FORWARD[type(node.layer)](self, node)
+
+    def logits(self) -> Buffer:
+        """The logits, after `forward`."""
+        self.forward(self.graph.output)
+        return self.activations[self.graph.output]
 
     @property
     def has_sigmoids(self) -> bool:
@@ -158,21 +168,23 @@ class Lowering:
             choose(self.lanes),
             port=TARGETS,
             out=targets,
-            **self._class_operands(),
+            **self._class_operands(targets if self.graph.targets_given else self.logits()),
         )
         return targets
 
     def seed(self, score: int, targets: Buffer | None = None) -> None:
         """Start the way back: the derivative of each lane's score by the logits."""
         tensor = self.graph.output
-        self.gradients[tensor] = self.new_buffer(tensor)
+        out = self.gradients[tensor] = self.new_buffer(tensor)
+        if targets is None:
+            targets = self.choose_targets()
         seed = sigmoid_scores.seed_sigmoid_score if self.has_sigmoids else scores.seed_score
         self.tape.emit(
             seed(self.lanes),
-            targets=self.choose_targets() if targets is None else targets,
+            targets=targets,
             score=score,
-            out=self.gradients[tensor],
-            **self._class_operands(),
+            out=out,
+            **self._class_operands(out if score == LOGIT else self.logits()),
         )
 
     def score_values(self, score: int, targets: Buffer) -> Buffer:
@@ -184,13 +196,12 @@ class Lowering:
             targets=targets,
             score=score,
             out=values,
-            **self._class_operands(),
+            **self._class_operands(self.logits()),
         )
         return values
 
-    def _class_operands(self) -> dict[str, Any]:
+    def _class_operands(self, logits: Buffer) -> dict[str, Any]:
         (classes,) = self.layouts[self.graph.output].shape
-        logits = self.activations[self.graph.output]
         return {"logits": logits, "classes": classes, "step": self.lanes}
 
     def backward(

@@ -143,7 +143,7 @@ class LocalForward:
             small.activations[0] = small.new_buffer(0)
             self.move(tensor, whole, stage.needed(regions), small, 0)
             small.clear_border(0, small.activations[0])
-            small.forward()
+            small.forward(graph.output)
             tensor = stage.output
             whole = point.activations[tensor] = self.own.activations[tensor]
             self.move(tensor, whole, regions, small, graph.output)

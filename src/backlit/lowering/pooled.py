@@ -3,11 +3,10 @@
 from typing import Any
 
 import numpy as np
-from backlit_kernels.vector import LANES, NOWHERE
+from backlit_kernels.vector import LANES
 from backlit_kernels.windows import (
     WINDOW,
     channel_blocks,
-    find_flat,
     interpolate_windows,
     pooled_product,
 )
@@ -49,52 +48,19 @@ def pooling_to_fuse(lowering: Lowering, node: Node) -> Node | None:
     return pooling_of(lowering, [user])
 
 
-def pooling_of_path(lowering: Lowering, tensor: int) -> Node | None:
-    """The pooling that is computed with a point of a path, if it alone uses the tensor."""
-    users = lowering.graph.consumers(tensor)
-    return pooling_of(lowering, users) if lowering.lanes == LANES else None
-
-
-def flat_channels(lowering: Lowering, tensor: int, start: Buffer) -> Buffer | None:
-    """Which channels of a path's start are flat, as `place` takes it: of a blank baseline, all."""
-    if pooling_of_path(lowering, tensor) is None:
-        return None
-    source = lowering.layouts[tensor]
-    channels, height, width = source.image
-    flat = lowering.tape.buffer(channels)
-    lowering.tape.emit(
-        find_flat,
-        x=start.at(source.origin),
-        flat=flat,
-        channels=channels,
-        height=height,
-        width=width,
-        plane=source.plane,
-        row=source.pitch,
-    )
-    return flat
-
-
-def place(
-    lowering: Lowering,
-    tensor: int,
-    a: Buffer,
-    b: Buffer,
-    position: Buffer,
-    flat: Buffer | None = None,
-) -> None:
+def place(lowering: Lowering, tensor: int, a: Buffer, b: Buffer, position: Buffer) -> None:
     """Let a pass go on from ``a + position * (b - a)`` in place of a tensor.
 
-    If a ReLU alone uses the tensor, or a pooling, its output is made at once. `flat` is what
-    `flat_channels` tells of `a`.
+    If a ReLU alone uses the tensor, or a pooling, its output is made at once.
     """
-    if pooling := pooling_of_path(lowering, tensor):
+    users = lowering.graph.consumers(tensor)
+    pooling = pooling_of(lowering, users) if lowering.lanes == LANES else None
+    if pooling is not None:
         source = lowering.layouts[tensor]
         origins = {"a": a.at(source.origin), "b": b.at(source.origin)}
         lowering.tape.emit(
             interpolate_windows,
             **origins,
-            flat=NOWHERE if flat is None else flat,
             position=position,
             channels=source.image[0],
             plane=source.plane,
@@ -104,7 +70,6 @@ def place(
         )
         lowering.clear_border(pooling.output, lowering.activations[pooling.output])
         return
-    users = lowering.graph.consumers(tensor)
     rectify = len(users) == 1 and isinstance(users[0].layer, ReLU)
     at = users[0].output if rectify else tensor
     lowering.activations[at] = lowering.interpolate(at, a, b, position, rectify=rectify)

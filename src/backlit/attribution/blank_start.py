@@ -1,0 +1,40 @@
+"""Paths from a blank baseline: the first max pooling chooses the same pixels all along.
+
+Where the pixels of a window begin with one value, each goes on by its own share of the way to the
+end: which of them is the largest does not change. Up to that pooling the network is then affine
+along the path, and path integrals begin behind it.
+"""
+
+import numpy as np
+
+from backlit.baselines import Baseline
+from backlit.graph import Graph, affine_prefix, pool_first
+from backlit.layers import Conv2D, MaxPool2D, ReLU
+
+
+def starts_blank(graph: Graph, baseline: Baseline, positions: np.ndarray) -> bool:
+    """Whether a path starts with windows of equal pixels, and has no point at its very start.
+
+    There all of a window's pixels are largest, and the first one is chosen.
+    """
+    start = affine_prefix(graph)
+    layer = graph.producer(start)
+    if layer is None or layer.inputs != (0,) or not isinstance(layer.layer, Conv2D):
+        return False
+    users = graph.consumers(start)
+    if len(users) == 1 and isinstance(users[0].layer, ReLU):
+        users = graph.consumers(users[0].output)
+    if len(users) != 1 or not isinstance(users[0].layer, MaxPool2D):
+        return False
+    channels = baseline.values.reshape(len(baseline.values), graph.shapes[0][0], -1)
+    level = bool((channels == channels[..., :1]).all())
+    zero_around = any(layer.layer.padding)
+    blank = level and not (zero_around and channels.any()) and not baseline.per_sample
+    return blank and bool(positions.min() > 0)
+
+
+def past_first_pooling(graph: Graph) -> tuple[Graph, int]:
+    """The same function, and its tensor that is affine along a path that starts blank."""
+    graph = pool_first(graph, affine_prefix(graph))
+    (pooling,) = graph.consumers(affine_prefix(graph))
+    return graph, pooling.output
