@@ -151,7 +151,7 @@ def test_sums_of_steps(rng, monkeypatch, size, relu):
     conv = bl.Conv2D(rng.normal(size=(5, 2, 3, 3)), rng.normal(size=5), padding=1)
     model = with_scores(rng, [conv, *POOL[not relu :], bl.Tanh()], (2, *size))
     X = normal(rng, 2, *size, count=3)
-    for options in ({"steps": 7}, {"steps": 2 * LANES + 3, "baseline": 0.5}):
+    for options in ({"steps": 7, "baseline": 0.25}, {"steps": 2 * LANES + 3, "baseline": 0.5}):
         found = bl.integrated_gradients(model, X, 1, **options)
         np.testing.assert_array_equal(
             found, again(bl.integrated_gradients, model, monkeypatch, X, 1, **options)

@@ -11,8 +11,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import lower_builtin, type_callable
 
-from backlit_kernels.bits import floats_of, splat_bits, whole_bits
-from backlit_kernels.kernel import helper
+from backlit_kernels.entries import ENTRIES
 from backlit_kernels.target import target
 from backlit_kernels.tile import _I64, TileType, _spaced
 from backlit_kernels.vector import (
@@ -26,20 +25,12 @@ from backlit_kernels.vector import (
     call_llvm,
 )
 
-ENTRIES = 4  # of a window, and of a block
-
-
-@helper
-def places(number: Any) -> Any:
-    """Where the bytes of the float lie that has a number from 0 to 3, among four."""
-    return floats_of(whole_bits(number) * splat_bits(0x04040404) + splat_bits(0x03020100))
-
 
 def lookup_update(tile: Any, tables: Any, t: int, memory: Any, g: int, which: int) -> Any:
     """``tile[0, b * 4 + e] += tables[t + 4 * e + number[b]] * gradient[b]``
 
-    Gradients lie at `g`, a vector for each block b, and the `places` of their numbers `which`
-    floats on.
+    Gradients lie at `g`, a vector for each block b, and their numbers (see
+    `backlit_kernels.entries`) `which` floats on.
     """
     weights = tables[t : t + ENTRIES * ENTRIES].astype(np.float64).reshape(ENTRIES, ENTRIES)
     blocks = tile.shape[1] // ENTRIES

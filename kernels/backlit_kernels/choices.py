@@ -14,13 +14,12 @@ from functools import cache
 from typing import Any
 
 from backlit_kernels.choice_tile import (
-    ENTRIES,
     interleave_columns,
     lookup_update,
     lower_row,
-    places,
     upper_row,
 )
+from backlit_kernels.entries import ENTRIES, UPPER_LEFT
 from backlit_kernels.frame import PART
 from backlit_kernels.functions import After
 from backlit_kernels.kernel import Kernel, helper, pasted
@@ -73,13 +72,13 @@ def find_choices(_load: Any, _store: Any, pixel: int) -> Any:
 def take_windows(
     arena: Any, to: int, line: int, run: int, at: int, g: int, choice: int, rule: Rule
 ) -> None:
-    """The gradients of `run` floats of windows and, `line` floats on, their choices' places."""
+    """The gradients of `run` floats of windows and, `line` floats on, their choices."""
     for i in range(0, run, LANES):
         store(arena, to + i, gradient_of_windows(arena, g + i, at + i, rule))
-        store(arena, to + line + i, places(load(arena, at + choice + i)))
+        store(arena, to + line + i, load(arena, at + choice + i))
     if run % LANES != 0:  # of a single sample: what lies behind the last window is none
         store(arena, to + run, splat(0.0))
-        store(arena, to + line + run, places(splat(0.0)))
+        store(arena, to + line + run, splat(UPPER_LEFT))
 
 
 @cache
@@ -167,7 +166,7 @@ def convolve_choices_back(across: int, single: bool) -> Kernel:
         for to in range(own, own + tall * size, 2 * line):  # what is no window stays zero
             for i in range(to, to + line, LANES):
                 store(arena, i, splat(0.0))
-                store(arena, i + line, places(splat(0.0)))
+                store(arena, i + line, splat(UPPER_LEFT))
         first_row, first = top // 2, left // 2 * pixel
         blocks = (width + left + 1) // 2 * pixel - first
         for row in range(first_row, (height + top + 1) // 2):

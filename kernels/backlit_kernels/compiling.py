@@ -15,7 +15,7 @@ from contextlib import suppress
 from numba.core.compiler_lock import global_compiler_lock
 
 from backlit_kernels.cache import announce_compilation, cache_folder
-from backlit_kernels.kernel import INTERPRETED, Kernel
+from backlit_kernels.kernel import Kernel
 
 PROCESSES = 8  # a program has ten to twenty kernels
 PATIENCE = 60.0  # seconds for the last kernel: what a copy inherits may, in theory, be locked
@@ -26,7 +26,7 @@ def compile_together(kernels: Iterable[Kernel], cores: int) -> None:
 
     Where processes cannot be copied, or nothing kept, each is compiled when it is first used.
     """
-    if INTERPRETED or cache_folder() is None or not sys.platform.startswith("linux"):
+    if cache_folder() is None or not sys.platform.startswith("linux"):
         return
     missing = [k for k in dict.fromkeys(kernels) if not k.is_kept()][:256]  # numbered by bytes
     if (processes := min(PROCESSES, cores, len(missing))) > 1:

@@ -103,8 +103,8 @@ class Kernel:
         return self._native
 
     def is_kept(self) -> bool:
-        """Whether the machine code is here or on disk."""
-        return "compiled" in vars(self) or self._native._cache.holds_one()
+        """Whether the machine code is here or on disk, or none is needed."""
+        return INTERPRETED or "compiled" in vars(self) or self._native._cache.holds_one()
 
     @property
     def address(self) -> int:

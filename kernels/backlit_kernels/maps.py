@@ -135,25 +135,26 @@ def upsample(load: Any, store: Any, width: int) -> Any:
         constants hold the second one's share. The image begins ``step * per_step`` after `x`;
         `line` is room for a row of it.
         """
-        source = x + frame[STEP] * per_step
-        for y in range(height):
-            upper = source + table[rows + 2 * y] * row
-            lower = source + table[rows + 2 * y + 1] * row
-            down = load_one(constants, row_shares + y)
-            for i in range(0, source_width * lanes, width):
-                a = load(arena, upper + i)
-                store(arena, line + i, fma(down, load(arena, lower + i) - a, a))
-            for k in range(image_width):
-                left = line + table[columns + 2 * k] * lanes
-                right = line + table[columns + 2 * k + 1] * lanes
-                across = load_one(constants, column_shares + k)
-                for i in range(0, lanes, width):
-                    a = load(arena, left + i)
-                    value = fma(across, load(arena, right + i) - a, a)
-                    place = out + (y * image_width + k) * lanes + i
+        source, line_end = x + frame[STEP] * per_step, line + source_width * lanes
+        for lane in range(0, lanes, width):
+            place = out + lane
+            for y in range(height):
+                upper = source + table[rows + 2 * y] * row - line
+                lower = source + table[rows + 2 * y + 1] * row - line
+                down = load_one(constants, row_shares + y)
+                for i in range(line + lane, line_end, lanes):
+                    a = load(arena, upper + i)
+                    store(arena, i, fma(down, load(arena, lower + i) - a, a))
+                for k in range(image_width):
+                    left = line + lane + table[columns + 2 * k] * lanes
+                    right = line + lane + table[columns + 2 * k + 1] * lanes
+                    across = load_one(constants, column_shares + k)
+                    a = load(arena, left)
+                    value = fma(across, load(arena, right) - a, a)
                     if accumulate != 0:
                         value = value + load(arena, place)
                     store(arena, place, value)
+                    place += lanes
 
     return upsample
 

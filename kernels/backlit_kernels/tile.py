@@ -14,6 +14,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import lower_builtin, models, register_model, type_callable
 
+from backlit_kernels.entries import NUMBERS
 from backlit_kernels.vector import (
     _INTS,
     _VECTOR,
@@ -86,11 +87,12 @@ def store_largest(tile: Any, memory: Any, index: int, choice: int, row: int, flo
     """Write each row's largest column, and `choice` floats on its number, rows `row` apart.
 
     What is below the `floor` (a vector) counts as equal to it; the first of equal ones is chosen.
+    Numbers are those of `backlit_kernels.entries`.
     """
     for r, columns in enumerate(np.maximum(tile, floor)):
         at = index + r * row
         memory[at : at + LANES] = columns.max(axis=0)
-        memory[at + choice : at + choice + LANES] = columns.argmax(axis=0)
+        memory[at + choice : at + choice + LANES] = np.take(NUMBERS, columns.argmax(axis=0))
 
 
 def add_rows(tile: Any, memory: Any, index: int) -> Any:
@@ -291,20 +293,20 @@ def _type_store_largest(context: Any) -> Any:
 @lower_builtin(store_largest, TileType, types.CPointer, *[types.Integer] * 3, types.Type)
 def _lower_store_largest(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     (tile, memory, index, choice, row, floor), kind = args, sig.args[0]
-    zero, nan = (ir.Constant(_VECTOR, [x] * LANES) for x in (0.0, float("nan")))
+    nan, first, *rest = (ir.Constant(_VECTOR, [x] * LANES) for x in (float("nan"), *NUMBERS))
     for r, at in enumerate(_spaced(builder, index, row, kind.rows)):
         best, *others = (
             builder.extract_value(tile, r * kind.columns + c) for c in range(kind.columns)
         )
-        earlier, number = [best, *others[:-1]], zero
-        for c, value in enumerate(others, 1):
+        earlier, number = [best, *others[:-1]], first
+        for value, other in zip(others, rest, strict=True):
             wins = builder.fcmp_unordered(">", value, best)  # or one of them is a NaN
             best = builder.select(wins, value, best)
-            number = builder.select(wins, ir.Constant(_VECTOR, [float(c)] * LANES), number)
+            number = builder.select(wins, other, number)
         for a, b in zip(earlier[::2], (earlier[1:] + earlier[-1:])[::2], strict=True):
             best = builder.select(builder.fcmp_unordered("uno", a, b), nan, best)
         low = builder.fcmp_ordered("<=", best, floor)
-        best, number = builder.select(low, floor, best), builder.select(low, zero, number)
+        best, number = builder.select(low, floor, best), builder.select(low, first, number)
         builder.store(best, address(builder, memory, at), align=4)
         builder.store(number, address(builder, memory, builder.add(at, choice)), align=4)
     return context.get_dummy_value()

@@ -2,8 +2,8 @@
 interpolated.
 
 Max-pooling keeps a quarter of a picture, and its way back needs to know only which entry of each
-window that was: its *choice*, 0 to 3 in row-major order. To write the picture and read it again
-takes as long as the arithmetic of a convolution of few channels.
+window that was: its *choice*, one of the numbers in `backlit_kernels.entries`. To write the picture
+and read it again takes as long as the arithmetic of a convolution of few channels.
 """
 
 from functools import cache
@@ -11,6 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from backlit_kernels.entries import (
+    LOWER_LEFT,
+    LOWER_RIGHT,
+    NUMBERS,
+    UPPER_LEFT,
+    UPPER_RIGHT,
+)
 from backlit_kernels.fold import add_step, phase_of
 from backlit_kernels.functions import relu_rule
 from backlit_kernels.kernel import Kernel, helper, kernel
@@ -135,9 +142,9 @@ def largest_entry(v: Any) -> Any:
 @helper
 def first_equal(best: Any, a: Any, b: Any, c: Any) -> Any:
     """The number of the first entry that equals the largest; the last one's without comparing."""
-    number = select(best == c, splat(2.0), splat(3.0))
-    number = select(best == b, splat(1.0), number)
-    return select(best == a, splat(0.0), number)
+    number = select(best == c, splat(LOWER_LEFT), splat(LOWER_RIGHT))
+    number = select(best == b, splat(UPPER_RIGHT), number)
+    return select(best == a, splat(UPPER_LEFT), number)
 
 
 @cache
@@ -241,13 +248,13 @@ def spread_choices(_load: Any, _store: Any, pixel: int) -> Any:
         for c in range(*share(team, channels)):
             for i in range(height):
                 for row in range(2):  # the upper one's overrun is then overwritten
-                    first = splat(2.0 * row)
+                    numbers = NUMBERS[2 * row], NUMBERS[2 * row + 1]
                     for j in range(0, width, together):
                         at = c * y_plane + i * y_row + j * pixel
                         gradient = gradient_of_windows(arena, g + at, y + at, rule)
                         chosen = load(arena, y + choice + at)
-                        left = select(chosen == first, gradient, zero)
-                        right = select(chosen == first + splat(1.0), gradient, zero)
+                        left = select(chosen == splat(numbers[0]), gradient, zero)
+                        right = select(chosen == splat(numbers[1]), gradient, zero)
                         if single:
                             left, right = interleave_low(left, right), interleave_high(left, right)
                         to = out + c * out_plane + (2 * i + row) * out_row + 2 * j * pixel
@@ -295,7 +302,7 @@ def accumulate_choices(
                 for row in range(2):
                     for column in range(2):
                         place = to + row * out_row + column * LANES
-                        number = splat(2.0 * row + column)
+                        number = splat(NUMBERS[2 * row + column])
                         x = select(chosen == number, gradient, zero)
                         value = w * x
                         if not phase[0]:

@@ -12,6 +12,7 @@ is all that is stored.
 from functools import cache
 from typing import Any
 
+from backlit_kernels.entries import UPPER_LEFT
 from backlit_kernels.frame import PART
 from backlit_kernels.functions import After, finish
 from backlit_kernels.kernel import Kernel, helper
@@ -200,7 +201,7 @@ def pooled_winograd(rows: int) -> Kernel:
                             entry, which = largest_entry((left, right, below[0], below[1]))
                             best = select(unsure, entry, best)
                             number = select(unsure, which, number)
-                        number = select(best > least, number, splat(0.0))
+                        number = select(best > least, number, splat(UPPER_LEFT))
                         best = maximum(least, best)
                         place = out + m * out_plane + y * out_row + column * LANES
                         store(arena, place, best)

@@ -46,6 +46,9 @@ MUCH_WORK, FEW_THREADS = 100, 4
 # A sample alone takes about this share of a tile's time, and a large one, whose rows fill vectors
 # by themselves, this share, over the square root of the tile's lanes (seen of 8, 16 and 32).
 ALONE, ALONE_LARGE = 0.8, 0.34
+# Idle lanes cost less than compiling kernels for single samples does (some seconds), unless a tile
+# has so many multiply-adds (a tenth of a second's).
+WORTH_COMPILING = 5_000_000_000
 MOST_REMEMBERED = 1 << 20  # bytes of arrays whose consequences are kept
 # Into how many stages the way back may cut a network to stay within a budget: see `Graph.stages`.
 STAGES = 1, 2, 3, 4, 6, 8, 12, 16
@@ -143,12 +146,13 @@ class ProgramStore:
         self.tile_lanes = choose_lanes(graph) if self.images else FEATURE_LANES
         self.large = self.images and tile_bytes(graph) > TILE_BYTES
         self._programs: dict[tuple[Probe, int, int], Program] = {}
+        self._compiled: dict[Probe, bool] = {}  # those whose single samples were asked for
         self._last: dict[bytes, Any] = {}
         self.pictured: dict[int, tuple[ProgramStore, int]] = {}  # see `attribution.as_picture`
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the programs: they hold addresses of this process."""
-        state = {**vars(self), "_programs": {}, "_last": {}, "pictured": {}}
+        state = {**vars(self), "_programs": {}, "_compiled": {}, "_last": {}, "pictured": {}}
         state.pop("for_given_targets", None)
         return state
 
@@ -156,7 +160,8 @@ class ProgramStore:
     def for_given_targets(self) -> "ProgramStore":
         """The programs of calls that give their targets: none is predicted."""
         twin = copy(self)
-        twin.graph, twin._programs = replace(self.graph, targets_given=True), {}
+        twin.graph = replace(self.graph, targets_given=True)
+        twin._programs, twin._compiled = {}, {}
         return twin
 
     def remembered(self, make: Callable[[], Any], *given: np.ndarray) -> Any:
@@ -178,6 +183,13 @@ class ProgramStore:
             graph = replace(self.graph, stages=stages)
             self._programs[key] = probe.lower(graph, lanes).tape.link(lanes)
         return self._programs[key]
+
+    def is_compiled(self, probe: Probe) -> bool:
+        """Whether a probe's kernels for single samples were compiled before, here or on disk."""
+        if probe not in self._compiled:
+            kernels = probe.lower(self.graph, 1).tape.kernels()
+            self._compiled[probe] = all(kernel.is_kept() for kernel in kernels)
+        return self._compiled[probe] or (probe, 1, 1) in self._programs
 
     def fits(self, probe: Probe, lanes: int, memory: int | None) -> bool:
         """Whether its arena takes no more than so many bytes."""
@@ -258,13 +270,18 @@ class ProgramStore:
         alone = (ALONE_LARGE if self.large else ALONE) / sqrt(tile)
         together = self.large or self.work >= TEAM_WORK  # threads share a tile
         workers = 1 if together else threads
+        mixed = samples > tile and samples % tile
+        little = 3 * self.work * tile * repeats < WORTH_COMPILING
+        tiles_only = mixed and little and not self.is_compiled(probe)
 
         def best(samples: int) -> tuple[float, int]:
             """How long samples take, in tiles' times, and how many of them run one by one."""
             tiles, rest = divmod(samples, tile)
             singly = max((tiles + rest * alone) / workers, -(-tiles // workers))
             idle = -(-(tiles + 1) // workers)  # with lanes that are idle
-            return (singly, rest) if singly <= idle else (idle, 0)
+            if rest and (tiles_only or singly > idle):
+                return idle, 0
+            return singly, rest
 
         first = samples - best(samples)[1]
         portions = [

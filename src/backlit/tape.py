@@ -151,11 +151,10 @@ class Tape:
     def link(self, lanes: int) -> Program:
         self._drop_unread_marks()
         arena_size = self._plan_arena()
-        kernels = (i.kernel for name in SECTIONS for i in self.instructions[name])
         sections, code = [], []
         position = 0
         with _linking:
-            compile_together(kernels, available_cores())
+            compile_together(self.kernels(), available_cores())
             for name in SECTIONS:
                 sections.append(position)
                 for instruction in self.instructions[name]:
@@ -171,6 +170,10 @@ class Tape:
             lanes,
             self.steps,
         )
+
+    def kernels(self) -> list[Kernel]:
+        """Those that the instructions call."""
+        return [i.kernel for name in SECTIONS for i in self.instructions[name]]
 
     def _drop_unread_marks(self) -> None:
         sections = self.instructions.values()

@@ -18,19 +18,19 @@ def starts_blank(graph: Graph, baseline: Baseline, positions: np.ndarray) -> boo
     There all of a window's pixels are largest, and the first one is chosen.
     """
     start = affine_prefix(graph)
-    layer = graph.producer(start)
-    if layer is None or layer.inputs != (0,) or not isinstance(layer.layer, Conv2D):
+    first = graph.producer(start)
+    if first is None or first.inputs != (0,) or not isinstance(first.layer, Conv2D):
         return False
     users = graph.consumers(start)
     if len(users) == 1 and isinstance(users[0].layer, ReLU):
         users = graph.consumers(users[0].output)
     if len(users) != 1 or not isinstance(users[0].layer, MaxPool2D):
         return False
-    channels = baseline.values.reshape(len(baseline.values), graph.shapes[0][0], -1)
-    level = bool((channels == channels[..., :1]).all())
-    zero_around = any(layer.layer.padding)
-    blank = level and not (zero_around and channels.any()) and not baseline.per_sample
-    return blank and bool(positions.min() > 0)
+    if baseline.per_sample or positions.min() <= 0:
+        return False
+    channels = baseline.values.reshape(graph.shapes[0][0], -1)
+    level = (channels == channels[:, :1]).all()
+    return bool(level and not (any(first.layer.padding) and channels.any()))  # zeros around
 
 
 def past_first_pooling(graph: Graph) -> tuple[Graph, int]:

@@ -130,23 +130,24 @@ class Lowering:
     def forward(self, until: int | None = None) -> None:
         """From what is known to the tensor `until`.
 
-        By default to the one that all logits are affine functions of, and to those behind it that
-        are kept: derivatives need no more, and `logits` computes the rest. Tensors that have
-        activations already are taken as they are; what leads to them alone is not computed again.
+        By default to the logits, but not beyond the tensor that all of them are affine functions
+        of, or one behind that is kept: derivatives need no more, and `logits` computes the rest.
+        Tensors that have activations already are taken as they are; what leads to them alone is
+        not computed again.
         """
-        ends = {until}
-        if until is None:
-            ends = {self.affine_end, *(t for t in self.kept if t > self.affine_end)}
-        wanted = set(ends)
+        last = max({self.affine_end, *self.kept}) if until is None else until
+        wanted = {self.graph.output if until is None else until}
         needed = []
         for node in reversed(self.graph.nodes):
             if node.output in wanted and node.output not in self.activations:
                 needed.append(node)
                 wanted.update(node.inputs)
         for node in reversed(needed):
+            if node.output > last:
+                break
             users = self.graph.consumers(node.output)
             fused = users and all(user.output in self.activations for user in users)
-            if node.output not in self.activations and (node.output in ends or not fused):
+            if node.output not in self.activations and (node.output == last or not fused):
                 FORWARD[type(node.layer)](self, node)
 
     def logits(self) -> Buffer:
