@@ -113,3 +113,24 @@ def test_paths(rng, channels):
     assert_close(found, X * np.mean(slopes, axis=0), 1e-4)
     alone = bl.integrated_gradients(model, X[:1], 1, steps=8, rule="riemann_middle")
     np.testing.assert_array_equal(alone, found[:1])
+
+
+@pytest.mark.parametrize("method", [bl.gradient, bl.guided_backprop, bl.deconvnet, bl.deeplift])
+def test_a_relu_behind_the_pooling(rng, method):
+    """As before it: where windows overlap, and by rules that tell the two apart, as it stands."""
+    conv = bl.Conv2D(grid(rng, 4, 2, 3, 3), grid(rng, 4), padding=1)
+    pools = (bl.MaxPool2D(2), bl.MaxPool2D(3, stride=2), bl.MaxPool2D(2, stride=1))
+    for pool in pools:
+        behind = ending(rng, [conv, pool, bl.ReLU()], (2, 9, 12))
+        before = bl.Model([conv, bl.ReLU(), pool, *behind.layers[3:]], (2, 9, 12))
+        X = grid(rng, LANES + 1, 2, 9, 12, most=1)
+        np.testing.assert_array_equal(behind.logits(X), before.logits(X))
+        maps = method(behind, X, 1)
+        np.testing.assert_array_equal(method(behind, X[-1:], 1)[0], maps[-1])
+        if method is bl.gradient:
+            np.testing.assert_array_equal(maps, input_gradient(behind, X, np.ones(len(X), int)))
+            np.testing.assert_array_equal(maps, method(before, X, 1))
+            assert "elementwise.relu" not in kernels(behind)
+        pooled = bl.layer_activation(behind, X, layer=1)
+        assert (pooled < 0).any()
+        np.testing.assert_array_equal(bl.layer_activation(behind, X, layer=2), pooled.clip(0))

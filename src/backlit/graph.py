@@ -190,23 +190,40 @@ def is_linear(layer: Layer) -> bool:
 def pool_first(graph: Graph, of: int | None = None) -> Graph:
     """The same function with max pooling before a ReLU that only the pooling reads.
 
-    The ReLU then has less to do. It loses its name: its own output is not computed. This is done
-    for all such ReLUs, or for that `of` a tensor.
+    The ReLU then has less to do. This is done for all such ReLUs, or for that `of` a tensor.
+    """
+    return _exchanged(graph, ReLU, MaxPool2D, of)
+
+
+def relu_first(graph: Graph) -> Graph:
+    """The same function, and gradient, with a ReLU before max pooling that only the ReLU reads.
+
+    The ReLU is then computed with the layer before.
+    """
+    return _exchanged(graph, MaxPool2D, ReLU)
+
+
+def _exchanged(
+    graph: Graph, first: type[Layer], second: type[Layer], of: int | None = None
+) -> Graph:
+    """With layers of one kind behind one of another that alone reads them.
+
+    They lose their names: their own outputs are not computed.
     """
     result = replace(graph, shapes=graph.shapes[:1], nodes=[], names={})
     renamed: dict[int, int] = {0: 0}
-    waiting: dict[int, Node] = {}  # ReLUs put off, by their output
+    waiting: dict[int, Node] = {}  # those put off, by their output
     for node in graph.nodes:
         users = [type(user.layer) for user in graph.consumers(node.output)]
         meant = of is None or node.inputs == (of,)
-        if meant and isinstance(node.layer, ReLU) and users == [MaxPool2D]:
+        if meant and isinstance(node.layer, first) and users == [second]:
             waiting[node.output] = node
             renamed[node.output] = renamed[node.inputs[0]]
             continue
         tensor = result.append(node.layer, tuple(renamed[t] for t in node.inputs), node.name)
-        relu = waiting.get(node.inputs[0]) if node.inputs else None
-        if relu is not None:
-            tensor = result.append(relu.layer, (tensor,), relu.name)
+        late = waiting.get(node.inputs[0]) if node.inputs else None
+        if late is not None:
+            tensor = result.append(late.layer, (tensor,), late.name)
         renamed[node.output] = tensor
     result.output = renamed[graph.output]
     result.names = {name: renamed[t] for name, t in graph.names.items() if t not in waiting}

@@ -31,7 +31,7 @@ from backlit.engine import (
     split_steps,
     watched,
 )
-from backlit.graph import Graph, multiply_adds
+from backlit.graph import Graph, multiply_adds, relu_first
 from backlit.lowering import Lowering
 from backlit.lowering.context import GRADIENT, TARGETS, ReluRule
 from backlit.tape import Program, Steps
@@ -70,10 +70,10 @@ class Logits:
     """The model's outputs."""
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
-        lowering = Lowering(graph, lanes)
+        lowering = Lowering(relu_first(graph), lanes)
         lowering.load()
         lowering.forward()
-        lowering.store(lowering.logits(), graph.output)
+        lowering.store(lowering.logits(), lowering.graph.output)
         return lowering
 
 
@@ -86,7 +86,9 @@ class InputGradient:
     relu_rule: ReluRule = GRADIENT
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
-        lowering = Lowering(graph, lanes, self.relu_rule)
+        # other rules than the gradient's tell how a ReLU lies to a pooling
+        plain = relu_first(graph) if self.relu_rule == GRADIENT else graph
+        lowering = Lowering(plain, lanes, self.relu_rule)
         lowering.load()
         lowering.forward()
         lowering.seed(self.score)

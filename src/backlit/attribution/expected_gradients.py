@@ -18,7 +18,7 @@ from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.steps import step_values, step_weights
 from backlit.baselines import check_background
-from backlit.graph import Graph, affine_prefix
+from backlit.graph import Graph, affine_prefix, relu_first
 from backlit.layers.base import whole
 from backlit.lowering import Lowering
 from backlit.lowering.baselines import baseline_pass
@@ -57,6 +57,7 @@ class BackgroundPaths(SumOfSteps):
     multiply: bool = True
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
+        graph = relu_first(graph)
         start = affine_prefix(graph)
         end = self.lowering(graph, lanes)
         end.kept.add(start)

@@ -21,7 +21,7 @@ from backlit.attribution.call import Call
 from backlit.attribution.exact_path import check_piecewise_linear, integrate_exactly
 from backlit.attribution.steps import step_values, step_weights
 from backlit.baselines import Baseline, check_baseline
-from backlit.graph import Graph, affine_prefix
+from backlit.graph import Graph, affine_prefix, relu_first
 from backlit.layers.base import number, whole_or_exact
 from backlit.lowering import Lowering
 from backlit.lowering.baselines import baseline_pass
@@ -52,6 +52,7 @@ class PathIntegral(SumOfSteps):
     blank: bool = False
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
+        graph = relu_first(graph)
         start = affine_prefix(graph)
         if self.blank:
             graph, start = past_first_pooling(graph)

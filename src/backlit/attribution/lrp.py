@@ -28,7 +28,7 @@ from backlit.arguments import finite_numbers
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.inner import layer_name
-from backlit.graph import Graph, Node, pool_first
+from backlit.graph import Graph, Node
 from backlit.layers import Conv2D, ConvTranspose2D, Dense
 from backlit.layers.base import as_float32, number
 from backlit.lowering import Lowering
@@ -91,7 +91,7 @@ class Relevance:
         chosen = {name: find_rule(choice) for name, choice in self.rules}
         rules = {node.name: chosen[node.name](node.layer) for node in linear_nodes(graph)}
         rest = zeros_stay(graph, rules, self.score == LOGIT)
-        lowering = Lowering(pool_first(graph) if rest else graph, lanes)
+        lowering = Lowering(graph, lanes)
         propagation = Propagation(rules, self.nonnegative, rest)
         lowering.keep_all()
         lowering.kept -= propagation.taken_over(lowering.graph)

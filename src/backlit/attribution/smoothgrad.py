@@ -21,7 +21,7 @@ from backlit_kernels.noise import running_variance
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.steps import step_weights
-from backlit.graph import Graph, affine_prefix
+from backlit.graph import Graph, affine_prefix, relu_first
 from backlit.layers.base import number, whole
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
@@ -53,6 +53,7 @@ class NoisyGradients(SumOfSteps):
         return self.statistic != "variance"
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
+        graph = relu_first(graph)
         clean = self.lowering(graph, lanes)
         start = affine_prefix(graph) if self.statistic == "mean" else 0
 

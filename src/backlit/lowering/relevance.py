@@ -84,21 +84,27 @@ class Propagation:
     def taken_over(self, graph: Graph) -> set[int]:
         """Outputs of convolutions that only a pooling needs: it may take their quotients.
 
-        A winner's denominator by the epsilon rule, the convolution's output, is the maximum.
+        A winner's denominator by the epsilon rule, the convolution's output, is the maximum. So it
+        is behind a ReLU, if what that cuts off has no relevance.
         """
         found = set()
         for node in graph.nodes:
-            users = graph.consumers(node.output)
-            if isinstance(node.layer, Conv2D) and len(users) == 1:
+            tensors, users = [node.output], graph.consumers(node.output)
+            if self.zeros_stay and [type(user.layer) for user in users] == [ReLU]:
+                tensors.append(users[0].output)
+                users = graph.consumers(users[0].output)
+            pooled = [type(user.layer) for user in users] == [MaxPool2D]
+            if isinstance(node.layer, Conv2D) and pooled:
                 (part, *more) = self.rules[node.name]
-                plain = not more and part.terms == (Term(ALL, node.layer),)
-                if plain and isinstance(users[0].layer, MaxPool2D):
-                    found.add(node.output)
+                if not more and part.terms == (Term(ALL, node.layer),):
+                    found.update(tensors)
         return found
 
     def pooling(self, lowering: Lowering, node: Node) -> None:
         """The winner takes all; from a convolution that it takes over, its quotient."""
         y, source = node.output, lowering.graph.producer(node.inputs[0])
+        if source is not None and isinstance(source.layer, ReLU):
+            source = lowering.graph.producer(source.inputs[0])
         if source is None or source.output in lowering.kept:
             BACKWARD[MaxPool2D](lowering, node)
             return
