@@ -107,10 +107,7 @@ def expm1(x: Any) -> Any:
 @helper
 def log(x: Any) -> Any:
     """The natural logarithm of positive normal numbers."""
-    n, m = exponent(x), mantissa(x)  # x = m 2**n, m in [0.5, 1)
-    small = m < splat(0.70710678)
-    n = select(small, n - splat(1.0), n)
-    r = select(small, m + m, m) - splat(1.0)
+    n, r = exponent(x), mantissa(x) - splat(1.0)
     square = r * r
     y = fma(n, splat(-2.12194440e-4), _LOGARITHM(r) * r * square)
     y = fma(square, splat(-0.5), y) + r

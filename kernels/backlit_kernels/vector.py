@@ -262,14 +262,19 @@ def times_power_of_two(a: Any, exponent: Any) -> Any:
     return np.ldexp(a, np.clip(exponent, -252, 252).astype(np.int32)).astype(np.float32)
 
 
+_ROOT_OF_HALF = 0x3F3504F3  # bits
+_ABOVE_ROOT = (127 << 23) - _ROOT_OF_HALF  # from it to 1, below which exponents are less by one
+
+
 def exponent(a: Any) -> Any:
-    """The n of ``a = m * 2**n`` with m in [0.5, 1), for positive normal numbers."""
-    return np.frexp(a)[1].astype(np.float32)
+    """The n of ``a = m * 2**n``, m as `mantissa` has it."""
+    return ((a.view(np.uint32) + _ABOVE_ROOT) // 2**23).astype(np.float32) - np.float32(127)
 
 
 def mantissa(a: Any) -> Any:
-    """The m of ``a = m * 2**n`` in [0.5, 1), for positive normal numbers."""
-    return np.frexp(a)[0]
+    """The m of ``a = m * 2**n`` between the roots of 1/2 and 2, for positive normal numbers."""
+    bits = (a.view(np.uint32) + _ABOVE_ROOT) % 2**23
+    return (bits + _ROOT_OF_HALF).astype(np.uint32).view(np.float32)
 
 
 def select(condition: Any, a: Any, b: Any) -> Any:
@@ -334,13 +339,15 @@ def _emit_power(b: Any, v: list[Any]) -> Any:
 
 
 def _emit_exponent(b: Any, v: list[Any]) -> Any:
-    bits = b.lshr(b.bitcast(v[0], _INTS), ir.Constant(_INTS, [23] * LANES))
-    return b.sitofp(b.sub(bits, ir.Constant(_INTS, [126] * LANES)), _VECTOR)
+    bits = b.add(b.bitcast(v[0], _INTS), ir.Constant(_INTS, [_ABOVE_ROOT] * LANES))
+    bits = b.lshr(bits, ir.Constant(_INTS, [23] * LANES))
+    return b.sitofp(b.sub(bits, ir.Constant(_INTS, [127] * LANES)), _VECTOR)
 
 
 def _emit_mantissa(b: Any, v: list[Any]) -> Any:
-    bits = b.and_(b.bitcast(v[0], _INTS), ir.Constant(_INTS, [0x007FFFFF] * LANES))
-    return b.bitcast(b.or_(bits, ir.Constant(_INTS, [126 << 23] * LANES)), _VECTOR)
+    bits = b.add(b.bitcast(v[0], _INTS), ir.Constant(_INTS, [_ABOVE_ROOT] * LANES))
+    bits = b.and_(bits, ir.Constant(_INTS, [(1 << 23) - 1] * LANES))
+    return b.bitcast(b.add(bits, ir.Constant(_INTS, [_ROOT_OF_HALF] * LANES)), _VECTOR)
 
 
 def _emit_shuffle(places: list[int]) -> Emit:
