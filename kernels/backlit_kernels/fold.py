@@ -114,7 +114,7 @@ def accumulate(arena: Any, x: int, weight: int, total: int, size: int, lanes: in
 
 
 @helper
-def phase_of(frame: Any) -> "Phase":
+def phase_of(frame: Any) -> Phase:
     """Whether a partial sum opens and closes with this step, and how many lanes share a sample.
 
     To be asked once: what a kernel stores might be the frame, as far as the compiler knows.
