@@ -15,7 +15,7 @@ from backlit.tape import Buffer
 # are written from many read far apart, a processor no longer fetches so many rows ahead.
 PIECE = 48
 # Fewer positions, or one at a time, use each weight so seldom that taking pieces in turn does not
-# pay, unless a tile's patches are more than the first-level cache holds.
+# pay. Half as many do where a tile's patches are more than the first-level cache holds.
 LEAST_POSITIONS = 12
 FIRST_LEVEL = 8192  # floats
 
@@ -101,9 +101,9 @@ def emit_product(
     first = 0
     assert shortest <= min(steps["length"], steps["last"]), "a tile is wider than a run"
     for part in weights.packed(tiling(channels, shortest, aligned)):
-        far = depth * part.columns * LANES > FIRST_LEVEL
-        some = part.columns > 1 and (positions >= LEAST_POSITIONS or far)
-        in_turn = pieces > 1 and groups == 1 and some
+        fits = depth * part.columns * LANES <= FIRST_LEVEL
+        some = positions >= (LEAST_POSITIONS if fits else LEAST_POSITIONS // 2)
+        in_turn = pieces > 1 and groups == 1 and part.columns > 1 and some
         tiles = -(-max(steps["length"], steps["last"]) // part.columns)
         partial = PARTIALS * part.channels * tiles * part.columns * LANES if in_turn else 0
         lowering.tape.emit(
