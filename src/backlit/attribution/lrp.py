@@ -68,6 +68,7 @@ FIXED: dict[str, Rule] = {
     "z_box": box_rule,
 }
 NAMES = (*BY_PARAMETER, *FIXED)
+BLIND_TO_SIGNS = {"epsilon", "w_square", "flat", "z_box"}  # of inputs
 Choice = str | tuple[str, float]  # a rule's name, with a parameter if it has one of its own
 COMPOSITES = {name: Composite(name, name) for name in NAMES} | {
     "z_box": Composite("epsilon", "epsilon", "z_box"),
@@ -204,13 +205,16 @@ def lrp(
             key if isinstance(key, str) else layer_name(model, key): choice
             for key, choice in rule.items()
         }
+    chosen = choose_rules(model._programs.graph, rule)
     rules = tuple(
         (node, (choice, usual[choice]) if choice in usual else choice)
-        for node, choice in choose_rules(model._programs.graph, rule).items()
+        for node, choice in chosen.items()
     )
-    nonnegative = bool(call.samples.min(initial=0.0) >= 0)
+    names = {choice if isinstance(choice, str) else choice[0] for choice in chosen.values()}
+    nonnegative = not names <= BLIND_TO_SIGNS and bool(call.samples.min(initial=0.0) >= 0)
+    ports = [as_float32("low and high", bound[None]) for bound in bounds if "z_box" in names]
     result = call.result()
-    call.run(Relevance(call.score, rules, nonnegative), result, bounds, label="LRP")
+    call.run(Relevance(call.score, rules, nonnegative), result, ports, label="LRP")
     return result
 
 
@@ -282,9 +286,8 @@ def _find(name: Any, names: Any) -> str:
 def _bound(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     array = finite_numbers(name, value)
     try:
-        array = np.broadcast_to(array, shape)
+        return np.broadcast_to(array, shape)
     except ValueError:
         raise ValueError(
             f"{name} must broadcast to a sample's shape {shape}, got shape {array.shape}"
         ) from None
-    return as_float32(name, array[None])
