@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from backlit_kernels.bits import bits_of, floats_of, signed, splat_bits
 from backlit_kernels.kernel import helper
 from backlit_kernels.polynomial import polynomial
 from backlit_kernels.vector import (
     NOWHERE,
     absolute,
-    exponent,
     fma,
     load,
     load_marks,
-    mantissa,
     maximum,
     minimum,
     round_even,
@@ -79,6 +78,10 @@ _COMPLEMENT = polynomial(
 )
 
 
+_ONE = 127 << 23  # as bits: the exponent lies above the lowest 23
+_ROOT_TO_ONE = _ONE - 0x3F3504F3  # from the root of 1/2
+
+
 @helper
 def _reduced_exponential(x: Any) -> Any:
     """n and p with e**x = (1 + p) 2**n."""
@@ -105,9 +108,18 @@ def expm1(x: Any) -> Any:
 
 
 @helper
+def _split(x: Any) -> Any:
+    """n and m of positive normal numbers ``m * 2**n``, m between the roots of 1/2 and 2."""
+    bits = bits_of(x) + splat_bits(_ROOT_TO_ONE)
+    m = floats_of((bits & splat_bits((1 << 23) - 1)) + splat_bits(_ONE - _ROOT_TO_ONE))
+    return signed(bits >> 23) - splat(127.0), m
+
+
+@helper
 def log(x: Any) -> Any:
     """The natural logarithm of positive normal numbers."""
-    n, r = exponent(x), mantissa(x) - splat(1.0)
+    n, m = _split(x)
+    r = m - splat(1.0)
     square = r * r
     y = fma(n, splat(-2.12194440e-4), _LOGARITHM(r) * r * square)
     y = fma(square, splat(-0.5), y) + r

@@ -262,21 +262,6 @@ def times_power_of_two(a: Any, exponent: Any) -> Any:
     return np.ldexp(a, np.clip(exponent, -252, 252).astype(np.int32)).astype(np.float32)
 
 
-_ROOT_OF_HALF = 0x3F3504F3  # bits
-_ABOVE_ROOT = (127 << 23) - _ROOT_OF_HALF  # from it to 1, below which exponents are less by one
-
-
-def exponent(a: Any) -> Any:
-    """The n of ``a = m * 2**n``, m as `mantissa` has it."""
-    return ((a.view(np.uint32) + _ABOVE_ROOT) // 2**23).astype(np.float32) - np.float32(127)
-
-
-def mantissa(a: Any) -> Any:
-    """The m of ``a = m * 2**n`` between the roots of 1/2 and 2, for positive normal numbers."""
-    bits = (a.view(np.uint32) + _ABOVE_ROOT) % 2**23
-    return (bits + _ROOT_OF_HALF).astype(np.uint32).view(np.float32)
-
-
 def select(condition: Any, a: Any, b: Any) -> Any:
     """`a` where the condition holds, else `b`."""
     return np.where(condition, a, b)
@@ -338,18 +323,6 @@ def _emit_power(b: Any, v: list[Any]) -> Any:
     return result
 
 
-def _emit_exponent(b: Any, v: list[Any]) -> Any:
-    bits = b.add(b.bitcast(v[0], _INTS), ir.Constant(_INTS, [_ABOVE_ROOT] * LANES))
-    bits = b.lshr(bits, ir.Constant(_INTS, [23] * LANES))
-    return b.sitofp(b.sub(bits, ir.Constant(_INTS, [127] * LANES)), _VECTOR)
-
-
-def _emit_mantissa(b: Any, v: list[Any]) -> Any:
-    bits = b.add(b.bitcast(v[0], _INTS), ir.Constant(_INTS, [_ABOVE_ROOT] * LANES))
-    bits = b.and_(bits, ir.Constant(_INTS, [(1 << 23) - 1] * LANES))
-    return b.bitcast(b.add(bits, ir.Constant(_INTS, [_ROOT_OF_HALF] * LANES)), _VECTOR)
-
-
 def _emit_shuffle(places: list[int]) -> Emit:
     return lambda b, v: b.shuffle_vector(v[0], v[1], ir.Constant(_INTS, places))
 
@@ -372,8 +345,6 @@ compiles_to(maximum, _emit_choice(">"), vector, *_pair)
 compiles_to(larger_of, _emit_sound_choice(">"), vector, *_pair)
 compiles_to(smaller_of, _emit_sound_choice("<"), vector, *_pair)
 compiles_to(times_power_of_two, _emit_power, vector, *_pair)
-compiles_to(exponent, _emit_exponent, vector, _VectorType)
-compiles_to(mantissa, _emit_mantissa, vector, _VectorType)
 compiles_to(select, lambda b, v: b.select(v[0], v[1], v[2]), vector, _MaskType, *_pair)
 _mixed = [i // 2 + LANES * (i % 2) for i in range(2 * LANES)]
 compiles_to(evens, _emit_shuffle(list(range(0, 2 * LANES, 2))), vector, *_pair)

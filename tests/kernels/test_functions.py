@@ -25,9 +25,15 @@ EXACT = {
 
 
 def inputs(name):
-    """Evenly over the range, and ever closer to 0; for the logarithm, over all positive floats."""
+    """Evenly over the range, and ever closer to 0; for the logarithm, over all positive floats.
+
+    And about powers of two and their roots, where its two parts change.
+    """
     if name == "log":
-        return np.geomspace(1.2e-38, 3.4e38, COUNT).astype(np.float32)
+        edges = np.float32([0.5**0.5, 1])[:, None] * (1 + 2.0**-23 * np.arange(-2, 2))
+        edges = edges.reshape(-1, 1) * 2.0 ** np.arange(-64, 64)
+        every = np.geomspace(1.2e-38, 3.4e38, COUNT)
+        return np.concatenate([every, edges.reshape(-1)]).astype(np.float32)
     low, high = RANGES[name]
     near = np.geomspace(1e-30, 1, COUNT // 4)
     x = np.concatenate([np.linspace(low, high, COUNT // 2), near * low, near * high])
