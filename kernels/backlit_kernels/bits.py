@@ -44,11 +44,6 @@ def bits_of(floats: Any) -> Any:
     return floats.view(np.uint32)
 
 
-def whole_bits(floats: Any) -> Any:
-    """Whole numbers as bits."""
-    return floats.astype(np.int32).view(np.uint32)
-
-
 def floats_of(value: Any) -> Any:
     """The floats of these bits."""
     return value.view(np.float32)
@@ -72,7 +67,6 @@ _pair = (_BitsType, _BitsType)
 compiles_to(splat_bits, _emit_splat, bits, types.Integer)
 compiles_to(lane_numbers, lambda b, v: ir.Constant(_INTS, list(range(LANES))), bits)
 compiles_to(bits_of, lambda b, v: b.bitcast(v[0], _INTS), bits, _VectorType)
-compiles_to(whole_bits, lambda b, v: b.fptosi(v[0], _INTS), bits, _VectorType)
 compiles_to(floats_of, lambda b, v: b.bitcast(v[0], _VECTOR), vector, _BitsType)
 compiles_to(signed, lambda b, v: b.sitofp(v[0], _VECTOR), vector, _BitsType)
 compiles_to(operator.add, lambda b, v: b.add(v[0], v[1]), bits, *_pair)

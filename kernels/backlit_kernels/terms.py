@@ -7,11 +7,11 @@ finite.
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import types
 
 from backlit_kernels.bits import bits_of, floats_of
-from backlit_kernels.indices import load_index, store_index
 from backlit_kernels.kernel import pasted
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.vector import _INT, LANES, any_of, call_llvm, compiles_to, splat
@@ -61,11 +61,30 @@ def term_at(arena: Any, entry: int, constants: Any, weights: int, rows: int) -> 
     return load_index(arena, entry)
 
 
-# --- how a hint compiles -----------------------------------------------------------------------
+# --- whole numbers in place of floats, and a hint ---------------------------------------------
+
+
+def load_index(memory: Any, index: int) -> int:
+    """A whole number that `store_index` wrote in place of a float."""
+    return int(memory.view(np.int32)[index])
+
+
+def store_index(memory: Any, index: int, value: int) -> None:
+    """Write a whole number below 2**31 in place of a float."""
+    memory.view(np.int32)[index] = value
 
 
 def prefetch(memory: Any, index: int) -> None:
     """Ask for the cache line of a float that will be read soon; any index will do."""
+
+
+def _index_address(b: Any, v: list[Any]) -> Any:
+    return b.bitcast(b.gep(v[0], [v[1]]), _INT.as_pointer())
+
+
+def _emit_store_index(b: Any, v: list[Any]) -> Any:
+    b.store(b.trunc(v[2], _INT), _index_address(b, v))
+    return ir.Constant(ir.IntType(8).as_pointer(), None)
 
 
 def _emit_prefetch(b: Any, v: list[Any]) -> Any:
@@ -74,4 +93,14 @@ def _emit_prefetch(b: Any, v: list[Any]) -> Any:
     return ir.Constant(ir.IntType(8).as_pointer(), None)
 
 
+compiles_to(
+    load_index,
+    lambda b, v: b.sext(b.load(_index_address(b, v)), ir.IntType(64)),
+    types.int64,
+    types.CPointer,
+    types.Integer,
+)
+compiles_to(
+    store_index, _emit_store_index, types.none, types.CPointer, types.Integer, types.Integer
+)
 compiles_to(prefetch, _emit_prefetch, types.none, types.CPointer, types.Integer)

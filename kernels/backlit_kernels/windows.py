@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from backlit_kernels.entries import (
+    ENTRIES,
     LOWER_LEFT,
     LOWER_RIGHT,
     NUMBERS,
@@ -46,7 +47,6 @@ from backlit_kernels.vector import (
     unordered,
 )
 
-WINDOW = 4  # entries
 Rule = tuple[int, int]  # whether a ReLU is masked, and rectified: see `relu_rule`
 
 
@@ -100,7 +100,7 @@ def pooled_product(rows: int, cut: bool, unrolled: int = 0) -> Kernel:
         """
         least = load_one(constants, floor)
         piece = -(-depth // pieces)
-        row = WINDOW * LANES
+        row = ENTRIES * LANES
         for y in range(height):
             for block in range(*share(team, blocks)):
                 w = weights + block * depth * rows
@@ -108,7 +108,7 @@ def pooled_product(rows: int, cut: bool, unrolled: int = 0) -> Kernel:
                 for column in range(width):
                     start = x + 2 * (y * x_row + column * x_step)
                     for p in range(pieces if cut else 1):
-                        tile = zero_tile(rows, WINDOW)
+                        tile = zero_tile(rows, ENTRIES)
                         low, high = 0, unrolled or depth
                         if cut:
                             low, high = p * piece, min(p * piece + piece, depth)
@@ -150,7 +150,7 @@ def first_equal(best: Any, a: Any, b: Any, c: Any) -> Any:
 @cache
 def channel_blocks(channels: int) -> tuple[tuple[int, int], ...]:
     """How to cover channels: (rows of a tile, blocks), all alike or as even as can be."""
-    most = max(target().accumulators // WINDOW, 1)
+    most = max(target().accumulators // ENTRIES, 1)
     for rows in range(most, most // 2, -1):
         if channels % rows == 0:
             return ((rows, channels // rows),)

@@ -255,7 +255,7 @@ def affine_prefix(graph: Graph) -> int:
 def affine_end(graph: Graph) -> int:
     """The first tensor that all logits are affine functions of, and of nothing else."""
     tensor = graph.output
-    while (node := graph.producer(tensor)) and is_linear(node.layer) and node.inputs:
+    while (node := graph.producer(tensor)) and is_linear(node.layer):
         if isinstance(node.layer, Activation):  # is passed back by its input
             break
         (tensor,) = node.inputs

@@ -161,9 +161,8 @@ class ProgramStore:
     @cached_property
     def for_given_targets(self) -> "ProgramStore":
         """The programs of calls that give their targets: none is predicted."""
-        twin = copy(self)
+        twin = copy(self)  # which has none yet: see `__getstate__`
         twin.graph = replace(self.graph, targets_given=True)
-        twin._programs, twin._compiled = {}, {}
         return twin
 
     def remembered(self, make: Callable[[], Any], *given: np.ndarray) -> Any:

@@ -35,6 +35,7 @@ def starts_blank(graph: Graph, baseline: Baseline, positions: np.ndarray) -> boo
 
 def past_first_pooling(graph: Graph) -> tuple[Graph, int]:
     """The same function, and its tensor that is affine along a path that starts blank."""
-    graph = pool_first(graph, affine_prefix(graph))
-    (pooling,) = graph.consumers(affine_prefix(graph))
+    start = affine_prefix(graph)
+    graph = pool_first(graph, start)
+    (pooling,) = graph.consumers(start)
     return graph, pooling.output

@@ -197,8 +197,9 @@ def lrp(
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
     usual = {n: _parameter(n, value) for n, value in (("epsilon", epsilon), ("gamma", gamma))}
-    bounds = [_bound(n, v, call.samples.shape[1:]) for n, v in (("low", low), ("high", high))]
-    if (bounds[0] > bounds[1]).any():
+    shape = call.samples.shape[1:]
+    bounds = {n: _bound(n, value, shape) for n, value in (("low", low), ("high", high))}
+    if (bounds["low"] > bounds["high"]).any():
         raise ValueError(f"low must not exceed high, got {low} and {high}")
     if isinstance(rule, Mapping):
         rule = {
@@ -212,7 +213,9 @@ def lrp(
     )
     names = {choice if isinstance(choice, str) else choice[0] for choice in chosen.values()}
     nonnegative = not names <= BLIND_TO_SIGNS and bool(call.samples.min(initial=0.0) >= 0)
-    ports = [as_float32("low and high", bound[None]) for bound in bounds if "z_box" in names]
+    ports = []
+    if "z_box" in names:
+        ports = [as_float32(name, bound[None]) for name, bound in bounds.items()]
     result = call.result()
     call.run(Relevance(call.score, rules, nonnegative), result, ports, label="LRP")
     return result

@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
+from backlit_kernels.entries import ENTRIES
 from backlit_kernels.vector import LANES
 from backlit_kernels.windows import (
-    WINDOW,
     channel_blocks,
     interpolate_windows,
     pooled_product,
@@ -54,8 +54,7 @@ def place(lowering: Lowering, tensor: int, a: Buffer, b: Buffer, position: Buffe
     If a ReLU alone uses the tensor, or a pooling, its output is made at once.
     """
     users = lowering.graph.consumers(tensor)
-    pooling = pooling_of(lowering, users) if lowering.lanes == LANES else None
-    if pooling is not None:
+    if lowering.lanes == LANES and (pooling := pooling_of(lowering, users)):
         source = lowering.layouts[tensor]
         origins = {"a": a.at(source.origin), "b": b.at(source.origin)}
         lowering.tape.emit(
@@ -108,9 +107,9 @@ def pooled_forward(lowering: Lowering, node: Node, pooling: Node) -> None:
     offsets, depth = window_offsets(source, layer), weights.shape[2]
     pieces = count_pieces(depth)
     first = 0
-    shapes = tuple((r, WINDOW, blocks) for r, blocks in channel_blocks(len(layer.weights)))
+    shapes = tuple((r, ENTRIES, blocks) for r, blocks in channel_blocks(len(layer.weights)))
     for part in Weights(lowering, weights, layer.bias).packed(shapes):
-        partial = part.channels * WINDOW * LANES if pieces > 1 else 0
+        partial = part.channels * ENTRIES * LANES if pieces > 1 else 0
         operands["out"] = out.at(lowering.layouts[y].origin + first * plane)
         tape.emit(
             pooled_product(part.rows, pieces > 1, depth if depth <= MOST_UNROLLED else 0),
