@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.constants import SAMPLED, Constants
+from backlit.constants import SAMPLED, Constants, ConstantsInUse
 from tests.helpers import grid
 
 
 def read(number, size):
-    return Constants.memory[number : number + size].copy()
+    return ConstantsInUse.memory[number : number + size].copy()
 
 
 @pytest.mark.parametrize("shape", [(1,), (7, 3), (16, 5, 3), (SAMPLED * 3 + 1,)])
 def test_values_are_found_where_they_were_put(shape):
-    rng, constants = np.random.default_rng(0), Constants()
+    rng, constants = np.random.default_rng(0), ConstantsInUse(Constants())
     arrays = [rng.normal(size=shape).astype(np.float32) for _ in range(9)]
     places = [constants.place(array) for array in arrays]
     for array, place in zip(arrays, places, strict=True):
@@ -27,13 +27,13 @@ def test_values_are_found_where_they_were_put(shape):
 
 
 def test_views_are_put_in_order():
-    constants, array = Constants(), np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    constants, array = ConstantsInUse(Constants()), np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     for view in (array.transpose(2, 0, 1), array[:, ::-1], array[:, 1:, ::2]):
         np.testing.assert_array_equal(read(constants.place(view), view.size), view.reshape(-1))
 
 
 def test_every_bit_counts():
-    constants, many = Constants(), 5 * SAMPLED
+    constants, many = ConstantsInUse(Constants()), 5 * SAMPLED
     ordinary = np.zeros(many, np.float32)
     others = []
     for place in (0, 1, many - 1):  # of which some are in the sample that is compared first
@@ -47,7 +47,7 @@ def test_every_bit_counts():
 
 
 def test_what_cannot_change_is_derived_once():
-    constants, calls = Constants(), []
+    constants, calls = ConstantsInUse(Constants()), []
     source = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
     source.flags.writeable = False
 
@@ -64,7 +64,7 @@ def test_what_cannot_change_is_derived_once():
 
 
 def test_what_can_change_is_derived_anew():
-    constants, array = Constants(), np.ones(4, np.float32)
+    constants, array = ConstantsInUse(Constants()), np.ones(4, np.float32)
     source = array[:]
     source.flags.writeable = False
     first = constants.derived(source, "same", lambda: source)
@@ -75,7 +75,7 @@ def test_what_can_change_is_derived_anew():
 
 
 def test_other_arrays_at_the_same_place_are_others():
-    constants = Constants()
+    constants = ConstantsInUse(Constants())
     for value in range(50):  # most of which lie where the one before was
         source = np.full(1000, value, np.float32)
         source.flags.writeable = False
@@ -100,8 +100,7 @@ def network():
 
 
 def kept_bytes(model):
-    kept = model._programs.graph.constants._kept.values()
-    return sum(array.nbytes for arrays in kept for array in arrays)
+    return sum(array.nbytes for array in model._programs.graph.constants._kept.values())
 
 
 def test_methods_share_weights(network):
@@ -114,6 +113,31 @@ def test_methods_share_weights(network):
     bl.grad_cam(model, X)
     model.logits(X)
     assert kept_bytes(model) < 1.1 * before
+
+
+def test_weights_end_with_the_programs_that_use_them(network, monkeypatch):
+    model, X = network
+    monkeypatch.setattr("backlit.probes.MOST_PROGRAMS", 4)
+    sizes = []
+    for n in range(12):
+        bl.lrp(model, X, 0, rule="gamma", gamma=0.1 + 0.05 * n)
+        sizes.append(kept_bytes(model))
+    assert sizes[0] < sizes[1]
+    assert max(sizes) == max(sizes[:6])
+    expected = bl.gradient(model, X)
+    bl.lrp(model, X, 0, rule="gamma", gamma=0.1)
+    np.testing.assert_array_equal(bl.gradient(model, X), expected)
+
+
+def test_what_nothing_uses_is_not_kept():
+    shared = Constants()
+    one, other = ConstantsInUse(shared), ConstantsInUse(shared)
+    values = np.arange(100)
+    assert one.place(values) == other.place(values)
+    del one
+    assert len(shared._kept) == 1
+    del other
+    assert not shared._kept
 
 
 def test_copies_of_a_model_keep_their_own(network):

@@ -127,6 +127,16 @@ def test_what_was_built_goes_out(tmp_path, rng):
     assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
 
 
+@pytest.mark.parametrize("at_zero", [0.0, 0.3, 0.5, 1.0])
+def test_steps(tmp_path, at_zero):
+    model = bl.Model([bl.Activation("step", at_zero=at_zero)], (3,), outputs="values")
+    _, compute = saved(model, tmp_path / "m.onnx")
+    X = np.array([[-1, 0, 2], [0, 1e-30, -1e-30]], np.float32)
+    np.testing.assert_allclose(model.logits(X), [[0, at_zero, 1], [at_zero, 1, 0]])
+    np.testing.assert_allclose(compute(X), model.logits(X))
+    np.testing.assert_allclose(bl.load(tmp_path / "m.onnx").logits(X), model.logits(X))
+
+
 def test_names_that_collide(tmp_path, rng):
     """Layers called as the input, the output, and as another layer's weights are."""
     builder = GraphBuilder((6,))

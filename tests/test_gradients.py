@@ -111,6 +111,20 @@ def test_progress_goes_to_standard_error(model, X, capsys):
     assert "19/19" in captured.err
 
 
+@pytest.mark.parametrize(
+    ("method", "options", "count"),
+    [
+        (bl.integrated_gradients, {"baseline": [0.0, 1.0]}, 38),
+        (bl.kernel_shap, {"segments": 2, "masks": "per_image"}, 19),
+        (bl.kernel_shap, {"segments": 2, "background": np.eye(2, 48).reshape(2, 1, 8, 6)}, 38),
+        (bl.feature_permutation, {}, 19),
+    ],
+)
+def test_one_bar_for_all_passes(model, X, capsys, method, options, count):
+    method(model, X, 0, progress=True, **options)
+    assert capsys.readouterr().err.count(f"{count}/{count}") == 1
+
+
 def test_memory_budget_changes_nothing(model, X):
     np.testing.assert_array_equal(bl.saliency(model, X, memory=1), bl.saliency(model, X))
 

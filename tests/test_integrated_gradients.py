@@ -1,5 +1,7 @@
 """Integrated gradients: definition, properties, baselines, tolerance."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -162,6 +164,31 @@ def test_exact_is_complete(models, mnist):
         assert_close(found, many, 5e-3)
         alone = bl.integrated_gradients(model, X[1:2], steps="exact")
         np.testing.assert_array_equal(alone, found[1:2])
+
+
+@pytest.mark.parametrize("rule", ["trapezoid", "riemann_left"])
+def test_rules_have_no_part_in_exact(models, mnist, rule):
+    model, X = models["mnist_cnn"], mnist[0][:1]
+    found = bl.integrated_gradients(model, X, steps="exact", rule=rule)
+    np.testing.assert_array_equal(found, bl.integrated_gradients(model, X, steps="exact"))
+
+
+def test_exact_in_little_memory(rng):
+    """Few pieces at a time: the same integral, and arrays of no more than so many gradients."""
+    layers = [bl.Conv2D(rng.normal(size=(2, 3, 3, 3)), stride=4), bl.ReLU(), bl.Flatten()]
+    model = bl.Model([*layers, bl.Dense(rng.normal(size=(2 * 12 * 12, 3)))], (3, 48, 48))
+    X = rng.normal(size=(2, 3, 48, 48)).astype(np.float32)
+    expected = bl.integrated_gradients(model, X, 1, steps="exact")
+    budget = 4 << 20
+    tracemalloc.start()
+    found, delta = bl.integrated_gradients(
+        model, X, 1, steps="exact", memory=budget, return_delta=True
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * budget
+    assert_close(found, expected, 1e-6)
+    np.testing.assert_allclose(delta, 0, atol=2e-4)
 
 
 def test_exact_on_the_papers_example():

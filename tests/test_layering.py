@@ -34,3 +34,4 @@ def test_every_public_name_is_there():
     assert set(bl.methods()) == set(METHODS)
     for name in METHODS:
         assert callable(getattr(bl, name))
+        assert not set(METHODS[name].aliases) & set(bl.__all__)

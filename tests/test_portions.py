@@ -1,5 +1,7 @@
 """Which samples run in tiles and which one by one, before their kernels are compiled and after."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from backlit_kernels.kernel import Kernel
@@ -31,7 +33,7 @@ def lanes_of(programs, samples, threads=1):
 
 
 def compiled(programs, yes):
-    programs._compiled[PROBE] = yes
+    programs._kernels[PROBE] = [] if yes else [SimpleNamespace(is_kept=lambda: False)]
 
 
 def test_what_is_left_of_tiles(model):

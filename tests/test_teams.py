@@ -5,11 +5,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from backlit_kernels import frame
 from backlit_kernels.vector import LANES
 
 import backlit as bl
 from backlit import probes
-from backlit.engine import Job, Part, run_teams
+from backlit.engine import Job, Part, Worker, run_teams
 from backlit.importers.builder import GraphBuilder
 
 PATIENCE = 120  # seconds, for what might wait for ever
@@ -256,6 +257,25 @@ def test_a_team_stops_at_the_first_bad_sample(case):
         assert not in_time(lambda job=job: run_teams([Part(job, 0, 6, (0, 1))], 3))
         assert (maps[:place] != 0).any(axis=tuple(range(1, maps.ndim))).all()
         assert not maps[place + 1 :].any()
+
+
+def test_a_team_ends_if_one_thread_never_comes(case, monkeypatch):
+    """Such as the caller's, interrupted before it began."""
+    _, model, X, expected = case
+    program = model._programs.program(probes.InputGradient(0, False), 1)
+    run = Worker.run
+
+    def interrupted(self, part):
+        if self.frame[frame.PART] == 0:
+            raise KeyboardInterrupt
+        return run(self, part)
+
+    monkeypatch.setattr(Worker, "run", interrupted)
+    job = Job(program, [X[:2], np.empty_like(X[:2]), np.zeros(2, np.int64)])
+    with pytest.raises(KeyboardInterrupt):
+        in_time(lambda: run_teams([Part(job, 0, 2, (0, 1))], 3))
+    monkeypatch.undo()
+    np.testing.assert_array_equal(bl.gradient(model, X[:2], score="loss"), expected[1][:2])
 
 
 def test_progress_of_teams(case, teams):

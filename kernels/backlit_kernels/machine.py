@@ -1,8 +1,9 @@
 """The machine: runs a program over a range of samples, in one native call.
 
-A program is an int64 array of instructions ``[kernel address, length, operands ...]`` (with
-tables among them). Its four sections are a setup, run before any sample of a worker, a prologue and
-an epilogue, run once a tile, and a body that is repeated between them, for one step after another.
+A program is an int64 array of instructions ``[kernel address, length, whether a team shares it,
+operands ...]`` (with tables among them). Its four sections are a setup, run before any sample of a
+worker, a prologue and an epilogue, run once a tile, and a body that is repeated between them, for
+one step after another.
 """
 
 from typing import Any
@@ -59,14 +60,16 @@ def _lower_call_kernel(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 
 @helper
-def run_section(arena: Any, constants: Any, program: Any, frame: Any, first: int, end: int) -> None:
+def run_section(arena: Any, constants: Any, program: Any, frame: Any, first: int, end: int) -> bool:
+    """Run the instructions from `first` to `end`; False if the team was told to halt."""
     position = first
     while position < end:
         if frame[PART] == 0 or program[position + 2] != 0:
             call_kernel(program[position], arena, constants, program, position, frame)
-        if frame[PARTS] > 1:
-            meet(frame)
+        if frame[PARTS] > 1 and not meet(frame):
+            return False
         position += program[position + 1]
+    return True
 
 
 @compiled
@@ -100,18 +103,22 @@ def run_machine(
     frame[SAMPLE] = first
     frame[COUNT] = min(samples, stop - first)
     frame[STEP] = 0
-    run_section(arena, constants, program, frame, sections[0], sections[1])
+    if not run_section(arena, constants, program, frame, sections[0], sections[1]):
+        return
     for sample in range(first, stop, samples):
         frame[SAMPLE] = sample
         frame[COUNT] = min(samples, stop - sample)
         frame[STEP] = 0
-        run_section(arena, constants, program, frame, sections[1], sections[2])
+        if not run_section(arena, constants, program, frame, sections[1], sections[2]):
+            return
         for part in range(begin, min(begin + stride, end)):
             for step in range(part, end, stride):
                 frame[STEP] = step
                 frame[OPENS] = step == part
                 frame[CLOSES] = step + stride >= end
-                run_section(arena, constants, program, frame, sections[2], sections[3])
+                if not run_section(arena, constants, program, frame, sections[2], sections[3]):
+                    return
                 if ends(frame):
                     return
-        run_section(arena, constants, program, frame, sections[3], sections[4])
+        if not run_section(arena, constants, program, frame, sections[3], sections[4]):
+            return

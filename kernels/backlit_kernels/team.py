@@ -82,16 +82,22 @@ def vectors(team: Any, size: int) -> Any:
 
 
 @helper
-def meet(frame: Any) -> None:
-    """Wait until all threads of the team have come here."""
+def meet(frame: Any) -> bool:
+    """Wait until all threads of the team have come here, or the run was told to halt.
+
+    Then it is False, and to be left at once: some thread may never come.
+    """
     frame[ARRIVALS] += frame[PARTS]
     arrive(frame[MEETING])
     looks = 0
     while seen(frame[MEETING]) < frame[ARRIVALS]:
         looks += 1
         if looks == PATIENCE:
+            if seen(frame[HALT]) != 0:
+                return False
             give_way()
             looks = 0
+    return True
 
 
 @helper
@@ -105,7 +111,7 @@ def ends(frame: Any) -> bool:
     meeting = integers_at(frame[MEETING])
     if frame[PART] == 0:
         meeting[1] = frame[INVALID] | seen(frame[HALT])
-    meet(frame)
+    if not meet(frame):
+        return True
     ended = meeting[1] != 0
-    meet(frame)
-    return bool(ended)
+    return not meet(frame) or bool(ended)

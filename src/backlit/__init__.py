@@ -67,7 +67,8 @@ if TYPE_CHECKING:
     from backlit.attribution.shapley import exact_shapley, shapley_sampling
     from backlit.attribution.smoothgrad import smoothgrad
     from backlit.attribution.xrai import xrai
-    from backlit.by_name import attribute, completeness_gap, methods
+    from backlit.by_name import attribute, methods
+    from backlit.completeness import completeness_gap
     from backlit.importers.keras import from_keras
     from backlit.importers.sklearn import from_sklearn
     from backlit.importers.torch import from_torch
@@ -82,7 +83,7 @@ _LATER = {
     "Model": "backlit.model",
     "attribute": "backlit.by_name",
     "compare": "backlit.plots",
-    "completeness_gap": "backlit.by_name",
+    "completeness_gap": "backlit.completeness",
     "datasets": "backlit.datasets",
     "from_keras": "backlit.importers.keras",
     "from_sklearn": "backlit.importers.sklearn",

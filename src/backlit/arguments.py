@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from backlit_kernels import scores
 
-from backlit.layers.base import as_float32
+from backlit.layers.base import as_array, as_float32
 from backlit.placement import available_cores
 
 SCORES = {
@@ -15,22 +15,6 @@ SCORES = {
     "probability": scores.PROBABILITY,
     "loss": scores.LOSS,
 }
-
-
-def as_array(name: str, value: Any) -> np.ndarray:
-    """What a user gave for an array, as one."""
-    if type(value) is np.ndarray:
-        return value
-    if hasattr(value, "detach"):  # a tensor of PyTorch's, wherever it lies and whatever records it
-        value = value.detach().cpu()
-        if "bfloat16" in str(value.dtype):  # which NumPy does not have
-            value = value.float()
-    if np.ma.is_masked(value):
-        raise ValueError(f"{name} must not hold masked values: fill them first")
-    try:
-        return np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name} must be an array, but its rows have different lengths") from error
 
 
 def real_numbers(name: str, value: Any) -> np.ndarray:

@@ -127,8 +127,13 @@ def run_teams(
     for part in parts:
         workers = Worker(part.job).team(threads)
         helpers = crew().submit([partial(worker.run, part) for worker in workers[1:]])
-        valid = workers[0].run(part)
-        wait_for(helpers)
+        try:
+            valid = workers[0].run(part)
+        except BaseException:
+            part.job.halt[0] = 1  # the others would wait for this one
+            raise
+        finally:
+            wait_for(helpers)
         if not valid:
             return False
         if progress is not None:

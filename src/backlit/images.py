@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from backlit.layers.base import as_array
+
 if TYPE_CHECKING:
     from backlit.model import Model
 
@@ -42,7 +44,7 @@ def as_images(
     ValueError
         If the shape cannot be read as pictures.
     """
-    array = np.asarray(samples)
+    array = as_array(argument, samples)
     if array.ndim == 4:
         return array
     if array.ndim == 3:
@@ -77,7 +79,7 @@ def model_images(
 
     Of a model whose samples have their channels last, (N, H, W, C), the axis is moved.
     """
-    array = np.asarray(samples)
+    array = as_array(argument, samples)
     if model.channels_last and array.ndim == 4:
         array = np.moveaxis(array, -1, 1)
     return as_images(array, model._channels_first.input_shape, argument)
@@ -93,7 +95,7 @@ def as_labels(labels: npt.ArrayLike, count: int, argument: str = "y") -> np.ndar
     TypeError
         If they are not integers.
     """
-    array = np.asarray(labels)
+    array = as_array(argument, labels)
     if array.shape != (count,):
         raise ValueError(
             f"{argument} must hold one label for each of the {count} samples, "

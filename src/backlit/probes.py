@@ -14,6 +14,7 @@ from math import prod, sqrt
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from backlit_kernels.kernel import Kernel
 from backlit_kernels.vector import LANES
 
 from backlit.arguments import not_finite
@@ -50,6 +51,7 @@ ALONE, ALONE_LARGE = 0.8, 0.34
 # has so many multiply-adds (a tenth of a second's).
 WORTH_COMPILING = 5_000_000_000
 MOST_REMEMBERED = 1 << 20  # bytes of arrays whose consequences are kept
+MOST_PROGRAMS = 32  # of a model; those made first are forgotten, and weights they alone use
 # Into how many stages the way back may cut a network to stay within a budget: see `Graph.stages`.
 STAGES = 1, 2, 3, 4, 6, 8, 12, 16
 SHARES = tuple(n for n in (2, 4, 8, 16) if n <= LANES)  # how many lanes may share a sample
@@ -148,13 +150,13 @@ class ProgramStore:
         self.tile_lanes = choose_lanes(graph) if self.images else FEATURE_LANES
         self.large = self.images and tile_bytes(graph) > TILE_BYTES
         self._programs: dict[tuple[Probe, int, int], Program] = {}
-        self._compiled: dict[Probe, bool] = {}  # those whose single samples were asked for
+        self._kernels: dict[Probe, list[Kernel]] = {}  # for single samples, not seen compiled
         self._last: dict[bytes, Any] = {}
         self.pictured: dict[int, tuple[ProgramStore, int]] = {}  # see `attribution.as_picture`
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the programs: they hold addresses of this process."""
-        state = {**vars(self), "_programs": {}, "_compiled": {}, "_last": {}, "pictured": {}}
+        state = {**vars(self), "_programs": {}, "_kernels": {}, "_last": {}, "pictured": {}}
         state.pop("for_given_targets", None)
         return state
 
@@ -180,17 +182,24 @@ class ProgramStore:
 
     def program(self, probe: Probe, lanes: int, stages: int = 1) -> Program:
         key = probe, lanes, stages
-        if key not in self._programs:
+        found = self._programs.get(key)
+        if found is None:
             graph = replace(self.graph, stages=stages)
-            self._programs[key] = probe.lower(graph, lanes).tape.link(lanes)
-        return self._programs[key]
+            found = probe.lower(graph, lanes).tape.link(lanes)
+            # replaced as a whole: other threads may be here
+            last = list(self._programs.items())[1 - MOST_PROGRAMS :]
+            self._programs = {**dict(last), key: found}
+        return found
 
     def is_compiled(self, probe: Probe) -> bool:
         """Whether a probe's kernels for single samples were compiled before, here or on disk."""
-        if probe not in self._compiled:
-            kernels = probe.lower(self.graph, 1).tape.kernels()
-            self._compiled[probe] = all(kernel.is_kept() for kernel in kernels)
-        return self._compiled[probe] or (probe, 1, 1) in self._programs
+        if (probe, 1, 1) in self._programs:
+            return True
+        if probe not in self._kernels:
+            self._kernels[probe] = probe.lower(self.graph, 1).tape.kernels()
+        # some may have been compiled for another probe by now
+        self._kernels[probe] = [k for k in self._kernels[probe] if not k.is_kept()]
+        return not self._kernels[probe]
 
     def fits(self, probe: Probe, lanes: int, memory: int | None) -> bool:
         """Whether its arena takes no more than so many bytes."""

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backlit.arguments import as_array
-from backlit.layers.base import whole
+from backlit.layers.base import as_array, whole
 
 Shape3 = tuple[int, int, int]
 
@@ -42,7 +41,7 @@ class Segments:
     def paint(self, values: np.ndarray, out: np.ndarray) -> None:
         """Write to each pixel of `out` (n, ...) the value (n, count) of its segment."""
         numbers = self.maps.reshape(len(self.maps), -1)
-        flat = out.reshape(len(out), -1)
+        flat = out.reshape(len(out), prod(out.shape[1:]))
         if self.per_sample:
             flat[:] = np.take_along_axis(values, numbers, axis=1)
         else:

@@ -17,7 +17,7 @@ from backlit_kernels.kernel import HEADER, Kernel
 from backlit_kernels.machine import kernel_address
 from backlit_kernels.vector import NOWHERE
 
-from backlit.constants import Constants
+from backlit.constants import Constants, ConstantsInUse
 from backlit.layout import CACHE_LINE, round_up
 from backlit.placement import available_cores
 
@@ -112,7 +112,7 @@ class Program:
 
     code: np.ndarray  # int64
     sections: np.ndarray  # int64: where each section begins, and the end
-    constants: Constants
+    constants: ConstantsInUse
     arena_size: int  # floats
     lanes: int
     steps: Steps
@@ -122,7 +122,7 @@ class Program:
 class Tape:
     """Instructions as they are emitted, and where they keep their constants."""
 
-    constants: Constants = field(default_factory=Constants)
+    constants: ConstantsInUse = field(default_factory=lambda: ConstantsInUse(Constants()))
     section: str = "body"
     steps: Steps = Steps.FOLLOW
     instructions: dict[str, list[Instruction]] = field(

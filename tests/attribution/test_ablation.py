@@ -1,5 +1,7 @@
 """Feature ablation and permutation, and RISE."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,33 @@ def test_permutation_needs_others_and_common_segments():
         bl.feature_permutation(model, samples(model, 1))
     with pytest.raises(ValueError, match="segments must be the same for all samples"):
         bl.feature_permutation(model, samples(model, 3), segments=np.zeros((3, 9, 11), int))
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_values_are_segments_of_their_own(network, monkeypatch):
+    model = NETWORKS[network]()
+    x = samples(model, 3)
+    own = np.arange(x[0].size).reshape(1, *x[0].shape)
+    for method in (bl.feature_ablation, bl.feature_permutation):
+        expected = method(model, x, 2, segments=own)
+        np.testing.assert_array_equal(method(model, x, 2), expected)
+        by_value = method(model, x, 2, per_segment=True)
+        np.testing.assert_array_equal(by_value, expected.reshape(3, -1))
+    monkeypatch.setattr("backlit.attribution.ablation.MASK_BYTES", 1)  # one after another
+    np.testing.assert_array_equal(bl.feature_permutation(model, x, 2), expected)
+
+
+@pytest.mark.parametrize("method", [bl.feature_ablation, bl.feature_permutation])
+def test_many_values_in_little_memory(method):
+    rng = np.random.default_rng(0)
+    layers = [bl.Conv2D(rng.normal(size=(2, 3, 3, 3)), stride=8), bl.ReLU(), bl.Flatten()]
+    model = bl.Model([*layers, bl.Dense(rng.normal(size=(32, 3)))], (3, 32, 32))
+    x = rng.normal(size=(2, 3, 32, 32)).astype(np.float32)
+    tracemalloc.start()
+    method(model, x, 0, memory=4 << 20)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 << 20  # a mask for each of the 3072 values: 38 MB
 
 
 def test_rise_equals_its_definition():

@@ -81,6 +81,44 @@ def test_results_over_the_samples(model, X, method, options):
     np.testing.assert_array_equal(room[1:], expected)
 
 
+@pytest.mark.parametrize(
+    ("method", "name", "options"),
+    [
+        (bl.integrated_gradients, "baseline", {"steps": 3}),
+        (bl.integrated_gradients, "baseline", {"steps": "exact"}),
+        (bl.integrated_gradients, "baseline", {"tolerance": 1e-3}),
+        (bl.guided_integrated_gradients, "baseline", {"steps": 4}),
+        (bl.deeplift, "baseline", {}),
+        (bl.feature_ablation, "fill", {}),
+        (bl.occlusion, "fill", {"window": 2}),
+        (bl.kernel_shap, "baseline", {"segments": 2}),
+        (bl.rise, "baseline", {"samples": 20}),
+    ],
+)
+def test_results_over_the_references(model, X, method, name, options, rng):
+    reference = rng.normal(size=X.shape).astype(np.float32)
+    expected = method(model, X, 0, **{name: reference}, **options)
+    given = reference.copy()
+    method(model, X, 0, out=given, **{name: given}, **options)
+    np.testing.assert_array_equal(given, expected)
+    if method is bl.integrated_gradients:
+        given = reference.copy()
+        expected = method(model, X, 0, baseline=[0.0, reference], **options)
+        method(model, X, 0, baseline=[0.0, given], out=given, **options)
+        np.testing.assert_array_equal(given, expected)
+
+
+@pytest.mark.parametrize("switch", ["relative", "antithetic", "progress"])
+def test_switches_of_the_noise_tunnel(model, X, switch):
+    with pytest.raises(TypeError, match=f"{switch} must be True or False"):
+        bl.noise_tunnel(model, X, 0, of="gradient", **{switch: "no"})
+
+
+def test_only_maps_are_averaged(model, X):
+    with pytest.raises(ValueError, match="return_delta must be False"):
+        bl.noise_tunnel(model, X, 0, return_delta=True)
+
+
 def test_list_that_is_one_baseline(rng):
     model = bl.Model([bl.Dense(rng.normal(size=(3, 5))), bl.Tanh(), bl.Dense(np.eye(5))], (3,))
     X, base = rng.normal(size=(2, 3)), [0.5, -1.0, 2.0]

@@ -127,6 +127,21 @@ def test_a_single_score_is_explained_once(rng):
     assert "map of\neither" in texts(figure)
 
 
+def test_what_the_model_said_is_what_it_predicts():
+    """Also where probabilities cannot tell."""
+    model = bl.Model([bl.Dense(np.full((64, 1), 1e-10))], (64,), outputs="binary")
+    X = np.ones((2, 64))
+    assert "none among 2 samples" in texts(bl.wrong(model, X, model.predict(X)))
+    assert "said 1 (50.0%)" in texts(bl.wrong(model, X, 1 - model.predict(X)))
+
+
+def test_tensors_are_pictures(models, mnist):
+    torch = pytest.importorskip("torch")
+    X = torch.tensor(mnist[0][:2], requires_grad=True)
+    for draw in (bl.show_saliency, bl.wrong, bl.compare):
+        assert draw(models["mnist_cnn"], X, mnist[1][:2]) is not None
+
+
 def test_models_without_names_of_their_own(rng):
     X, y = rng.random((2, 1, 9, 9)), [0, 1]
     one, two = (dense(rng, (1, 9, 9), name=name) for name in ("", "  "))

@@ -1,5 +1,6 @@
 """Feature ablation and permutation: one segment at a time replaced."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -7,10 +8,13 @@ import numpy as np
 from backlit.attribution.axes import any_channels
 from backlit.attribution.by_segment import Fold, explain_segments, seeded
 from backlit.attribution.call import Call
-from backlit.attribution.masked import Scores, swap_scores
+from backlit.attribution.masked import box_scores, swap_scores
 from backlit.baselines import check_baseline
 from backlit.model import Model
-from backlit.segments import Segments, check_segments, own_segments
+from backlit.progress import progress_bar
+from backlit.segments import check_segments, image_shape, own_segments
+
+MASK_BYTES = 4 << 20  # of permuted segments' masks that are held at a time
 
 
 @any_channels(pictures=True)
@@ -55,9 +59,17 @@ def feature_ablation(
         For arguments of wrong shape, kind or range.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
-    parts = _segments(segments, call.samples)
     baseline = check_baseline(fill, call.samples, model.input_shape, "fill")
-    return explain_segments(call, parts, _leave_out, [baseline], per_segment)[0]
+    if segments is not None:
+        parts = check_segments(segments, call.samples)
+        return explain_segments(call, parts, _leave_out, [baseline], per_segment)[0]
+    features = prod(call.samples.shape[1:])
+    result = call.result(len(call.samples), features) if per_segment else call.result()
+    values = result.reshape(len(result), features)
+    boxes = [[(i, i + 1) for i in range(n)] for n in image_shape(call.samples.shape[1:])]
+    for index, scores, full in box_scores(call, baseline, tuple(map(tuple, boxes))):
+        values[index] = full[:, None].astype(np.float64) - scores
+    return result
 
 
 @any_channels(pictures=True)
@@ -107,17 +119,27 @@ def feature_permutation(
     samples = len(call.samples)
     if samples == 1:
         raise ValueError("X must hold at least two samples, to be permuted among them, got 1")
-    parts = _segments(segments, call.samples)
+    own = segments is None
+    parts = own_segments(call.samples) if own else check_segments(segments, call.samples)
     if parts.per_sample:
         raise ValueError("segments must be the same for all samples, to be permuted among them")
-    draw = seeded(seed)
-
-    def scores(call: Call, parts: Segments, masks: np.ndarray) -> Scores:
-        random = draw(len(masks))
-        choice = np.array([_shuffled(samples, random) for _ in masks])
-        return swap_scores(call, parts, masks, choice)
-
-    return explain_segments(call, parts, _leave_out, [], per_segment, scores)[0]
+    count = int(parts.counts[0])
+    random = seeded(seed)(count)
+    result = call.result(samples, count) if per_segment else call.result()
+    values = result if per_segment else np.empty((samples, count), np.float32)
+    at_once = max(1, min(MASK_BYTES, call.memory or MASK_BYTES) // (4 * count))
+    total = samples * -(-count // at_once)
+    with progress_bar(total, "permuted segments", call.progress):
+        for first in range(0, count, at_once):
+            left_out = np.arange(first, min(first + at_once, count))
+            masks = np.ones((len(left_out), count), np.float32)
+            masks[left_out - first, left_out] = 0
+            choice = np.array([_shuffled(samples, random) for _ in left_out])
+            for index, scores, full in swap_scores(call, parts, masks, choice):
+                values[index, left_out] = full[:, None].astype(np.float64) - scores
+    if not per_segment:
+        parts.paint(values, result)
+    return result
 
 
 def _shuffled(samples: int, random: np.random.Generator) -> np.ndarray:
@@ -128,9 +150,5 @@ def _shuffled(samples: int, random: np.random.Generator) -> np.ndarray:
     return order
 
 
-def _segments(segments: Any, samples: np.ndarray) -> Segments:
-    return own_segments(samples) if segments is None else check_segments(segments, samples)
-
-
 def _leave_out(count: int) -> tuple[np.ndarray, Fold]:
-    return 1 - np.eye(count), lambda y, full: {"values": full - y}
+    return 1 - np.eye(count, dtype=np.float32), lambda y, full: {"values": full - y}

@@ -9,15 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from inspect import signature
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from backlit.arguments import as_array, check_out
-from backlit.layers.base import flag
+from backlit.arguments import check_out
+from backlit.attribution.boundary import Method, checked
+from backlit.layers.base import as_array
 from backlit.model import Model
-
-Method = TypeVar("Method", bound=Callable[..., Any])
 
 REFERENCES = ("baseline", "fill", "background")  # of a sample's shape
 BOUNDS = ("low", "high")  # that broadcast to it
@@ -35,13 +34,10 @@ def any_channels(axis: int = 1, *, pictures: bool = False) -> Callable[[Method],
 
     def decorate(method: Method) -> Method:
         parameters = signature(method)
-        defaults = {name: p.default for name, p in parameters.parameters.items()}
-        flags = {name for name, default in defaults.items() if isinstance(default, bool)}
 
+        @checked
         @wraps(method)
         def call(*given: Any, **named: Any) -> Any:
-            for name in flags & named.keys():
-                flag(name, named[name])
             model: Any = given[0] if given else named.get("model")
             form = _form(model, pictures) if isinstance(model, Model) else None
             if form is None:

@@ -4,7 +4,7 @@ Masks are drawn once and serve all samples with the same number of segments; eac
 its forward passes and what the method makes of their scores.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from backlit.attribution.call import Call
 from backlit.attribution.masked import Scores, segment_scores
 from backlit.baselines import Baseline
+from backlit.progress import progress_bar
 from backlit.segments import Segments
 from backlit.streams import check_seed
 
@@ -36,7 +37,6 @@ def explain_segments(
     plan: Plan,
     baselines: Sequence[Baseline],
     per_segment: bool,
-    scores: Callable[[Call, Segments, np.ndarray], Scores] | None = None,
     apart: Callable[[np.ndarray], Plan] | None = None,
     mean: Mean = plain_mean,
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -62,25 +62,15 @@ def explain_segments(
             for count, members, _ in groups
             for i in range(len(members))
         ]
-    for count, members, chosen in groups:
-        masks, fold = chosen(count)
-        alike = len(members) == samples
-        group, own = (call, segments) if alike else (call.chosen(members), segments.chosen(members))
-        if scores is not None:
-            batches = scores(group, own, masks)
-        else:
-            references = [b if alike else b.chosen(members) for b in baselines]
-            batches = mean_scores(group, references, own, masks, mean)
-        for index, y, full in batches:
-            rows = [fold(row, float(f)) for row, f in zip(y.astype(np.float64), full, strict=True)]
-            found = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    with progress_bar(samples * len(baselines), "masked samples", call.progress):
+        for where, own, found in _folded(call, segments, groups, baselines, mean):
             values = found.pop("values").astype(np.float32)
-            where = members[index]
+            count = values.shape[1]
             if per_segment:
                 result[where, :count], result[where, count:] = values, 0
             else:
                 painted = np.empty((len(values), *result.shape[1:]), np.float32)
-                own.chosen(index).paint(values, painted)
+                own.paint(values, painted)
                 result[where] = painted
             for name, found_values in found.items():
                 if name not in details:
@@ -92,14 +82,30 @@ def explain_segments(
     return result, details
 
 
+def _folded(
+    call: Call,
+    segments: Segments,
+    groups: Sequence[tuple[int, np.ndarray, Plan]],
+    baselines: Sequence[Baseline],
+    mean: Mean,
+) -> Iterator[tuple[np.ndarray, Segments, dict[str, np.ndarray]]]:
+    """What a method makes of the scores, some samples at a time: which ones, and their segments."""
+    for count, members, plan in groups:
+        masks, fold = plan(count)
+        alike = len(members) == len(call.samples)
+        group, own = (call, segments) if alike else (call.chosen(members), segments.chosen(members))
+        references = [b if alike else b.chosen(members) for b in baselines]
+        for index, y, full in mean_scores(group, references, own, masks, mean):
+            rows = [fold(row, float(f)) for row, f in zip(y.astype(np.float64), full, strict=True)]
+            found = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+            yield members[index], own.chosen(index), found
+
+
 def mean_scores(
     call: Call, baselines: Sequence[Baseline], segments: Segments, masks: np.ndarray, mean: Mean
 ) -> Scores:
     """As `segment_scores`, the mean over several baselines: float64 (n, M)."""
-    quiet = call.chosen(slice(None))
-    quiet.progress = False
-    calls = [call, *(quiet for _ in baselines[1:])]
-    several = [segment_scores(*one, segments, masks) for one in zip(calls, baselines, strict=True)]
+    several = [segment_scores(call, baseline, segments, masks) for baseline in baselines]
     for batches in zip(*several, strict=True):
         index, _, full = batches[0]
         yield index, mean([scores.astype(np.float64) for _, scores, _ in batches]), full

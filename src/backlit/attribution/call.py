@@ -47,10 +47,7 @@ class Call:
 
     def result(self, *shape: int) -> np.ndarray:
         """The array to write to: `out` if it was given; by default of the samples' shape."""
-        out = check_out(self._out, shape or self.samples.shape)
-        if np.may_share_memory(out, self.samples):
-            self.samples = self.samples.copy()  # they may be read again when some is written
-        return out
+        return check_out(self._out, shape or self.samples.shape)
 
     def chosen(self, index: np.ndarray | slice) -> "Call":
         """The same call for some of the samples."""

@@ -80,7 +80,7 @@ def _gradient_map(
     relu: bool,
 ) -> np.ndarray:
     def draw(programs: ProgramStore, tensor: int, result: np.ndarray, upsample: bool) -> None:
-        probe = GradientMap(tensor, call.score, bool(relu), bool(upsample), rule)
+        probe = GradientMap(tensor, call.score, relu, upsample, rule)
         call.run(probe, result, programs=programs)
 
     return layer_maps(call, layer, upsample, relu, draw)

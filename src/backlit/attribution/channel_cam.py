@@ -200,7 +200,7 @@ def _channel_map(
     kind: type[ChannelMap], call: Call, layer: Layers, upsample: bool, relu: bool
 ) -> np.ndarray:
     def draw(programs: ProgramStore, tensor: int, result: np.ndarray, upsample: bool) -> None:
-        probe = kind(tensor, call.score, bool(relu), bool(upsample))
+        probe = kind(tensor, call.score, relu, upsample)
         channels = programs.graph.shapes[tensor][0]
         call.run(probe, result, repeats=channels, programs=programs)
 

@@ -152,9 +152,7 @@ def deeplift(
         raise ValueError(f"rule must be one of {', '.join(map(repr, RULES))}, got {rule!r}")
     base = check_baseline(baseline, call.samples, model.input_shape)
     result = call.result()
-    probe = DifferenceRule(
-        call.score, base.per_sample, 1, rule=rule, multiply=bool(multiply_by_inputs)
-    )
+    probe = DifferenceRule(call.score, base.per_sample, 1, rule=rule, multiply=multiply_by_inputs)
     call.run(probe, result, [base.values], label="DeepLIFT")
     return result
 
@@ -202,7 +200,7 @@ def deeplift_shap(
     call = Call(model, X, target, score, threads, progress, out, memory)
     entries = check_background(background, call.samples, model.input_shape)
     result = call.result()
-    probe = DifferenceRule(call.score, 0, len(entries), multiply=bool(multiply_by_inputs))
+    probe = DifferenceRule(call.score, 0, len(entries), multiply=multiply_by_inputs)
     weights = step_weights(np.full(len(entries), 1 / len(entries)))
     more = [step_values(entries), weights]
     call.run(probe, result, more, repeats=len(entries), label="DeepLIFT SHAP")

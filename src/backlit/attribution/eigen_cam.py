@@ -13,6 +13,7 @@ from backlit.attribution.cam_layers import Layers, enlargement, layer_maps
 from backlit.attribution.layer_attribution import Activation
 from backlit.model import Model
 from backlit.probes import ProgramStore
+from backlit.progress import progress_bar
 
 CHUNK_BYTES = 2 << 20  # of activations that are held at a time
 
@@ -46,15 +47,16 @@ def eigen_cam(
         shape = programs.graph.shapes[tensor]
         chunk = max(1, CHUNK_BYTES // (4 * int(np.prod(shape))))
         enlarge = enlargement(programs.graph, tensor) if upsample else None
-        for first in range(0, len(call.samples), chunk):
-            index = slice(first, first + chunk)
-            part = call.chosen(index)
-            activations = np.empty((len(part.samples), *shape), np.float32)
-            part.run(Activation(tensor), activations, programs=programs)
-            maps = _components(activations)
-            if relu:
-                maps = np.maximum(maps, 0)
-            result[index, 0] = maps if enlarge is None else enlarge[0] @ maps @ enlarge[1].T
+        with progress_bar(len(result), "explaining", call.progress):
+            for first in range(0, len(result), chunk):
+                index = slice(first, first + chunk)
+                part = call.chosen(index)
+                activations = np.empty((len(part.samples), *shape), np.float32)
+                part.run(Activation(tensor), activations, programs=programs)
+                maps = _components(activations)
+                if relu:
+                    maps = np.maximum(maps, 0)
+                result[index, 0] = maps if enlarge is None else enlarge[0] @ maps @ enlarge[1].T
 
     return layer_maps(call, layer, upsample, relu, draw)
 

@@ -6,21 +6,28 @@ have the very same gradient. So breakpoints are found by bisection on equality, 
 digits of float32, and every piece counts with its exact length.
 """
 
+from math import prod
+
 import numpy as np
 
 from backlit.attribution.call import Call
 from backlit.attribution.gradients import gradient
 from backlit.baselines import Baseline
+from backlit.completeness import scores_of
 from backlit.graph import Graph, is_linear
 from backlit.layers import Elementwise, Layer, MaxPool2D, ReLU
 from backlit.operators import Add, Binary, Concatenate, Constant, Reduce
+from backlit.progress import progress_bar
 
 PIECEWISE = (Add, Concatenate, Constant, MaxPool2D, Reduce, ReLU)
 OF_ONE = ("clamp", "clip", "hard_sigmoid", "leaky_relu", "magnitude")
 OF_TWO = ("add", "larger", "smaller", "subtract")
 FIRST_PIECES = 128  # a piece that lies within one of these, between equal ends, may be missed
 NARROWEST = 2.0**-22
-AT_ONCE = 8  # samples, so that memory stays small
+MEMORY = 64 << 20  # bytes, if no budget is given
+# Of an entry of the input for each piece looked at: points, gradients and their sum, and the
+# gradients of what waits, some of them at each of the fifteen widths.
+NUMBERS_BYTES = 160
 
 
 def is_piecewise_linear(layer: Layer) -> bool:
@@ -43,64 +50,66 @@ def check_piecewise_linear(graph: Graph) -> None:
 
 
 def integrate_exactly(
-    call: Call, baseline: Baseline, result: np.ndarray, multiply: bool = True
-) -> None:
-    """Write the integral of the gradient, times x - x' if asked for; the score is the logit."""
-    targets = call.targets
-    if targets is None:
-        targets = call.model._targets(call.model.logits(call.samples, threads=call.threads))
-    for first in range(0, len(result), AT_ONCE):
-        part = np.arange(first, min(first + AT_ONCE, len(result)))
-        samples = call.samples[part].astype(np.float64)
-        start = np.broadcast_to(baseline.chosen(part).values, samples.shape).astype(np.float64)
-        total = _integral(call, samples, start, targets[part])
-        result[part] = (samples - start) * total if multiply else total
+    call: Call, baseline: Baseline, result: np.ndarray, multiply: bool
+) -> np.ndarray:
+    """Write the integral of the gradient, times x - x' if asked for; the score is the logit.
+
+    Returns how much the score rises along each path.
+    """
+    model = call.model
+    logits = model.logits(call.samples, threads=call.threads)
+    begin = np.broadcast_to(model.logits(baseline.values, threads=call.threads), logits.shape)
+    targets = model._targets(logits) if call.targets is None else call.targets
+    at_once = max(1, (call.memory or MEMORY) // (NUMBERS_BYTES * prod(result.shape[1:])))
+    with progress_bar(len(result), "finding breakpoints", call.progress) as bar:
+        for n, sample in enumerate(call.samples.astype(np.float64)):
+            start = baseline.chosen(slice(n, n + 1)).values[0].astype(np.float64)
+            total = _integral(call, sample, start, int(targets[n]), at_once)
+            result[n] = (sample - start) * total if multiply else total
+            if bar is not None:
+                bar(1)
+    return scores_of(model, logits, targets, "logit") - scores_of(model, begin, targets, "logit")
 
 
 def _integral(
-    call: Call, samples: np.ndarray, start: np.ndarray, targets: np.ndarray
+    call: Call, sample: np.ndarray, start: np.ndarray, target: int, at_once: int
 ) -> np.ndarray:
-    """The integral of each sample's gradient along its path, in float64."""
+    """The integral of a sample's gradient along its path, in float64.
 
-    def at(owner: np.ndarray, position: np.ndarray) -> np.ndarray:
-        """The gradients at positions of their owners' paths."""
-        where = position.reshape(-1, *[1] * (samples.ndim - 1))
-        points = start[owner] + where * (samples[owner] - start[owner])
-        return gradient(call.model, points, targets[owner], threads=call.threads)
+    So many pieces are looked at together; what they are cut into comes before the next ones.
+    """
 
-    count = len(samples)
+    def at(positions: np.ndarray) -> np.ndarray:
+        """The gradients at positions of the path."""
+        where = positions.reshape(-1, *[1] * sample.ndim)
+        points = start + where * (sample - start)
+        return gradient(call.model, points, target, threads=call.threads, memory=call.memory)
+
+    def add(closed: np.ndarray, widths: np.ndarray, gradients: np.ndarray) -> None:
+        weights = np.where(closed, widths, 0)
+        np.add(total, np.einsum("i,i...->...", weights, gradients), out=total)
+
+    total = np.zeros(sample.shape)
     grid = np.linspace(0, 1, FIRST_PIECES + 1)
-    ends = at(np.repeat(np.arange(count), len(grid)), np.tile(grid, count))
-    ends = ends.reshape(count, len(grid), *samples.shape[1:])
-    owner = np.repeat(np.arange(count), FIRST_PIECES)
-    low, high = np.tile(grid[:-1], count), np.tile(grid[1:], count)
-    at_low = ends[:, :-1].reshape(-1, *samples.shape[1:])
-    at_high = ends[:, 1:].reshape(-1, *samples.shape[1:])
-
-    total = np.zeros(samples.shape)
-    while len(owner):
-        middle = (low + high) / 2
-        at_middle = at(owner, middle)
-        left, right = _equal(at_low, at_middle), _equal(at_middle, at_high)
-        narrow = high - low <= NARROWEST
-        # a half whose ends agree is one piece; the narrowest ones are shared by their ends
-        for closed, width, gradients in (
-            (left | narrow, middle - low, at_low),
-            (right | narrow, high - middle, at_high),
-        ):
-            weights = np.where(closed, width, 0).reshape(-1, *[1] * (samples.ndim - 1))
-            np.add.at(total, owner[closed], (weights * gradients)[closed])
-        go_left, go_right = ~(left | narrow), ~(right | narrow)
-        owner, low, high, at_low, at_high = (
-            np.concatenate([a[go_left], b[go_right]])
-            for a, b in (
-                (owner, owner),
-                (low, middle),
-                (middle, high),
-                (at_low, at_middle),
-                (at_middle, at_high),
-            )
-        )
+    for first in range(0, FIRST_PIECES, at_once):
+        ends = grid[first : first + at_once + 1]
+        at_ends = at(ends)
+        open_ = [(ends[:-1], ends[1:], at_ends[:-1], at_ends[1:])]
+        while open_:
+            low, high, at_low, at_high = open_.pop()
+            middle = (low + high) / 2
+            at_middle = at(middle)
+            narrow = high - low <= NARROWEST
+            left = _equal(at_low, at_middle) | narrow
+            right = _equal(at_middle, at_high) | narrow
+            # a half whose ends agree is one piece; the narrowest ones are shared by their ends
+            add(left, middle - low, at_low)
+            add(right, high - middle, at_high)
+            halves = (low, middle, at_low, at_middle), (middle, high, at_middle, at_high)
+            more = [np.concatenate([a[~left], b[~right]]) for a, b in zip(*halves, strict=True)]
+            for begin in range(0, len(more[0]), at_once):
+                part = slice(begin, begin + at_once)
+                open_.append((more[0][part], more[1][part], more[2][part], more[3][part]))
     return total
 
 

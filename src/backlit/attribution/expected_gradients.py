@@ -197,4 +197,4 @@ def expected_gradients(
     baselines = check_background(background, call.samples, model.input_shape)
     key = check_seed(seed)
     draws = draw(whole("samples", samples, 1), len(baselines), key)
-    return explain(call, baselines, draws, key, bool(multiply_by_inputs))
+    return explain(call, baselines, draws, key, multiply_by_inputs)

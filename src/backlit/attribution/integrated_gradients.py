@@ -8,13 +8,13 @@ with the baseline x'. The attributions add up to score(x) - score(x').
 """
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from backlit.arguments import as_array
 from backlit.attribution.axes import any_channels
 from backlit.attribution.blank_start import past_first_pooling, starts_blank
 from backlit.attribution.call import Call
@@ -22,7 +22,7 @@ from backlit.attribution.exact_path import check_piecewise_linear, integrate_exa
 from backlit.attribution.steps import step_values, step_weights
 from backlit.baselines import Baseline, check_baseline
 from backlit.graph import Graph, affine_prefix, relu_first
-from backlit.layers.base import number, whole_or_exact
+from backlit.layers.base import as_array, number, whole_or_exact
 from backlit.lowering import Lowering
 from backlit.lowering.baselines import baseline_pass
 from backlit.lowering.context import FIRST_FREE_PORT
@@ -31,6 +31,7 @@ from backlit.lowering.step_seed import seed_of_steps
 from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
 from backlit.probes import SumOfSteps
+from backlit.progress import progress_bar
 
 BASELINE, POSITIONS, WEIGHTS, SCORES = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 4)
 MOST_STEPS = 4096  # where `tolerance` gives up
@@ -204,7 +205,8 @@ def integrated_gradients(
             "multiply_by_inputs must be True with return_delta or tolerance: averaged gradients "
             "do not add up to a difference of scores"
         )
-    quadrature(rule, 2 if exact else count)
+    if not exact:
+        quadrature(rule, count)
     several = [baseline]
     if isinstance(baseline, list | tuple) and not _is_sample(baseline, call):
         several = list(baseline)
@@ -213,8 +215,16 @@ def integrated_gradients(
     baselines = [check_baseline(b, call.samples, model.input_shape) for b in several]
 
     result = call.result()
-    delta = _integrate(call, baselines, rule, count, result, exact, bool(multiply_by_inputs))
-    while tolerance is not None and not exact:
+    if exact:
+        delta = _average(
+            call,
+            baselines,
+            result,
+            lambda b, part: integrate_exactly(call, b, part, multiply_by_inputs),
+        )
+        return (result, delta) if return_delta else result
+    delta = _integrate(call, baselines, rule, count, result, multiply_by_inputs)
+    while tolerance is not None:
         open_ = np.flatnonzero(np.abs(delta) > tolerance)
         if not open_.size:
             break
@@ -224,7 +234,7 @@ def integrated_gradients(
                 f"{open_.size} of {len(delta)} samples; the largest delta is "
                 f"{np.abs(delta).max():.3g}",
                 RuntimeWarning,
-                stacklevel=3,
+                stacklevel=4,  # where the method was called, past what checks arguments
             )
             break
         count = min(2 * count, MOST_STEPS)
@@ -249,30 +259,45 @@ def _integrate(
     rule: str,
     steps: int,
     result: np.ndarray,
-    exact: bool = False,
     multiply: bool = True,
 ) -> np.ndarray:
-    """Write the attributions, averaged over baselines; returns the convergence deltas."""
+    """Write the attributions by a rule, averaged; returns the convergence deltas."""
     positions, weights = quadrature(rule, steps)
     points = [step_values(positions), step_weights(weights)]
-    delta = np.zeros(len(result))
-    for n, baseline in enumerate(baselines):
-        part = result if n == 0 else np.empty_like(result)
-        scores = np.empty((2, len(result)), np.float32)
+
+    def integrate(baseline: Baseline, part: np.ndarray) -> np.ndarray:
+        scores = np.empty((2, len(part)), np.float32)
         blank = starts_blank(call.model._programs.graph, baseline, positions)
         call.run(
             PathIntegral(call.score, baseline.per_sample, multiply, blank),
             part,
             [baseline.values, *points, *scores],
             repeats=steps,
-            label="integrated gradients",
         )
-        if exact:
-            integrate_exactly(call, baseline, part, multiply)
-        if n:
-            result += part
-        delta -= scores[1].astype(np.float64) - scores[0]
+        return scores[1].astype(np.float64) - scores[0]
+
+    return _average(call, baselines, result, integrate)
+
+
+def _average(
+    call: Call,
+    baselines: list[Baseline],
+    result: np.ndarray,
+    integrate: Callable[[Baseline, np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """Write the mean of what `integrate` writes for each baseline; returns the deltas.
+
+    It returns how much the score rises along each path.
+    """
+    rise = np.zeros(len(result))
+    total = len(result) * len(baselines)
+    with progress_bar(total, "integrated gradients", call.progress):
+        for n, baseline in enumerate(baselines):
+            part = result if n == 0 else np.empty_like(result)
+            rise += integrate(baseline, part)
+            if n:
+                result += part
     if len(baselines) > 1:
         result /= len(baselines)
     sums = result.sum(axis=tuple(range(1, result.ndim)), dtype=np.float64)
-    return sums + delta / len(baselines)
+    return sums - rise / len(baselines)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from backlit.arguments import check_out
+from backlit.attribution.boundary import checked
 from backlit.attribution.call import Call
 from backlit.attribution.smoothgrad import KEY, OTHER, SCALE, check_noise
 from backlit.by_name import find_method
@@ -23,7 +24,7 @@ from backlit.progress import progress_bar
 from backlit.streams import check_seed, stream_keys
 from backlit.tape import Steps
 
-CHUNK_BYTES = 64 << 20  # of noisy copies that are explained in one call
+CHUNK_BYTES = 64 << 20  # of noisy copies that are explained in one call, if `memory` allows
 STATISTICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "mean": lambda maps: maps.mean(axis=1, dtype=np.float64),
     "squared": lambda maps: np.square(maps, dtype=np.float64).mean(axis=1),
@@ -52,6 +53,7 @@ class NoisyCopies:
         return own
 
 
+@checked
 def noise_tunnel(
     model: Model,
     X: Any,
@@ -101,6 +103,9 @@ def noise_tunnel(
         For arguments of wrong shape, kind or range; for what the method does not take.
     """
     method = find_method(of)
+    more = [name for name in options if name.startswith("return_") and options[name]]
+    if more:
+        raise ValueError(f"{more[0]} must be False: only maps are averaged")
     call = Call(model, X, target, score, threads, False, out, memory)
     noises = noise, relative, statistic, antithetic
     scale = check_noise(call.samples, "copies", copies, *noises)
@@ -108,10 +113,11 @@ def noise_tunnel(
     if targets is None and model.classes > 1:
         targets = model._targets(model.logits(X, threads=threads))
     keys = stream_keys(call.samples, check_seed(seed))
-    probe = NoisyCopies(copies, bool(antithetic))
+    probe = NoisyCopies(copies, antithetic)
     result = None
     shape = call.samples.shape[1:]
-    chunk = max(1, CHUNK_BYTES // (4 * copies * prod(shape)))
+    room = min(CHUNK_BYTES, call.memory or CHUNK_BYTES)
+    chunk = max(1, room // (4 * copies * prod(shape)))
     common: dict[str, Any] = {"score": score, "threads": threads, "memory": memory, **options}
     with progress_bar(len(call.samples), f"{of} of noisy copies", progress) as bar:
         for first in range(0, max(len(call.samples), 1), chunk):

@@ -114,9 +114,7 @@ METHODS: dict[str, Entry] = {
         ("shapley_value_sampling", "permutation_shap"),
         "Shapley values of segments, by sampling orders of joining",
     ),
-    "smoothgrad": Entry(
-        "smoothgrad", ("smooth_grad", "noise_tunnel", "sg"), "gradients at noisy copies, averaged"
-    ),
+    "smoothgrad": Entry("smoothgrad", ("smooth_grad", "sg"), "gradients at noisy copies, averaged"),
     "xgrad_cam": Entry(
         "cam",
         ("axiom_based_grad_cam",),

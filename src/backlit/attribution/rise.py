@@ -16,6 +16,7 @@ from backlit.attribution.masked import segment_scores
 from backlit.baselines import check_baseline
 from backlit.layers.base import number, whole
 from backlit.model import Model
+from backlit.progress import progress_bar
 from backlit.segments import check_segments
 
 BLOCK = 512  # masks at a time
@@ -88,20 +89,21 @@ def rise(
         raise ValueError(f"keep must be in (0, 1], got {keep}")
     stream = seeded(seed)
     result = call.result()
-    for first in range(0, len(result), BATCH):
-        batch = slice(first, first + BATCH)
-        part, own = call.chosen(np.arange(len(result))[batch]), base.chosen(batch)
-        total = np.zeros((len(part.samples), height * width))
-        for masks in random_masks((height, width), cells, keep, samples, stream(0)):
-            weights = masks.T.astype(np.float64)
-            for index, scores, _ in segment_scores(part, own, pixels, masks):
-                for row, y in zip(total[index], scores.astype(np.float64), strict=True):
-                    row += product(
-                        weights, y
-                    )  # one by one: bits do not depend on the other samples
-        maps = total.reshape(-1, height, width) / (samples * keep)
-        leading = (1,) * (result.ndim - 3)
-        result[batch] = maps.reshape(len(maps), *leading, height, width)
+    blocks = -(-samples // BLOCK)
+    with progress_bar(blocks * len(result), "masked samples", call.progress):
+        for first in range(0, len(result), BATCH):
+            batch = slice(first, first + BATCH)
+            part, own = call.chosen(np.arange(len(result))[batch]), base.chosen(batch)
+            total = np.zeros((len(part.samples), height * width))
+            for masks in random_masks((height, width), cells, keep, samples, stream(0)):
+                weights = masks.T.astype(np.float64)
+                for index, scores, _ in segment_scores(part, own, pixels, masks):
+                    for row, y in zip(total[index], scores.astype(np.float64), strict=True):
+                        # one by one: bits do not depend on the other samples
+                        row += product(weights, y)
+            maps = total.reshape(-1, height, width) / (samples * keep)
+            leading = (1,) * (result.ndim - 3)
+            result[batch] = maps.reshape(len(maps), *leading, height, width)
     return result
 
 

@@ -172,7 +172,7 @@ def smoothgrad(
     scale = check_noise(call.samples, "samples", samples, *noises)
     result = call.result()
     call.run(
-        NoisyGradients(call.score, statistic, bool(antithetic)),
+        NoisyGradients(call.score, statistic, antithetic),
         result,
         [
             *stream_keys(call.samples, check_seed(seed)),

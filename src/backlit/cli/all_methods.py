@@ -21,7 +21,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "feature_permutation": {"segments": 7},
     "rise": {"samples": 1000},
 }
-NOT_MAPS = {"jacobian", "layer_activation", "layer_gradient", "layer_attribution"}
 LONG = 0.05  # seconds that are timed once
 
 
@@ -45,9 +44,8 @@ def explain_by_all(
     installed. A bar shows how many are done.
     """
     found = Explained({name: {} for name in models}, {name: {} for name in models}, {})
-    names = [name for name in METHODS if name not in NOT_MAPS]
-    with progress_bar(len(models) * len(names), "every method", True) as bar:
-        for model, name in product(models, names):
+    with progress_bar(len(models) * len(METHODS), "every method", True) as bar:
+        for model, name in product(models, METHODS):
             options = _options(name, background)
             explain = partial(find_method(name), models[model], X, threads=threads, **options)
             try:

@@ -37,6 +37,22 @@ class Layer:
             object.__setattr__(self, name, value)
 
 
+def as_array(name: str, value: Any) -> np.ndarray:
+    """What a user gave for an array, as one."""
+    if type(value) is np.ndarray:
+        return value
+    if hasattr(value, "detach"):  # a tensor of PyTorch's, wherever it lies and whatever records it
+        value = value.detach().cpu()
+        if "bfloat16" in str(value.dtype):  # which NumPy does not have
+            value = value.float()
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} must not hold masked values: fill them first")
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array, but its rows have different lengths") from error
+
+
 def as_float32(name: str, array: np.ndarray) -> np.ndarray:
     """Numbers as contiguous float32; those beyond its range are refused."""
     if array.dtype == np.float32 and array.flags.c_contiguous:
@@ -50,10 +66,7 @@ def as_float32(name: str, array: np.ndarray) -> np.ndarray:
 
 def weight_array(name: str, value: Any, dimensions: int, meaning: str) -> np.ndarray:
     """A finite, contiguous, read-only float32 array of so many dimensions."""
-    try:
-        given = np.asarray(value)
-    except ValueError:  # rows of different lengths
-        given = np.empty(0, object)
+    given = as_array(name, value)
     if given.dtype.kind not in "fiub":
         kind = type(value).__name__ if given.dtype == object else given.dtype
         raise TypeError(f"{name} must be an array of numbers of shape {meaning}, not {kind}")

@@ -12,6 +12,7 @@ from backlit_kernels.samples import load_samples, store_samples
 from backlit_kernels.scores import LOGIT
 from backlit_kernels.vector import NOWHERE
 
+from backlit.constants import ConstantsInUse
 from backlit.graph import Graph, Node, affine_end
 from backlit.layers import Layer
 from backlit.layout import NO_BORDER
@@ -46,7 +47,7 @@ class Lowering:
         self.graph = graph
         self.lanes = lanes
         self.relu_rule = relu_rule
-        self.tape = Tape(graph.constants)
+        self.tape = Tape(ConstantsInUse(graph.constants))
         self.layouts = plan_layouts(graph, lanes)
         self.affine_end = affine_end(graph)
         self.activations: dict[int, Buffer] = {}

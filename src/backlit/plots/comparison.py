@@ -11,6 +11,7 @@ import numpy.typing as npt
 import backlit as bl
 from backlit.arguments import check_classifier
 from backlit.images import as_labels, model_images
+from backlit.layers.base import as_array
 from backlit.metrics import focus, gini
 from backlit.model import check_model
 from backlit.plots.saliency import how_to_read, map_colors
@@ -88,7 +89,7 @@ def compare(
     check_percentile(percentile)
     for model in named.values():
         check_classifier(model.outputs)
-    samples = np.asarray(X)
+    samples = as_array("X", X)
     images = model_images(next(iter(named.values())), samples)
     if len(images) == 0:
         raise ValueError(f"X must hold at least one sample, got shape {samples.shape}")

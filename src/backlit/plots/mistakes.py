@@ -10,7 +10,7 @@ import numpy.typing as npt
 import backlit as bl
 from backlit.arguments import check_classifier, check_targets
 from backlit.images import as_labels, model_images
-from backlit.layers.base import whole
+from backlit.layers.base import as_array, whole
 from backlit.model import check_model
 from backlit.plots.saliency import how_to_read, map_colors
 from backlit.plots.scaling import PERCENTILE, check_percentile, pictures, scale, strongest_channel
@@ -79,13 +79,12 @@ def wrong(
     most = whole("most", most, 1)
     check_percentile(percentile)
     check_classifier(model.outputs)
-    samples = np.asarray(X)
+    samples = as_array("X", X)
     images = model_images(model, samples)
     labels = as_labels(y, len(images))
     check_targets(labels, len(images), model.classes, model.outputs, "y")
-    probabilities = model.predict_proba(samples)
-    predicted = probabilities.argmax(axis=1)
-    confidence = probabilities.max(axis=1)
+    predicted = model.predict(samples)
+    confidence = model.predict_proba(samples).max(axis=1)
     mistakes = np.flatnonzero(predicted != labels)
     total = len(mistakes)
     mistakes = mistakes[np.argsort(-confidence[mistakes], kind="stable")][:most]

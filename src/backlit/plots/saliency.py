@@ -11,6 +11,7 @@ from matplotlib import colormaps
 import backlit as bl
 from backlit.arguments import check_classifier
 from backlit.images import as_labels, model_images
+from backlit.layers.base import as_array
 from backlit.model import check_model
 from backlit.plots.scaling import PERCENTILE, check_percentile, pictures, scale, strongest_channel
 from backlit.plots.style import (
@@ -94,7 +95,7 @@ def show_saliency(
     check_percentile(percentile)
     check_classifier(model.outputs)
     check_kind(is_cnn, model)
-    samples = np.asarray(X_samples)
+    samples = as_array("X_samples", X_samples)
     if is_cnn and samples.ndim != 4:
         raise ValueError(
             f"X_samples must be (N, C, H, W) when is_cnn is True, got shape {samples.shape}"

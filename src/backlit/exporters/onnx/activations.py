@@ -120,11 +120,16 @@ def square(writer: Writer, x: str) -> str:
 
 
 def step(writer: Writer, x: str, at_zero: float) -> str:
-    """A comparison with 0; with a half at 0, of the sign."""
+    """A comparison with 0, or of the sign if it is half at 0, or else two comparisons."""
     if at_zero == 0.5:
         return affine(writer, writer.emit("Sign", x), 0.5, 0.5)
-    kind = "GreaterOrEqual" if at_zero else "Greater"
-    return writer.emit("Cast", writer.emit(kind, x, writer.constant("zero", 0.0)), to=1)
+
+    def where(comparison: str) -> str:
+        return writer.emit("Cast", writer.emit(comparison, x, writer.constant("zero", 0.0)), to=1)
+
+    if at_zero in (0, 1):
+        return where("GreaterOrEqual" if at_zero else "Greater")
+    return writer.emit("Add", where("Greater"), affine(writer, where("Equal"), at_zero, 0.0))
 
 
 OTHERS: dict[str, Callable[..., str]] = {
