@@ -142,6 +142,26 @@ def test_steps(at_zero):
     np.testing.assert_array_equal(values, [0, 0, at_zero, at_zero, 1, 1])
 
 
+@pytest.mark.parametrize(
+    ("layer", "x"),
+    [
+        (bl.Clip(0, 6), [-1.0, 7.0]),
+        (bl.ReLU(), [-1.0, 0.0]),
+        (Activation("clamp", low=0, high=2), [-1.0, 3.0]),
+        (Activation("step"), [-1.0, 2.0]),
+        (Activation("thresholded_relu", alpha=1), [0.5, 1.0]),
+        (Activation("hard_sigmoid"), [-9.0, 9.0]),
+        (Activation("hard_swish"), [-9.0, -3.0]),
+    ],
+)
+def test_what_is_constant_lets_no_infinite_gradient_pass(layer, x):
+    """As in PyTorch, also where a derivative of infinity comes back."""
+    behind = Activation("scale", factor=3e38)
+    model = bl.Model([layer, behind, behind], (2,), outputs="values")
+    for count in (1, 17):
+        np.testing.assert_array_equal(bl.gradient(model, np.float32([x] * count), 0), 0)
+
+
 @pytest.mark.parametrize(("name", "other", "sign"), [("sin", np.cos, 1), ("cos", np.sin, -1)])
 def test_many_turns(name, other, sign):
     x = np.linspace(-5000, 5000, 20001, dtype=np.float32)

@@ -160,12 +160,16 @@ def test_nowhere_to_write(copied):
     assert "set NUMBA_CACHE_DIR" in result.stderr
 
 
-def test_damaged_cache_is_compiled_again(copied):
+@pytest.mark.parametrize(("ending", "left"), [("nbc", 100), ("nbi", 100), ("nbi", 0)])
+def test_damaged_cache_is_compiled_again(copied, ending, left):
     folder, environment = copied
     expected = run_python(SMALL, **environment).stdout
-    for path in folder.rglob("*.nbc"):
-        path.write_bytes(path.read_bytes()[:100])
-    assert run_python(SMALL, **environment).stdout == expected
+    for path in folder.rglob(f"*.{ending}"):
+        path.write_bytes(path.read_bytes()[:left])
+    result = run_python(SMALL, **environment)
+    assert result.stdout == expected
+    assert "compiling" in result.stderr
+    assert "compiling" not in run_python(SMALL, **environment).stderr  # it was mended
 
 
 @pytest.mark.parametrize(

@@ -174,8 +174,15 @@ class KernelCache:
     def save_overload(self, sig: Any, data: Any) -> None:
         if source_digest() != IMPORTED_DIGEST:
             return  # the sources were edited under us
+        if self._own is None:
+            return
         with suppress(OSError):  # the disk is full or went read-only: run uncached
-            if self._own is not None:
+            try:
+                self._own.save_overload(sig, data)
+            except Exception as error:
+                if isinstance(error, OSError):
+                    raise
+                os.remove(self._own._cache_file._index_path)  # it is damaged: begin a new one
                 self._own.save_overload(sig, data)
 
 

@@ -85,28 +85,3 @@ def zero_border(
 @kernel
 def fill_zero(arena: Any, x: int, size: int) -> None:
     zero_run(arena, x, x + size)
-
-
-@for_lanes
-def copy_image(load: Any, store: Any, width: int) -> Any:
-    def copy_image(
-        arena: Any,
-        x: int,
-        out: int,
-        channels: int,
-        height: int,
-        row: int,
-        x_plane: int,
-        x_pitch: int,
-        out_plane: int,
-        out_pitch: int,
-    ) -> None:
-        """Copy pixels between buffers of different borders: `height` rows of `row` floats."""
-        for c in range(channels):
-            for y in range(height):
-                source = x + c * x_plane + y * x_pitch
-                target = out + c * out_plane + y * out_pitch
-                for i in range(0, row, width):
-                    store(arena, target + i, load(arena, source + i))
-
-    return copy_image

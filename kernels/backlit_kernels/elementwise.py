@@ -28,6 +28,18 @@ def add(arena: Any, team: Any, a: int, b: int, out: int, size: int) -> None:
 
 
 @kernel
+def subtract(arena: Any, team: Any, a: int, b: int, out: int, size: int) -> None:
+    for i in vectors(team, size):
+        store(arena, out + i, load(arena, a + i) - load(arena, b + i))
+
+
+@kernel
+def multiply(arena: Any, team: Any, a: int, b: int, out: int, size: int) -> None:
+    for i in vectors(team, size):
+        store(arena, out + i, load(arena, a + i) * load(arena, b + i))
+
+
+@kernel
 def relu(arena: Any, team: Any, x: int, out: int, mark: int, size: int) -> None:
     """`mark` as in `product`."""
     zero = splat(0.0)

@@ -169,15 +169,3 @@ def accumulate_contribution(
             if not phase[0]:
                 value = value + load(arena, partial + i)
             add_step(arena, phase, i, value, partial, total)
-
-
-@kernel
-def subtract(arena: Any, a: int, b: int, out: int, size: int) -> None:
-    for i in range(0, size, LANES):
-        store(arena, out + i, load(arena, a + i) - load(arena, b + i))
-
-
-@kernel
-def multiply(arena: Any, a: int, b: int, out: int, size: int) -> None:
-    for i in range(0, size, LANES):
-        store(arena, out + i, load(arena, a + i) * load(arena, b + i))

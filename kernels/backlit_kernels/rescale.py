@@ -42,7 +42,9 @@ def rescale_linear(
         inside = select((a > low) & (a < high), one, zero)
         same = a == b
         share = select(same, inside, step / select(same, one, a - b))
-        store(arena, out + i, load(arena, g + i) * fma(one - slope, share, slope))
+        share = fma(one - slope, share, slope)
+        # where nothing changes, nothing passes: not an infinite slope of what comes next either
+        store(arena, out + i, select(share == zero, zero, load(arena, g + i) * share))
 
 
 @kernel

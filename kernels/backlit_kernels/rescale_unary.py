@@ -64,7 +64,8 @@ def rescale_unary(name: str) -> Kernel:
         r = load_one(constants, parameters + 2)
         for i in range(0, size, LANES):
             share = mean(load(arena, x + i), load(arena, x0 + i), p, q, r)
-            store(arena, out + i, load(arena, g + i) * share)
+            zero = splat(0.0)  # as in `rescale_linear`
+            store(arena, out + i, select(share == zero, zero, load(arena, g + i) * share))
 
     return Kernel(rescale_unary, f"rescale_{name}")
 

@@ -1,6 +1,7 @@
 """Functions of one number with their derivatives, as the forward and backward kernels of a name.
 
-Each takes up to three parameters. Derivatives at kinks are PyTorch's.
+Each takes up to three parameters. Derivatives at kinks are PyTorch's. Functions that are constant
+in places let nothing pass there, not an infinite gradient either.
 """
 
 from collections.abc import Callable
@@ -38,6 +39,7 @@ from backlit_kernels.vector import (
 Function = Callable[..., Any]
 VALUES: dict[str, Function] = {}
 DERIVATIVES: dict[str, Function] = {}
+LET_NOTHING_PASS = {"clip", "clamp", "hard_sigmoid", "hard_swish", "step", "thresholded_relu"}
 PARAMETERS = 3
 
 
@@ -386,7 +388,7 @@ def unary(name: str) -> Kernel:
 @cache
 def unary_backward(name: str) -> Kernel:
     """out = g f'(x), over a whole buffer."""
-    slope = DERIVATIVES[name]
+    slope, selects = DERIVATIVES[name], name in LET_NOTHING_PASS
 
     def unary_backward(
         arena: Any, constants: Any, team: Any, x: int, g: int, out: int, size: int, parameters: int
@@ -394,6 +396,8 @@ def unary_backward(name: str) -> Kernel:
         p, q = load_one(constants, parameters), load_one(constants, parameters + 1)
         r = load_one(constants, parameters + 2)
         for i in vectors(team, size):
-            store(arena, out + i, load(arena, g + i) * slope(load(arena, x + i), p, q, r))
+            by = slope(load(arena, x + i), p, q, r)
+            result = load(arena, g + i) * by
+            store(arena, out + i, select(by == splat(0.0), by, result) if selects else result)
 
     return Kernel(unary_backward, f"unary_backward_{name}")

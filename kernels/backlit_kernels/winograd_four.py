@@ -1,8 +1,8 @@
 """Winograd's F(4x4, 3x3): 36 products for 16 outputs instead of 144.
 
 The matrices take polynomials to their values at 0, +-a, +-b and infinity, and back. With a = 3/4
-and b = 3/2 all entries of A and B are exact in binary, and results err as much as a long sum in
-order does (with the customary 1 and 2, twice; sums in pieces err less).
+and b = 3/2 all entries of A and B are exact in binary, and results err about twice as much as a sum
+in order does (with the customary 1 and 2, four times).
 
     B' = [a2b2   0   -s    0   1  0]   G = [1/a2b2    0      0  ]   A' = [1  1  1  1  1  0]
          [ 0   -ab2  -b2   a   1  0]       [ 1/f    a/f    a2/f ]        [0  a -a  b -b  0]

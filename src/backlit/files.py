@@ -38,7 +38,7 @@ def open_arrays(path: str | os.PathLike[str]) -> Any:
 
 
 def read_array(path: str | os.PathLike[str]) -> np.ndarray:
-    """The array of an ``.npy`` file.
+    """The array of an ``.npy`` file, or the only one of an ``.npz`` file.
 
     Raises
     ------
@@ -51,7 +51,9 @@ def read_array(path: str | os.PathLike[str]) -> np.ndarray:
         array = open_arrays(path)
         if isinstance(array, np.ndarray):
             return array
-        array.close()
+        with array:
+            if len(array.files) == 1:
+                return np.asarray(array[array.files[0]])
     except FileNotFoundError:
         raise
     except DAMAGE as error:

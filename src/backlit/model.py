@@ -129,6 +129,8 @@ class Model:
                 f"layers must end in a row of class scores, but the last output has shape {output};"
                 " add a Flatten"
             )
+        if not output[0]:
+            raise ValueError("layers must end in at least one score, but the last output is empty")
         self.outputs = _meaning(source, outputs)
         self._source = replace(source, outputs_are=self.outputs)
         self._programs = ProgramStore(simplify(in_rows(self._source)))

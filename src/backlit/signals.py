@@ -89,6 +89,7 @@ class _Rows:
         layer, tensor, inputs = node.layer, node.output, node.inputs
         rows = tuple(self.rows[t] for t in inputs if t in self.rows)
         row, first = self._row(tensor), rows and self.axes[inputs[0]] == FIRST
+        becomes_row = self.axes[tensor] == FIRST and row == self._shape(inputs[0])
         if self._is_place_by_place(node):
             self.rows[tensor] = self.result.append(_of_rows(layer), rows, node.name)
         elif rows and isinstance(layer, Transpose):
@@ -97,7 +98,7 @@ class _Rows:
             self.own[tensor] = rows[0]
         elif first and isinstance(layer, Flatten | Reshape):
             self.own[tensor] = self.result.append(layer, rows, node.name)
-        elif isinstance(layer, Reshape) and row == self._shape(inputs[0]):
+        elif isinstance(layer, Reshape) and becomes_row:
             self.rows[tensor] = self.own[inputs[0]]
         else:
             own = tuple(self._in_own_shape(t) for t in inputs)

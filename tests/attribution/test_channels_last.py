@@ -125,6 +125,8 @@ def test_other_arguments_by_axis(first, last, X, rng):
     segments = rng.integers(0, 4, SHAPE)
     expected = moved(bl.feature_ablation(first, X, segments=segments))
     same(bl.feature_ablation(last, moved(X), segments=moved(segments, 0)), expected)
+    as_many = bl.feature_ablation(last, moved(X)[: SHAPE[0]], segments=moved(segments, 0))
+    same(as_many, expected[: SHAPE[0]])  # samples as there are channels
     expected = moved(bl.feature_ablation(first, X, segments=segments[0]))
     same(bl.feature_ablation(last, moved(X), segments=segments[0]), expected)
 

@@ -138,6 +138,8 @@ def test_windows_and_segments(case, pictures, X):
     own = np.broadcast_to(runs[:, None] if last else runs, shape)
     for segments in (runs, own, np.tile(runs, (len(X), 1)), np.broadcast_to(own, (5, *shape))):
         same(bl.feature_ablation(model, moved(X), segments=segments), expected)
+    as_many = moved(X[:CHANNELS])  # samples as there are channels
+    same(bl.feature_ablation(model, as_many, segments=own), expected[:CHANNELS])
     grid = moved(bl.kernel_shap(pictures, X, segments=(1, 6)))
     for segments in (6, (6,)):
         same(bl.kernel_shap(model, moved(X), segments=segments), grid)

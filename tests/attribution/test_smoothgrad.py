@@ -166,6 +166,19 @@ def test_the_tunnel_of_gradients_is_smoothgrad(network, statistic, antithetic):
     np.testing.assert_array_equal(alone, found[4:5])
 
 
+def test_numbers_of_copies_are_any_integers():
+    model = NETWORKS["pooled"]()
+    x = samples(model, 3)
+    for kind in (np.int8, np.int16, np.uint64):
+        np.testing.assert_array_equal(
+            bl.smoothgrad(model, x, samples=kind(120)), bl.smoothgrad(model, x, samples=120)
+        )
+        np.testing.assert_array_equal(
+            bl.noise_tunnel(model, x, of="gradient", copies=kind(120)),
+            bl.noise_tunnel(model, x, of="gradient", copies=120),
+        )
+
+
 def test_the_tunnel_takes_a_methods_own_arguments(monkeypatch):
     """And its shapes; whatever the memory that its copies may take."""
     model = NETWORKS["pooled"]()

@@ -121,6 +121,20 @@ def test_attribute(tmp_path, capsys, models, mnist):
     np.testing.assert_array_equal(np.load(tmp_path / "m.npy"), expected)
 
 
+def test_references_in_archives(tmp_path, capsys, models, mnist):
+    np.savez(tmp_path / "one.npz", only=mnist[0][-3:])
+    np.savez(tmp_path / "two.npz", a=mnist[0][-3:], b=mnist[0][:1])
+    words = ("attribute", "mnist_fc", "mnist", "-o", tmp_path / "m.npy", "--limit", 3)
+    words += ("--method", "deeplift_shap", "--background")
+    status, _, _ = run(capsys, *words, tmp_path / "one.npz")
+    assert status == 0
+    expected = bl.deeplift_shap(models["mnist_fc"], mnist[0][:3], background=mnist[0][-3:])
+    np.testing.assert_array_equal(np.load(tmp_path / "m.npy"), expected)
+    status, _, error = run(capsys, *words, tmp_path / "two.npz")
+    assert status == 1
+    assert "holds several arrays" in error
+
+
 def test_dicts_are_json(tmp_path, capsys, models, mnist):
     status, _, _ = run(
         capsys, "attribute", "mnist_cnn", "mnist", "-o", tmp_path / "m.npy", "--limit", 3,

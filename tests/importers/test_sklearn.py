@@ -293,6 +293,15 @@ class OwnScaler(StandardScaler):
     """May compute anything."""
 
 
+def test_labels_of_ridge_classifiers(rng, X):
+    y = (X[:, :3] > 0).astype(int)
+    for kind in (RidgeClassifier, RidgeClassifierCV):
+        estimator = kind().fit(X, y)
+        model = bl.from_sklearn(estimator)
+        assert model.outputs == "labels"
+        np.testing.assert_array_equal(model.predict(X), estimator.predict(X))
+
+
 def test_refused(rng, X):
     y = task("binary", X, rng)
     unfitted = make_pipeline(StandardScaler(), LogisticRegression())

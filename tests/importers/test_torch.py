@@ -360,3 +360,86 @@ def test_blocks_under_a_setting():
     torch.manual_seed(0)
     module, X = Blocks(), samples(17, 3, 6, 5)
     assert_agrees(bl.from_torch(module, torch.zeros(1, 3, 6, 5)), module, X)
+
+
+@pytest.mark.parametrize(
+    ("shape", "layers"),
+    [
+        ((4, 3), [nn.Linear(3, 4), nn.MaxPool1d(2)]),
+        ((6, 8), [nn.Linear(8, 6), nn.ReLU(), nn.Conv1d(6, 5, 3)]),
+        ((8, 8), [nn.Conv1d(8, 8, 3, padding=1), nn.ReLU(), nn.Linear(8, 8)]),
+        ((6, 8), [nn.Conv1d(6, 8, 3, padding=1), nn.ReLU(), nn.Linear(8, 6), nn.AvgPool1d(2)]),
+    ],
+)
+def test_signals_as_long_as_they_have_channels(shape, layers):
+    """Which axis is which cannot be told by their extents."""
+    torch.manual_seed(0)
+    module = nn.Sequential(*layers, nn.Flatten())
+    model = bl.from_torch(module, torch.zeros(1, *shape))
+    assert_agrees(model, module, samples(17, *shape))
+
+
+@pytest.mark.parametrize(
+    "together",
+    [
+        lambda outputs: torch.stack(outputs).mean(0),
+        lambda outputs: torch.stack(outputs).max(0)[0],
+        lambda outputs: torch.stack(outputs)[1] - torch.stack(outputs)[0],
+        lambda outputs: torch.stack(outputs).permute(1, 0, 2).logsumexp(1),
+        lambda outputs: (torch.stack(outputs).softmax(0) * torch.stack(outputs)).sum(0),
+    ],
+)
+def test_ensembles(together):
+    torch.manual_seed(0)
+
+    class Ensemble(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.members = nn.ModuleList(nn.Linear(6, 3) for _ in range(4))
+
+        def forward(self, x):
+            return together([member(x) for member in self.members])
+
+    module = Ensemble()
+    assert_agrees(bl.from_torch(module, torch.zeros(1, 6)), module, samples(17, 6))
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        lambda y: y.max(-1)[0],
+        lambda y: y.min(2).values,
+        lambda y: y.logsumexp(-1),
+        lambda y: y.cumsum(-1)[..., -2],
+    ],
+)
+def test_views_of_an_object(over):
+    """Each passes through the same layers: samples and views in one axis."""
+    torch.manual_seed(0)
+
+    class Views(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.last = nn.Conv2d(1, 4, 3), nn.Linear(4, 2)
+
+        def forward(self, x):
+            samples, views, height, width = x.shape
+            y = self.conv(x.view(samples * views, 1, height, width)).relu().flatten(2)
+            return self.last(over(y).view(samples, views, -1).mean(1))
+
+    module = Views()
+    assert_agrees(bl.from_torch(module, torch.zeros(1, 3, 6, 5)), module, samples(17, 3, 6, 5))
+
+
+def test_black_regions_under_an_lp_pooling():
+    """Its root has an infinite slope where all is 0, which a ReLU lets not pass."""
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(1, 2, 3, bias=False), nn.LPPool2d(2, 2), nn.Flatten(), nn.Linear(98, 3)
+    )
+    X = np.zeros((2, 1, 16, 16), np.float32)
+    X[0, 0, 3:5, 3:5] = 1
+    model = bl.from_torch(module, torch.zeros(1, 1, 16, 16))
+    assert_agrees(model, module, X)
+    for method in (bl.integrated_gradients, bl.deeplift, bl.guided_backprop, bl.lrp):
+        assert np.isfinite(method(model, X, 0)).all()

@@ -26,6 +26,8 @@ class ChannelsLast(nn.Module):
         lambda x: x,
         lambda x: (x.to(x.dtype) / 255 - 0.5) / 0.2,
         lambda x: F.pad(x.clamp(0, 1), (0, 0, 1, 1, 2, 0)),
+        lambda x: x.flip(-1) - torch.tensor([0.4, 0.5, 0.6]),
+        lambda x: x[:, 1:-1, 1:-1, [2, 0, 1]],
     ],
 )
 @pytest.mark.parametrize("moved", [lambda x: x.permute(0, 3, 1, 2), lambda x: x.movedim(-1, 1)])

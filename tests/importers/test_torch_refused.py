@@ -127,6 +127,53 @@ def test_what_cannot_be_imported(function, message):
         bl.from_torch(Function(function), torch.zeros(1, 6))
 
 
+class Sign(torch.autograd.Function):
+    """Passed back straight through."""
+
+    @staticmethod
+    def forward(context, x):
+        return x.sign()
+
+    @staticmethod
+    def backward(context, g):
+        return g
+
+
+class Data(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.last = nn.Linear(6, 3)
+        self.register_buffer("mean", torch.zeros(6))
+
+    def forward(self, x):
+        return self.last(x - self.mean.data)
+
+
+class Weights(Data):
+    def forward(self, x):
+        self.last.weight.data.clamp_(-0.1, 0.1)
+        return self.last(x)
+
+
+def frozen():
+    return torch.jit.freeze(torch.jit.script(nn.Linear(6, 3).eval()))
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (lambda: Function(Sign.apply), "Sign is a torch.autograd.Function, whose own derivative"),
+        (Data, "without values among the constants"),
+        (Weights, "cannot be traced"),
+        (frozen, "it is a ScriptModule"),
+    ],
+)
+def test_what_is_lost_in_tracing(module, message):
+    with pytest.raises(ValueError, match=message):
+        bl.from_torch(module(), torch.zeros(1, 6))
+    assert Sign.apply(torch.tensor(-2.0)) == -1
+
+
 @pytest.mark.parametrize(
     ("function", "place"),
     [

@@ -30,6 +30,8 @@ def test_kinds(tmp_path, images):
     np.savez(tmp_path / "c.npz", only=images)
     for name in ("a.npy", "b.npz"):
         (tmp_path / f"upper.{name.upper()}").write_bytes((tmp_path / name).read_bytes())
+    (tmp_path / "one.npz").write_bytes((tmp_path / "a.npy").read_bytes())  # misnamed
+    (tmp_path / "several.npy").write_bytes((tmp_path / "b.npz").read_bytes())
     (tmp_path / "t10k-images-idx3-ubyte").write_bytes(idx(images))
     (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(images)))
     for path in tmp_path.iterdir():

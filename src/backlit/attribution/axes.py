@@ -123,7 +123,9 @@ class Form:
         if name == "segments" and (planes := self._planes(np.asarray(value))) is not None:
             return planes
         if name in MAPS:
-            return self.of_a_sample(value)
+            inward = self.of_a_sample(value)
+            # of one sample, though there may be as many samples as channels
+            return inward[None] if name == "segments" and np.shape(value) == shape else inward
         if name in BOUNDS:
             try:
                 return self.of_a_sample(np.broadcast_to(value, shape))

@@ -103,8 +103,9 @@ class Relevance:
         output = lowering.graph.output
         seed = lowering.zeros(output)
         values = lowering.score_values(self.score, targets)
-        sign = lowering.gradients[output]  # -1 for class 0 of two
-        lowering.accumulate(output, lowering.multiply(output, sign, sign), values, seed)
+        sign = lowering.gradients[output]  # 1 at the target, but -1 for class 0 of two; else 0
+        one_hot = lowering.multiply(output, sign, sign)
+        lowering.accumulate(output, one_hot, values, seed)
         lowering.gradients[output] = seed
         lowering.backward(rule=propagation)
         lowering.store(lowering.gradients[0], 0)

@@ -17,6 +17,7 @@ from backlit.attribution.call import Call
 from backlit.attribution.smoothgrad import KEY, OTHER, SCALE, check_noise
 from backlit.by_name import find_method
 from backlit.graph import Graph
+from backlit.layers.base import whole
 from backlit.lowering import Lowering
 from backlit.lowering.noise import noisy_input
 from backlit.model import Model
@@ -107,6 +108,7 @@ def noise_tunnel(
     if more:
         raise ValueError(f"{more[0]} must be False: only maps are averaged")
     call = Call(model, X, target, score, threads, False, out, memory)
+    copies = whole("copies", copies, 1)
     noises = noise, relative, statistic, antithetic
     scale = check_noise(call.samples, "copies", copies, *noises)
     targets = call.targets

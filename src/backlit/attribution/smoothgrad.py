@@ -94,14 +94,13 @@ class NoisyGradients(SumOfSteps):
 def check_noise(
     X: np.ndarray,
     name: str,
-    copies: Any,
+    copies: int,
     noise: Any,
     relative: Any,
     statistic: Any,
     antithetic: Any,
 ) -> np.ndarray:
     """The standard deviation of each input's noise, once all arguments are right."""
-    whole(name, copies, 1)
     if number("noise", noise) < 0:
         raise ValueError(f"noise must not be negative, got {noise}")
     if statistic not in STATISTICS:
@@ -168,6 +167,7 @@ def smoothgrad(
         For arguments of wrong shape, kind or range.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
+    samples = whole("samples", samples, 1)
     noises = noise, relative, statistic, antithetic
     scale = check_noise(call.samples, "samples", samples, *noises)
     result = call.result()

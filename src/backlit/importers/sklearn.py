@@ -236,6 +236,8 @@ def _linear(step: Any) -> Dense:
 
 def _linear_classifier(step: Any) -> tuple[list[Layer], str]:
     layer = _linear(step)
+    if "multilabel" in getattr(getattr(step, "_label_binarizer", None), "y_type_", ""):
+        return [layer], "labels"
     return [layer], "binary" if layer.weights.shape[1] == 1 else "classes"
 
 

@@ -329,10 +329,10 @@ class Lowering:
         )
 
     def subtract(self, tensor: int, a: Buffer, b: Buffer) -> Buffer:
-        return self._pairwise(fold.subtract, tensor, a, b)
+        return self._pairwise(elementwise.subtract, tensor, a, b)
 
     def multiply(self, tensor: int, a: Buffer, b: Buffer) -> Buffer:
-        return self._pairwise(fold.multiply, tensor, a, b)
+        return self._pairwise(elementwise.multiply, tensor, a, b)
 
     def _pairwise(self, kernel: Kernel, tensor: int, a: Buffer, b: Buffer) -> Buffer:
         out = self.new_buffer(tensor)

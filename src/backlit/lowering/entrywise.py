@@ -183,7 +183,6 @@ def reduce_backward(lowering: Lowering, node: Node) -> None:
     x, y = node.inputs[0], node.output
     shape = lowering.layouts[x].shape
     g = lowering.gradients[y]
-    share = y, g
     if node.layer.function == "add":
         _spread_back(lowering, x, y, g)
         return

@@ -78,10 +78,11 @@ def _is_idx(path: Path) -> bool:
 
 def _read_file(path: Path) -> Source:
     ending = path.suffix.lower()
-    if ending == ".npy":
-        return Source(open_arrays(path), None)
-    if ending == ".npz":
-        with open_arrays(path) as file:
+    if ending in (".npy", ".npz"):
+        file = open_arrays(path)
+        if isinstance(file, np.ndarray):
+            return Source(file, None)
+        with file:
             names = list(file.files)
             samples = next((k for k in SAMPLE_KEYS if k in names), None)
             if samples is None and len(names) == 1:

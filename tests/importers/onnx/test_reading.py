@@ -82,6 +82,48 @@ def test_several_inputs():
     np.testing.assert_allclose(found, X * k + b, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["Reciprocal", "Sqrt", "Exp"])
+@pytest.mark.parametrize("value", [3, 3.0, np.float32(3)])
+def test_constants_are_of_the_declared_type(kind, value):
+    model = make_model([(kind, "k", "f", {}), ("Mul", "x f", "y", {})], (4,))
+    model.graph.input.append(onnx.helper.make_tensor_value_info("k", 1, []))
+    exact = {"Reciprocal": 1 / 3, "Sqrt": np.sqrt(3), "Exp": np.exp(3)}[kind]
+    found = bl.load(model, constants={"k": value}).logits(np.ones((2, 4)))
+    np.testing.assert_allclose(found, exact, rtol=1e-6)
+
+
+def test_outputs_that_are_left_out_are_not_needed():
+    nodes = [
+        ("Relu", "x", "r", {}),
+        ("LSTM", "r w v", "- h -", {"hidden_size": 2}),
+        ("Clip", "r - six", "y", {}),
+    ]
+    constants = {"w": normal(1, 8, 4), "v": normal(1, 8, 2), "six": np.float32(6)}
+    model, X = make_model(nodes, (4,), constants, output="y h"), normal(5, 4)
+    found = bl.load(model, output="y").logits(X)
+    np.testing.assert_allclose(found, np.clip(X, 0, 6))
+
+
+@pytest.mark.parametrize("before", ["Slice", "Gather", "Split"])
+def test_images_whose_colours_change_places_first(before):
+    nodes = {
+        "Slice": [("Slice", "x start end axis step", "f", {})],
+        "Gather": [("Gather", "x order", "f", {"axis": 3})],
+        "Split": [("Split", "x", "a b c", {"axis": 3}), ("Concat", "c b a", "f", {"axis": 3})],
+    }[before]
+    nodes += [
+        ("Transpose", "f", "t", {"perm": [0, 3, 1, 2]}),
+        ("Conv", "t w", "m", {}),
+        ("GlobalAveragePool", "m", "g", {}),
+        ("Flatten", "g", "y", {}),
+    ]
+    constants = {"w": normal(4, 3, 3, 3), "order": integers(2, 1, 0), "start": integers(-1)}
+    constants |= {"end": integers(-(2**62)), "axis": integers(3), "step": integers(-1)}
+    model, X = bl.load(make_model(nodes, (8, 7, 3), constants)), normal(3, 8, 7, 3)
+    assert model.channels_last
+    assert bl.grad_cam(model, X).shape == (3, 8, 7, 1)
+
+
 def test_initializers_may_be_inputs_as_in_old_models():
     model, X = network(opset=7), images()
     for tensor in model.graph.initializer:

@@ -181,6 +181,27 @@ def test_einsums_that_do_not_fit(equation, message):
         bl.load(one_operator("Einsum", (4,), [normal(3, 4)], equation=equation))
 
 
+@pytest.mark.parametrize(
+    ("kind", "shape", "constants"),
+    [
+        ("Concat", (4,), ()),
+        ("Cast", (4,), ()),
+        ("LRN", IMAGE, ()),
+        ("DepthToSpace", IMAGE, ()),
+        ("Pad", IMAGE, [np.zeros(3, np.int64)]),
+        ("Reshape", (4,), [np.zeros(3, np.int64)]),
+    ],
+)
+def test_what_operators_cannot_do_without(kind, shape, constants):
+    with pytest.raises(ValueError, match=f"node {kind}_0 .*lacks an attribute or entries"):
+        bl.load(one_operator(kind, shape, constants))
+
+
+def test_nothing_at_the_end():
+    with pytest.raises(ValueError, match="the last output is empty"):
+        bl.load(one_operator("Gather", (4,), [np.zeros(0, np.int64)], axis=1))
+
+
 def test_old_opsets():
     with pytest.raises(UnsupportedError, match="of opset 6; 7 and newer are supported"):
         bl.load(one_operator("Relu", IMAGE, opset=6))

@@ -44,7 +44,7 @@ def needed(nodes: Iterable[Any], output: str) -> list[Any]:
     for node in reversed(list(nodes)):
         if not wanted.isdisjoint(node.output):
             found.append(node)
-            wanted.update(reads(node))
+            wanted |= reads(node) - {""}  # outputs that are left out have no name either
     return found[::-1]
 
 
@@ -114,6 +114,14 @@ def attributes_of(node: Any) -> dict[str, Any]:
     from onnx import helper
 
     return {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
+
+
+def as_declared(array: np.ndarray, elem_type: int) -> np.ndarray:
+    """An array in the type that a model declares by its number, if it is one of NumPy's."""
+    from onnx import helper
+
+    kind = helper.tensor_dtype_to_np_dtype(elem_type) if elem_type else array.dtype
+    return array.astype(kind, copy=False)
 
 
 def to_array(tensor: Any) -> np.ndarray:

@@ -14,6 +14,7 @@ from backlit.importers.onnx.context import OPERATORS, Context, Operation
 from backlit.importers.onnx.folding import DRAWS, RANDOM, can_fold, fold
 from backlit.importers.onnx.graphs import (
     SHAPES_ONLY,
+    as_declared,
     attributes_of,
     chosen_output,
     dependent,
@@ -29,8 +30,8 @@ from backlit.importers.onnx.graphs import (
 OLDEST = 7
 # What only names the same values another way: nobody asks for it, so it need not be computed
 MOVES = {"Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
-# What leaves values where they are, or puts some around them
-IN_PLACE = displaced.OF_EACH | displaced.BROADCAST | {"Pad"}
+# What leaves axes where they are: an image is scaled, padded or cropped, its colours in other order
+IN_PLACE = displaced.OF_EACH | displaced.BROADCAST | {"Concat", "Gather", "Pad", "Slice", "Split"}
 
 
 class Importer:
@@ -70,7 +71,7 @@ class Importer:
     def _moves_channels(self, entry: str, shape: tuple[int, ...]) -> bool:
         """Whether the input's last axis is taken to the front, as exporters write it.
 
-        Before that, values may be cast, scaled or padded.
+        Before that, values may be cast, scaled, padded, cropped or taken in another order.
         """
         names = {entry}
         for node in self.nodes:
@@ -97,10 +98,12 @@ class Importer:
         names = [value.name for value in inputs]
         if unknown := sorted(set(constants) - set(names)):
             raise ValueError(f"constants has {unknown}, but the model's inputs are {names}")
+        declared = {value.name: value.type.tensor_type.elem_type for value in inputs}
         for key, value in constants.items():
-            self.values[key] = array = np.asarray(value)
+            array = np.asarray(value)
             if array.dtype.kind in "OSU":
                 raise TypeError(f"constants[{key!r}] must hold numbers, not {array.dtype}")
+            self.values[key] = as_declared(array, declared[key])
         left = [value for value in inputs if value.name not in constants]
         if len(left) == 1:
             return left[0]
@@ -156,6 +159,10 @@ class Importer:
                     results = self._run_branch(context, node)
                 else:
                     results = self._run_node(context, node)
+            except (KeyError, IndexError) as error:
+                raise ValueError(
+                    f"node {name_of(node)} ({kind_of(node)}) lacks an attribute or entries: {error}"
+                ) from error
             except ValueError as error:
                 kind = UnsupportedError if isinstance(error, UnsupportedError) else ValueError
                 raise kind(f"node {name_of(node)} ({kind_of(node)}): {error}") from error

@@ -17,7 +17,8 @@ from backlit.importers.torch.operators.refused import why_not
 from backlit.importers.torch.operators.shapes import MOVES
 
 # What leaves values where they are, or puts some around them
-BEFORE_MOVING = moved.ENTRYWISE | moved.PADS
+# What leaves axes where they are: an image is scaled, padded or cropped, its colours in other order
+BEFORE_MOVING = moved.ENTRYWISE | moved.PADS | {"cat", "flip", "index", "index_select", "slice"}
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ def input_shape(program: Any) -> tuple[int, ...]:
 
 
 def moves_channels(program: Any) -> bool:
-    """Whether the input's last axis is taken to the front, values changed or padded at most."""
+    """Whether the input's last axis is taken to the front, before anything else moves axes."""
     values = set(program.graph_signature.user_inputs)
     for node in program.graph.nodes:
         if values.isdisjoint(source.name for source in node.all_input_nodes):

@@ -24,17 +24,22 @@ def export(module: Any, example: Any) -> Any:
     """
     import torch
 
+    if isinstance(module, torch.jit.ScriptModule):
+        raise ExportError("it is a ScriptModule: give the module that it was made from")
     failures = []
-    with evaluating(module), warnings.catch_warnings():
+    with evaluating(module), only_known_derivatives(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for strict in (False, True):  # tracing as it runs, else by its bytecode
             try:
                 with quiet():
                     program = torch.export.export(module, (example,), strict=strict)
+                    check_constants(program)
                     inline_blocks(program.graph_module)
                     if is_plain(program):
                         return program
                     return program.run_decompositions(decompositions())
+            except OwnDerivativeError:
+                raise
             except Exception as error:
                 failures.append(f"strict={strict}: {first_lines(error)}")
     raise ExportError("\n".join(failures))
@@ -42,6 +47,42 @@ def export(module: Any, example: Any) -> Any:
 
 class ExportError(ValueError):
     """`torch.export` could not trace a module; the message says why."""
+
+
+class OwnDerivativeError(ExportError):
+    """A function of a module's own has a derivative that tracing would lose."""
+
+
+@contextmanager
+def only_known_derivatives() -> Iterator[None]:
+    """Refuse functions that a module passes back by a rule of its own, but PyTorch's."""
+    from torch.autograd import function
+
+    # what `Function.apply` ends in, also where it was taken from a class before
+    base: Any = function._SingleLevelFunction
+
+    def apply(kind: Any, *arguments: Any, **named: Any) -> Any:
+        if kind.__module__.partition(".")[0] != "torch":
+            raise OwnDerivativeError(
+                f"{kind.__qualname__} is a torch.autograd.Function, whose own derivative would be "
+                "lost"
+            )
+        return super(base, kind).apply(*arguments, **named)
+
+    base.apply = classmethod(apply)
+    try:
+        yield
+    finally:
+        del base.apply
+
+
+def check_constants(program: Any) -> None:
+    """Refuse a program that holds tensors without values, as of what `.data` gives."""
+    from torch._subclasses.fake_tensor import FakeTensor
+
+    held = [*program.constants.values(), *program.state_dict.values()]
+    if any(isinstance(value, FakeTensor) for value in held):
+        raise ValueError("tensors without values among the constants, as of .data")
 
 
 def first_lines(error: Exception, most: int = 6) -> str:

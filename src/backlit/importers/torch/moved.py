@@ -63,6 +63,15 @@ def _concatenate(b: TorchBuilder, tensors: Sequence[Value], dim: int = 0) -> Ten
     return placed(b, b.concatenate(inner, axis + 1), *first.place)
 
 
+def _stack(b: TorchBuilder, tensors: Sequence[Value], dim: int = 0) -> Tensor:
+    axis = dim % len(b.expected)
+    shape = [1 if i == axis else n for i, n in enumerate(b.expected)]
+    parts = [
+        reshaped(b, v, shape) if isinstance(v, Tensor) else np.reshape(v, shape) for v in tensors
+    ]
+    return _concatenate(b, parts, axis)
+
+
 def _batch_norm(b: TorchBuilder, x: Tensor, *arguments: Any) -> Tensor:
     return by_channels(b, moved(b, x), lambda inner: batch_norm(b, inner, *arguments))
 
@@ -137,6 +146,7 @@ FIND_SAMPLES: dict[str, Callable[..., Any]] = {
     "transpose": _transpose,
     "einsum": sum_of_products,
     "cat": _concatenate,
+    "stack": _stack,
     **dict.fromkeys(("expand", "expand_as", "broadcast_to"), _expand),
     **dict.fromkeys(("conv1d", "conv2d"), _convolution),
     "group_norm": _group_norm,
@@ -150,11 +160,12 @@ FIND_SAMPLES: dict[str, Callable[..., Any]] = {
 # --- operators that leave the samples' axis alone -------------------------------------------------
 
 ALONG_AN_AXIS = {
-    *("softmax", "_softmax", "log_softmax"),
+    *("softmax", "_softmax", "log_softmax", "cumsum"),
     *("slice", "split", "split_with_sizes", "chunk"),
 }
 DROPS_AN_AXIS = {"select", "unbind"}
 REDUCES = {"mean", "sum", "amax", "amin", "var", "std", "linalg_vector_norm"}
+REDUCES |= {"max", "min", "logsumexp"}
 ENTRYWISE = {
     *("alias", "clone", "contiguous", "dropout", "_to_copy", "to", "type_as"),
     *("relu", "relu6", "leaky_relu", "elu", "gelu", "silu", "mish", "hardswish", "hardsigmoid"),
@@ -219,7 +230,10 @@ def apply(
     b.expected = (b.batch, *expected)
     result = handler(b, *positional, **keywords)
     if isinstance(result, tuple):
-        return tuple(placed(b, part, axis, first.before, first.after) for part in result)
+        return tuple(
+            placed(b, part, axis, first.before, first.after) if isinstance(part, Tensor) else part
+            for part in result
+        )
     return placed(b, result, axis, first.before, first.after)
 
 
