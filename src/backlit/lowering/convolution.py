@@ -11,6 +11,11 @@ from backlit.layers.base import Shape
 from backlit.layout import widest
 from backlit.lowering.choices import choices_back
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
+from backlit.lowering.depthwise_by_two import (
+    depthwise_by_two,
+    depthwise_by_two_back,
+    moves_by_two,
+)
 from backlit.lowering.flat_convolution import emit_convolution, window_offsets
 from backlit.lowering.fusing import fuse_forward, send_back
 from backlit.lowering.phases import (
@@ -112,7 +117,8 @@ def convolve(
 ) -> None:
     """From a buffer of tensor x's layout to one of tensor y's."""
     if lowering.lanes == 1 and layer.stride != (1, 1):
-        convolve_phases(lowering, layer, x, source_buffer, y, out, bias, after)
+        emit = depthwise_by_two if moves_by_two(layer) else convolve_phases
+        emit(lowering, layer, x, source_buffer, y, out, bias, after)
         return
     source, target = lowering.layouts[x], lowering.layouts[y]
     channels = layer.weights.shape[0]
@@ -146,7 +152,8 @@ def convolve_back(
 ) -> None:
     """The gradient of tensor x from that of y: a stride-1 product for each phase of the stride."""
     if lowering.lanes == 1 and layer.stride != (1, 1):
-        convolve_phases_back(lowering, layer, y, g, x, out, bias, after)
+        emit = depthwise_by_two_back if moves_by_two(layer) else convolve_phases_back
+        emit(lowering, layer, y, g, x, out, bias, after)
         return
     source, target = lowering.layouts[y], lowering.layouts[x]
     for (row, column), size, weights, taps in input_phases(layer, source, target.image):

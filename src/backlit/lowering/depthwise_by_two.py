@@ -1,0 +1,92 @@
+"""Depthwise convolutions with a stride of two: see `backlit_kernels.depthwise_by_two`."""
+
+from typing import Any
+
+import numpy as np
+from backlit_kernels import depthwise_by_two as kernels
+
+from backlit.layers import Conv2D
+from backlit.lowering.context import Lowering
+from backlit.lowering.phases import phase_taps
+from backlit.lowering.products import count_pieces
+from backlit.tape import Buffer
+
+
+def moves_by_two(layer: Conv2D) -> bool:
+    """Whether a convolution has a filter of its own for each channel, and a stride of two."""
+    outputs, inputs, rows, columns = layer.weights.shape
+    alone = inputs == 1 and outputs == layer.groups
+    plain = layer.stride == (2, 2) and layer.dilation == (1, 1)
+    return alone and plain and count_pieces(rows * columns) == 1
+
+
+def depthwise_by_two(
+    lowering: Lowering,
+    layer: Conv2D,
+    x: int,
+    source_buffer: Buffer,
+    y: int,
+    out: Buffer,
+    bias: np.ndarray,
+    after: dict[str, Any],
+) -> None:
+    """From a buffer of tensor x's layout to one of tensor y's."""
+    source, target = lowering.layouts[x], lowering.layouts[y]
+    channels, height, width = target.image
+    _, _, rows, columns = layer.weights.shape
+    first = source.origin - layer.padding[0] * source.pitch - layer.padding[1]
+    lowering.tape.emit(
+        kernels.depthwise_by_two(rows, columns),
+        out=out.at(target.origin),
+        x=source_buffer.at(first),
+        weights=lowering.tape.constants.place(layer.weights),
+        bias=lowering.tape.constants.place(bias),
+        channels=channels,
+        height=height,
+        width=width,
+        x_channel=source.plane,
+        x_row=source.pitch,
+        out_channel=target.plane,
+        out_row=target.pitch,
+        **after,
+    )
+    lowering.clear_border(y, out)
+
+
+def depthwise_by_two_back(
+    lowering: Lowering,
+    layer: Conv2D,
+    y: int,
+    g: Buffer,
+    x: int,
+    out: Buffer,
+    bias: np.ndarray,
+    after: dict[str, Any],
+) -> None:
+    """The gradient of tensor x from that of y: a sum of few weights for each phase."""
+    source, target = lowering.layouts[y], lowering.layouts[x]
+    channels, height, width = target.image
+    weights, offsets = [], []
+    for row, column in np.ndindex(2, 2):
+        i, dy = phase_taps(layer, 0, row)
+        j, dx = phase_taps(layer, 1, column)
+        weights.append(layer.weights[:, 0, i][..., j].reshape(channels, -1))
+        offsets.append(np.add.outer(dy * source.pitch, dx).reshape(-1))
+    counts = tuple(map(len, offsets))
+    lowering.tape.emit(
+        kernels.depthwise_by_two_back(counts),
+        out=out.at(target.origin),
+        g=g.at(source.origin),
+        weights=lowering.tape.constants.place(np.hstack(weights)),
+        bias=lowering.tape.constants.place(bias),
+        offsets=np.concatenate(offsets),
+        channels=channels,
+        height=height,
+        width=width,
+        g_channel=source.plane,
+        g_row=source.pitch,
+        out_channel=target.plane,
+        out_row=target.pitch,
+        **after,
+    )
+    lowering.clear_border(x, out)
