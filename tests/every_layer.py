@@ -43,6 +43,7 @@ def image_layers():
         "convolution, strided": bl.Conv2D(
             weights(6, 1, 3, 2), weights(6), (2, 1), (1, 0, 2, 1), (1, 2), 3
         ),
+        "depthwise, strided": bl.Conv2D(weights(3, 1, 3, 3), weights(3), 2, 1, groups=3),
         "transposed": ConvTranspose2D(weights(3, 2, 3, 2), weights(2)),
         "transposed, strided": ConvTranspose2D(
             weights(3, 2, 3, 2), None, (2, 3), (1, 0, 0, 1), (1, 2), 3, (1, 2)

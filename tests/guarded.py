@@ -83,12 +83,22 @@ def filtered(rng, inputs, outputs, kernel, side):
     return ending(rng, [bl.Conv2D(weights), bl.MaxPool2D(3, 2)], (inputs, side, side))
 
 
+def by_two(rng, size, kernel, padding):
+    """A filter for each channel, with a stride of two."""
+    weights = rng.normal(size=(3, 1, *kernel))
+    layer = bl.Conv2D(weights, stride=2, padding=padding, groups=3)
+    return ending(rng, [bl.Tanh(), layer, bl.ReLU()], (3, *size))
+
+
 def models():
     yield from NETWORKS.items()
     rng = np.random.default_rng(0)
     for channels in (16, 24):
         yield f"images of {channels} channels", ending(rng, images(rng, channels), (2, 37, 41))
     yield "depthwise", strided(rng, (28, 28), (3, 3), (2, 2), (1, 1, 1, 1), (1, 1), 4)
+    for width in range(2, 40):
+        for kernel, padding in (((3, 3), 1), ((5, 5), 2), ((2, 4), (0, 1, 0, 2))):
+            yield f"depthwise {kernel}, {width} pixels", by_two(rng, (5, width), kernel, padding)
     for filters in ((2, 16, 5), (1, 20, 5), (1, 16, 7), (3, 40, 3), (1, 64, 3), (1, 128, 3)):
         for side in (9, 14, 28):
             yield f"filters {filters}, {side} pixels", filtered(rng, *filters, side)
