@@ -5,7 +5,6 @@ import datetime
 import importlib.metadata
 import os
 import platform
-import statistics
 import time
 from functools import cache
 
@@ -104,7 +103,7 @@ def _best(run, rounds: int = 5) -> float:
         start = time.perf_counter()
         run()
         times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return min(times)
 
 
 def _vector_extension(flags: list[str]) -> str:

@@ -216,8 +216,10 @@ def _kernels(rows: list[dict]) -> list[str]:
         f"(at least {least:.0%}, aim {aim:.0%})\n"
     )
     note = (
-        "Rates count the products of direct sums; `done` is the share of the peak that those which "
-        "Winograd's method leaves take, its transforms included in the time.\n"
+        "By the quickest rounds, of kernels and of the peak: a neighbour on the core slows the "
+        "ones more than the other. Rates count the products of direct sums; `done` is the share of "
+        "the peak that those which Winograd's method leaves take, its transforms included in the "
+        "time.\n"
     )
     return [title, note, _rates(rows, FMA_SHARE)]
 
