@@ -1,4 +1,4 @@
-"""Imports point one way: backlit to backlit_kernels to numpy and numba."""
+"""Imports point one way: backlit to backlit_kernels to numpy and numba, and from room to room."""
 
 import ast
 import sys
@@ -14,15 +14,40 @@ KERNELS = sorted(Path(backlit_kernels.__file__).parent.glob("*.py"))
 ALLOWED = {"backlit_kernels", "numpy", "numba", "llvmlite"} | sys.stdlib_module_names
 
 
-@pytest.mark.parametrize("path", KERNELS, ids=lambda path: path.name)
-def test_kernels_know_nothing_above_them(path):
-    imported = set()
+ENDS = {"cli", "plots", "by_name", "completeness"}  # what people touch
+RUNS = {"engine", "model", "models", "probes"}
+ROOMS = {  # of src/backlit, each with those that it knows nothing of
+    "layers": {"graph", "lowering", "tape", "attribution", "importers", "exporters"} | RUNS | ENDS,
+    "lowering": {"attribution", "importers", "exporters"} | RUNS | ENDS,
+    "attribution": {"importers", "exporters", "cli", "plots"},
+    "importers": {"lowering", "tape", "attribution", "exporters", "engine", "probes"} | ENDS,
+    "exporters": {"lowering", "tape", "attribution", "importers", "engine", "probes"} | ENDS,
+}
+
+
+def imported(path):
+    """The modules that a file imports anywhere."""
+    found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            imported.update(alias.name for alias in node.names)
+            found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            imported.add(node.module)
-    assert {name.partition(".")[0] for name in imported} <= ALLOWED
+            found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize("path", KERNELS, ids=lambda path: path.name)
+def test_kernels_know_nothing_above_them(path):
+    assert {name.partition(".")[0] for name in imported(path)} <= ALLOWED
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_know_nothing_above_them(room):
+    paths = list((Path(bl.__file__).parent / room).rglob("*.py"))
+    assert paths
+    for path in paths:
+        known = {name.split(".")[1] for name in imported(path) if name.startswith("backlit.")}
+        assert not known & ROOMS[room], path
 
 
 def test_every_public_name_is_there():

@@ -26,6 +26,8 @@ from backlit.layers import (
 from backlit.layers.base import Shape
 from backlit.operators import Add, AxisMap, Reduce, Reshape, Transpose
 
+OUTPUTS_KEY = "backlit.outputs"  # of what the outputs are, in the metadata of ONNX files
+
 
 @dataclass(frozen=True)
 class Node:

@@ -152,7 +152,9 @@ def lrp(
     of the sample what is divided, and what attention averages shares in proportion (Ali et al.,
     "XAI for transformers: better explanations through conservative propagation", 2022). The gate
     is the factor that is a constant, the output of a sigmoid (hard ones too) or softmax, or
-    repeated along some axis. Transposed convolutions have the rules of convolutions.
+    repeated along some axis. Transposed convolutions have the rules of convolutions, and so have
+    imported dense layers of tokens or pixels, which are convolutions of 1x1 here (zennit's
+    composites give them the rule of dense layers).
     Biases and stabilisers absorb relevance: with the epsilon rule and no biases the map adds up
     to the score.
 

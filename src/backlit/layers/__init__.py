@@ -10,6 +10,7 @@ from backlit.layers.activations import (
     Sigmoid,
     Softmax,
     Tanh,
+    rectifies,
 )
 from backlit.layers.base import Layer
 from backlit.layers.linear import Conv2D, ConvTranspose2D, Dense
@@ -37,4 +38,5 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "Tanh",
+    "rectifies",
 ]

@@ -149,3 +149,8 @@ class Softmax(Layer):
 @dataclass(frozen=True, eq=False, repr=False)
 class LogSoftmax(Layer):
     """The logarithm of `Softmax`."""
+
+
+def rectifies(layer: Layer) -> bool:
+    """Whether a layer is a ReLU, or one with a ceiling."""
+    return isinstance(layer, ReLU) or (isinstance(layer, Clip) and layer.low == 0 < layer.high)

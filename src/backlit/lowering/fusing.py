@@ -12,7 +12,7 @@ from backlit_kernels import elementwise
 from backlit_kernels.vector import NOWHERE
 
 from backlit.graph import Node
-from backlit.layers import Clip, Layer, ReLU
+from backlit.layers import Clip, Layer, ReLU, rectifies
 from backlit.lowering.context import Lowering
 from backlit.operators import Add
 from backlit.tape import Buffer, Distance, Marks
@@ -118,8 +118,3 @@ def _read_marks(lowering: Lowering, tensor: int, out: Buffer, activation: Node) 
 def _ceiling(lowering: Lowering, activation: Node | None) -> int:
     layer = None if activation is None else activation.layer
     return lowering.tape.constants.place([layer.high if isinstance(layer, Clip) else np.inf])
-
-
-def rectifies(layer: Layer) -> bool:
-    """Whether a layer is a ReLU, or one with a ceiling."""
-    return isinstance(layer, ReLU) or (isinstance(layer, Clip) and layer.low == 0 < layer.high)

@@ -9,8 +9,7 @@ straight edges, where its differences vanish exactly, and other equal patches ar
 from math import prod
 
 from backlit.graph import Graph, Node
-from backlit.layers import MaxPool2D
-from backlit.lowering.fusing import rectifies
+from backlit.layers import MaxPool2D, rectifies
 from backlit.lowering.pooled import by_twos
 from backlit.operators import Reduce
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from backlit.exporters.onnx.writing import BATCH, Writer
 from backlit.files import replacing
-from backlit.importers.onnx.reading import MEANING
+from backlit.graph import OUTPUTS_KEY
 from backlit.model import Model
 from backlit.version import VERSION
 
@@ -69,5 +69,5 @@ def to_onnx(model: Model) -> Any:
         producer_name="backlit",
         producer_version=VERSION,
     )
-    helper.set_model_props(result, {MEANING: model.outputs})
+    helper.set_model_props(result, {OUTPUTS_KEY: model.outputs})
     return result

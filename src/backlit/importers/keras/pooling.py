@@ -5,7 +5,7 @@ from typing import Any
 from backlit.importers.keras.builder import KerasBuilder, Tensor
 from backlit.importers.keras.convolution import same_padding
 from backlit.importers.keras.table import layer, operation, pair
-from backlit.lowering.fusing import rectifies
+from backlit.layers import rectifies
 
 
 def _padding(layer: Any, image: Tensor) -> tuple[tuple[int, ...], tuple[int, ...], list[int]]:

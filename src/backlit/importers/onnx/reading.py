@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from os import fspath
 from typing import Any
 
+from backlit.graph import OUTPUTS_KEY
 from backlit.importers.builder import UnsupportedError
 from backlit.importers.builder.batches import DEPENDS, first_difference
 from backlit.importers.builder.nodes import STAND_INS
 from backlit.importers.onnx.importing import Importer
 from backlit.model import Model
-
-MEANING = "backlit.outputs"  # the key in the metadata that our own exporter writes
 
 
 def load_onnx(
@@ -73,7 +72,7 @@ def load_onnx(
         if place := first_difference(*sides):
             raise UnsupportedError(f"node {place}: its result {DEPENDS}")
     if outputs is None and importer.output == model.graph.output[0].name:
-        outputs = {entry.key: entry.value for entry in model.metadata_props}.get(MEANING)
+        outputs = {entry.key: entry.value for entry in model.metadata_props}.get(OUTPUTS_KEY)
     label = name or model.graph.name or None
     return importer.builder.finish(result, label, outputs)
 
