@@ -200,6 +200,8 @@ def test_exact_on_the_papers_example():
 def test_exact_is_refused(model, X, models, mnist):
     with pytest.raises(ValueError, match="piecewise-linear networks, but layer 1 is Tanh"):
         bl.integrated_gradients(model, X, steps="exact")
+    with pytest.raises(ValueError, match="rule must be"):
+        bl.integrated_gradients(models["mnist_cnn"], mnist[0][:1], steps="exact", rule="simpson")
     with pytest.raises(ValueError, match="score must be 'logit' with steps='exact'"):
         bl.integrated_gradients(models["mnist_cnn"], mnist[0][:1], steps="exact", score="loss")
 

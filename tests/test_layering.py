@@ -19,7 +19,7 @@ RUNS = {"engine", "model", "models", "probes"}
 ROOMS = {  # of src/backlit, each with those that it knows nothing of
     "layers": {"graph", "lowering", "tape", "attribution", "importers", "exporters"} | RUNS | ENDS,
     "lowering": {"attribution", "importers", "exporters"} | RUNS | ENDS,
-    "attribution": {"importers", "exporters", "cli", "plots"},
+    "attribution": {"importers", "exporters", "cli", "completeness", "plots"},
     "importers": {"lowering", "tape", "attribution", "exporters", "engine", "probes"} | ENDS,
     "exporters": {"lowering", "tape", "attribution", "importers", "engine", "probes"} | ENDS,
 }
@@ -33,6 +33,7 @@ def imported(path):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
     return found
 
 

@@ -278,6 +278,23 @@ def test_a_team_ends_if_one_thread_never_comes(case, monkeypatch):
     np.testing.assert_array_equal(bl.gradient(model, X[:2], score="loss"), expected[1][:2])
 
 
+@pytest.mark.parametrize("part", [0, 1])
+def test_what_goes_wrong_in_a_team_is_raised(case, monkeypatch, part):
+    _, model, X, _ = case
+    program = model._programs.program(probes.InputGradient(0, False), 1)
+    run = Worker.run
+
+    def fails(self, some):
+        if self.frame[frame.PART] == part:
+            raise MemoryError("no room")
+        return run(self, some)
+
+    monkeypatch.setattr(Worker, "run", fails)
+    job = Job(program, [X[:2], np.empty_like(X[:2]), np.zeros(2, np.int64)])
+    with pytest.raises(MemoryError, match="no room"):
+        in_time(lambda: run_teams([Part(job, 0, 1, (0, 1)), Part(job, 1, 2, (0, 1))], 3))
+
+
 def test_progress_of_teams(case, teams):
     """The bar ends where it should."""
     _, model, X, expected = case

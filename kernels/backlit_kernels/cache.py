@@ -183,7 +183,8 @@ class KernelCache:
                 if isinstance(error, OSError):
                     raise
                 os.remove(self._own._cache_file._index_path)  # it is damaged: begin a new one
-                self._own.save_overload(sig, data)
+                with suppress(Exception):
+                    self._own.save_overload(sig, data)
 
 
 @cache

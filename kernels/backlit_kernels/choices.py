@@ -20,11 +20,10 @@ from backlit_kernels.choice_tile import (
     upper_row,
 )
 from backlit_kernels.entries import ENTRIES, UPPER_LEFT
+from backlit_kernels.finish import After, finish_tile
 from backlit_kernels.frame import PART
-from backlit_kernels.functions import After
 from backlit_kernels.kernel import Kernel, helper, pasted
 from backlit_kernels.lanes import for_lanes
-from backlit_kernels.product import finish_tile
 from backlit_kernels.team import ROOMS, share, share_among
 from backlit_kernels.tile import store_tile, zero_tile
 from backlit_kernels.vector import LANES, evens, load, load_one, odds, splat, store

@@ -7,8 +7,8 @@ where the product would read it anew for each column, half of a cache line furth
 from functools import cache
 from typing import Any
 
+from backlit_kernels.finish import finish_tile
 from backlit_kernels.kernel import Kernel
-from backlit_kernels.product import finish_tile
 from backlit_kernels.team import share
 from backlit_kernels.tile import add_rows, slide_update, store_tile, zero_tile
 from backlit_kernels.vector import LANES, load_one

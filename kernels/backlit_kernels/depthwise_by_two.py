@@ -7,7 +7,7 @@ weights there are is known to the compiler, which writes the sums out.
 from functools import cache
 from typing import Any
 
-from backlit_kernels.functions import finish
+from backlit_kernels.finish import finish
 from backlit_kernels.kernel import Kernel, helper
 from backlit_kernels.team import share
 from backlit_kernels.vector import (

@@ -11,19 +11,13 @@ from backlit_kernels.bits import bits_of, floats_of, signed, splat_bits
 from backlit_kernels.kernel import helper
 from backlit_kernels.polynomial import polynomial
 from backlit_kernels.vector import (
-    NOWHERE,
     absolute,
     fma,
-    load,
-    load_marks,
     maximum,
     minimum,
     round_even,
     select,
     splat,
-    store_mark,
-    store_marks,
-    store_one,
     times_power_of_two,
 )
 
@@ -257,53 +251,3 @@ def power(x: Any, exponent: Any) -> Any:
     signed = select(odd, -size, size)
     signed = select(round_even(exponent) == exponent, signed, splat(np.nan))
     return select(x < zero, signed, size)
-
-
-@helper
-def relu_rule(gradient: Any, positive: Any, masked: int, rectified: int) -> Any:
-    """A gradient sent back through a ReLU whose output is positive where a mask holds.
-
-    `masked` lets it pass there: the derivative. `rectified` lets positive gradients pass: the
-    deconvnet. Both together are guided backpropagation.
-    """
-    zero = splat(0.0)
-    if masked != 0:
-        gradient = select(positive, gradient, zero)
-    if rectified != 0:
-        gradient = maximum(zero, gradient)
-    return gradient
-
-
-After = tuple[int, int, int, int, Any]
-
-
-@helper
-def finish_unmarked(value: Any, arena: Any, at: int, after: After) -> Any:
-    """What the product does to a result as it is stored: see `initial` and what follows there."""
-    (initial, rectify, _, mask, high), zero = after, splat(0.0)
-    if initial != 0:
-        value = value + load(arena, at + initial)
-    if rectify != 0:
-        value = minimum(high, maximum(zero, value))
-    if mask != NOWHERE:
-        value = select(load_marks(arena, at + mask), value, zero)
-    return value
-
-
-@helper
-def finish(value: Any, arena: Any, at: int, after: After) -> Any:
-    """The same, with its marks."""
-    value = finish_unmarked(value, arena, at, after)
-    _, _, mark, _, high = after
-    if mark != NOWHERE:
-        store_marks(arena, at + mark, (value > splat(0.0)) & (value < high))
-    return value
-
-
-@helper
-def store_finished(value: Any, arena: Any, at: int, after: After) -> None:
-    """Store the first lane alone of a finished result, and its mark."""
-    _, _, mark, _, high = after
-    store_one(arena, at, value)
-    if mark != NOWHERE:
-        store_mark(arena, at + mark, (value > splat(0.0)) & (value < high))

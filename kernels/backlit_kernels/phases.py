@@ -6,7 +6,7 @@ sample is a stride-1 product over phases, whose rows are vectors of neighbouring
 
 from typing import Any
 
-from backlit_kernels.functions import finish, finish_unmarked, store_finished
+from backlit_kernels.finish import finish, finish_unmarked, store_finished
 from backlit_kernels.kernel import kernel
 from backlit_kernels.team import share
 from backlit_kernels.vector import (

@@ -9,7 +9,7 @@ float of a single sample): from a pixel to the next is a constant in the code.
 
 from typing import Any
 
-from backlit_kernels.functions import relu_rule
+from backlit_kernels.finish import relu_rule
 from backlit_kernels.kernel import helper
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.team import share

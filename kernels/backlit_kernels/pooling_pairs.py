@@ -6,7 +6,7 @@ Rows are taken in vectors, so that writing runs past a row's end: into its borde
 
 from typing import Any
 
-from backlit_kernels.functions import relu_rule
+from backlit_kernels.finish import relu_rule
 from backlit_kernels.kernel import kernel
 from backlit_kernels.team import share
 from backlit_kernels.vector import (

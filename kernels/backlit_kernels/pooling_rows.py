@@ -7,7 +7,7 @@ order of `max_pool_backward`: results are the same bits.
 from functools import cache
 from typing import Any
 
-from backlit_kernels.functions import relu_rule
+from backlit_kernels.finish import relu_rule
 from backlit_kernels.kernel import Kernel, helper
 from backlit_kernels.pooling import whole_windows
 from backlit_kernels.team import share

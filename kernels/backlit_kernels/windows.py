@@ -19,8 +19,8 @@ from backlit_kernels.entries import (
     UPPER_LEFT,
     UPPER_RIGHT,
 )
+from backlit_kernels.finish import relu_rule
 from backlit_kernels.fold import add_step, phase_of
-from backlit_kernels.functions import relu_rule
 from backlit_kernels.kernel import Kernel, helper, kernel
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.target import target

@@ -16,7 +16,7 @@ time: along rows, and then, where they lie, along columns.
 from typing import Any
 
 from backlit_kernels import winograd_four, winograd_two
-from backlit_kernels.functions import After, finish, finish_unmarked, store_finished
+from backlit_kernels.finish import After, finish, finish_unmarked, store_finished
 from backlit_kernels.kernel import helper
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.team import share

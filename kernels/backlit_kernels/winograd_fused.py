@@ -13,8 +13,8 @@ from functools import cache
 from typing import Any
 
 from backlit_kernels.entries import UPPER_LEFT
+from backlit_kernels.finish import After, finish
 from backlit_kernels.frame import PART
-from backlit_kernels.functions import After, finish
 from backlit_kernels.kernel import Kernel, helper
 from backlit_kernels.team import ROOMS, share_among
 from backlit_kernels.ties import close, direct_sums

@@ -88,7 +88,8 @@ def check_targets(
             f"got shape {array.shape}: one-hot rows become classes by {name}.argmax(1)"
         )
     if array.dtype.kind not in "iu" and not _large_ints(array):
-        raise TypeError(f"{name} must be None, an int or an array of ints, not {array.dtype}")
+        what = "None, an int or" if name == "target" else "an int or"
+        raise TypeError(f"{name} must be {what} an array of ints, not {array.dtype}")
     if array.shape not in ((), (1,), (samples,)):
         raise ValueError(
             f"{name} must be one class or one for each of the {samples} samples, "

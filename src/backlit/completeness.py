@@ -7,6 +7,7 @@ import numpy as np
 from backlit.arguments import finite_numbers
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.attribution.scores import scores_of
 from backlit.baselines import check_baseline
 from backlit.model import Model
 
@@ -48,29 +49,10 @@ def completeness_gap(
             f"got shape {values.shape}"
         )
     base = check_baseline(baseline, call.samples, model.input_shape).values
-    logits = model.logits(call.samples, threads=threads)
+    logits = call.logits(call.samples)
     targets = model._targets(logits) if call.targets is None else call.targets
-    reference = model.logits(base, threads=threads)
+    reference = call.logits(base)
     difference = scores_of(model, logits, targets, score) - scores_of(
         model, np.broadcast_to(reference, logits.shape), targets, score
     )
     return values.sum(axis=tuple(range(1, values.ndim))) - difference
-
-
-def scores_of(model: Model, logits: np.ndarray, targets: np.ndarray, score: str) -> np.ndarray:
-    """The targets' scores, in float64."""
-    z = logits.astype(np.float64)
-    if model.outputs == "binary":
-        own = np.where(targets == 1, z[:, 0], -z[:, 0])
-    else:
-        own = np.take_along_axis(z, targets[:, None], axis=1)[:, 0]
-    if score == "logit":
-        return own
-    if model.outputs in ("binary", "labels"):
-        log_probability = -np.logaddexp(0, -own)
-    else:
-        top = z.max(axis=1)
-        log_probability = own - top - np.log(np.exp(z - top[:, None]).sum(axis=1))
-    if score == "log_probability":
-        return log_probability
-    return np.exp(log_probability) if score == "probability" else -log_probability

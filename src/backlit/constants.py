@@ -59,7 +59,8 @@ class Constants:
         kept = made()
         if known() is not owner or kept is None:  # another array may lie there after its end
             kept = self.place(make())
-            self._made[key] = ref(owner), ref(kept)
+            alive = {k: v for k, v in self._made.items() if v[1]() is not None}
+            self._made = {**alive, key: (ref(owner), ref(kept))}
         return kept
 
 

@@ -124,16 +124,29 @@ def run_teams(
     `progress` is called with the number of samples done. Returns False if a sample is not finite;
     the rest is then not run.
     """
-    for part in parts:
-        workers = Worker(part.job).team(threads)
-        helpers = crew().submit([partial(worker.run, part) for worker in workers[1:]])
+
+    def run(worker: Worker, part: Part) -> bool:
         try:
-            valid = workers[0].run(part)
+            return worker.run(part)
         except BaseException:
             part.job.halt[0] = 1  # the others would wait for this one
             raise
+
+    for part in parts:
+        workers = Worker(part.job).team(threads)
+        helpers: list[Future] = []
+        try:
+            helpers = crew().submit([partial(run, worker, part) for worker in workers[1:]])
+            valid = run(workers[0], part)
+        except BaseException:
+            part.job.halt[0] = 1
+            raise
         finally:
             wait_for(helpers)
+        for helper in helpers:
+            helper.result()  # or raises what went wrong
+        if part.job.halt[0]:
+            break
         if not valid:
             return False
         if progress is not None:

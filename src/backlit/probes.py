@@ -5,7 +5,7 @@ differentiate (seed), the rules of the way back, and what becomes of the result 
 are frozen dataclasses: a model keeps the program of each probe it has run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -149,7 +149,7 @@ class ProgramStore:
         self.images = any(len(shape) > 1 for shape in graph.shapes)
         self.tile_lanes = choose_lanes(graph) if self.images else FEATURE_LANES
         self.large = self.images and tile_bytes(graph) > TILE_BYTES
-        self._programs: dict[tuple[Probe, int, int], Program] = {}
+        self._programs: dict[Hashable, Program] = {}
         self._kernels: dict[Probe, list[Kernel]] = {}  # for single samples, not seen compiled
         self._last: dict[bytes, Any] = {}
         self.pictured: dict[int, tuple[ProgramStore, int]] = {}  # see `attribution.as_picture`
@@ -182,14 +182,18 @@ class ProgramStore:
 
     def program(self, probe: Probe, lanes: int, stages: int = 1) -> Program:
         key = probe, lanes, stages
-        found = self._programs.get(key)
-        if found is None:
-            graph = replace(self.graph, stages=stages)
-            found = probe.lower(graph, lanes).tape.link(lanes)
-            # replaced as a whole: other threads may be here
-            last = list(self._programs.items())[1 - MOST_PROGRAMS :]
-            self._programs = {**dict(last), key: found}
-        return found
+        if (found := self._programs.get(key)) is not None:
+            return found
+        return self._keep(key, self._linked(probe, lanes, stages))
+
+    def _linked(self, probe: Probe, lanes: int, stages: int) -> Program:
+        return probe.lower(replace(self.graph, stages=stages), lanes).tape.link(lanes)
+
+    def _keep(self, key: Hashable, program: Program) -> Program:
+        """Keep a program, and only so many of those before."""
+        last = list(self._programs.items())[1 - MOST_PROGRAMS :]
+        self._programs = {**dict(last), key: program}  # as a whole: other threads may be here
+        return program
 
     def is_compiled(self, probe: Probe) -> bool:
         """Whether a probe's kernels for single samples were compiled before, here or on disk."""
@@ -207,12 +211,15 @@ class ProgramStore:
 
     def small_program(self, probe: Probe, memory: int) -> Program:
         """For single samples, in so many bytes, in as few stages as it takes; or in the least."""
+        key = probe, "within", memory
+        if (found := self._programs.get(key)) is not None:
+            return found
         programs = []
         for stages in STAGES:
-            programs.append(self.program(probe, 1, stages))
+            programs.append(self._linked(probe, 1, stages))
             if 4 * programs[-1].arena_size <= memory:
-                return programs[-1]
-        return min(programs, key=lambda program: program.arena_size)
+                break
+        return self._keep(key, min(programs, key=lambda program: program.arena_size))
 
     def run(
         self,

@@ -108,6 +108,14 @@ def test_results_over_the_references(model, X, method, name, options, rng):
         np.testing.assert_array_equal(given, expected)
 
 
+def test_results_over_tensors(model, X):
+    torch = pytest.importorskip("torch")
+    expected = bl.integrated_gradients(model, X, 0, baseline=[0.0, 1.0], steps=3)
+    given = torch.from_numpy(X.copy())
+    bl.integrated_gradients(model, given, 0, baseline=[0.0, 1.0], steps=3, out=given.numpy())
+    np.testing.assert_array_equal(given.numpy(), expected)
+
+
 @pytest.mark.parametrize("switch", ["relative", "antithetic", "progress"])
 def test_switches_of_the_noise_tunnel(model, X, switch):
     with pytest.raises(TypeError, match=f"{switch} must be True or False"):

@@ -78,7 +78,7 @@ def test_refused(tmp_path, images):
         "short-idx": (good[:-1], "damaged idx file: shape .4, 5, 6. takes 120 bytes, got 119"),
         "sizes-idx": (good[:6], "its sizes are missing"),
         "magic-idx": (b"abcdefgh", "not an idx file"),
-        "cut-idx.gz": (gzip.compress(good)[:-9], "truncated gzip file"),
+        "cut-idx.gz": (gzip.compress(good)[:-9], "truncated or damaged gzip file"),
         "cut.npy": (b"\x93NUMPY", "cannot read samples"),
         "cut.npz": (b"PK", "cannot read samples"),
         "half.npz": (whole[: len(whole) // 2], "File is not a zip file"),

@@ -126,8 +126,10 @@ def feature_permutation(
     count = int(parts.counts[0])
     random = seeded(seed)(count)
     result = call.result(samples, count) if per_segment else call.result()
-    values = result if per_segment else np.empty((samples, count), np.float32)
-    at_once = max(1, min(MASK_BYTES, call.memory or MASK_BYTES) // (4 * count))
+    painted = not (own or per_segment)
+    values = np.empty((samples, count), np.float32) if painted else result.reshape(samples, count)
+    a_mask = 4 * count + 16 * samples  # bytes, with the samples it is filled from
+    at_once = max(1, min(MASK_BYTES, call.memory or MASK_BYTES) // a_mask)
     total = samples * -(-count // at_once)
     with progress_bar(total, "permuted segments", call.progress):
         for first in range(0, count, at_once):
@@ -137,7 +139,7 @@ def feature_permutation(
             choice = np.array([_shuffled(samples, random) for _ in left_out])
             for index, scores, full in swap_scores(call, parts, masks, choice):
                 values[index, left_out] = full[:, None].astype(np.float64) - scores
-    if not per_segment:
+    if painted:
         parts.paint(values, result)
     return result
 

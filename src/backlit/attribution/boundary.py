@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from backlit.layers.base import flag
+from backlit.layers.base import as_array, flag
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -19,6 +19,7 @@ def checked(method: Method) -> Method:
     the result is written.
     """
     defaults = {name: p.default for name, p in signature(method).parameters.items()}
+    names = list(defaults)
     switches = {name for name, default in defaults.items() if isinstance(default, bool)}
 
     @wraps(method)
@@ -27,17 +28,22 @@ def checked(method: Method) -> Method:
             named[name] = flag(name, named[name])
         out = named.get("out")
         if isinstance(out, np.ndarray):
-            given = tuple(_apart(value, out) for value in given)
-            named = {name: _apart(value, out) for name, value in named.items()} | {"out": out}
+            given = tuple(_apart(*pair, out) for pair in zip(names, given, strict=False))
+            named = {name: _apart(name, value, out) for name, value in named.items()} | {"out": out}
         return method(*given, **named)
 
     return call  # type: ignore[return-value]
 
 
-def _apart(value: Any, out: np.ndarray) -> Any:
-    """A value whose arrays have no memory in common with `out`."""
-    if type(value) in (list, tuple):
-        return type(value)(_apart(entry, out) for entry in value)
-    if isinstance(value, np.ndarray) and np.may_share_memory(value, out):
-        return value.copy()
+def _apart(name: str, value: Any, out: np.ndarray) -> Any:
+    """A value with no memory in common with `out`: an array, what becomes one, or a list."""
+    if type(value) in (list, tuple) and any(map(_is_array, value)):
+        return type(value)(_apart(name, entry, out) for entry in value)
+    if _is_array(value) and np.may_share_memory(array := as_array(name, value), out):
+        return array.copy()
     return value
+
+
+def _is_array(value: Any) -> bool:
+    """Whether a value is an array, or what shows its memory as one, such as PyTorch's tensors."""
+    return hasattr(value, "__array__") and not isinstance(value, np.generic)

@@ -9,7 +9,7 @@ import numpy as np
 from backlit.arguments import check_memory, check_out, check_score, check_targets, check_threads
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.model import Model, check_model
-from backlit.probes import Probe, ProgramStore
+from backlit.probes import Logits, Probe, ProgramStore
 from backlit.progress import progress_bar
 
 
@@ -48,6 +48,14 @@ class Call:
     def result(self, *shape: int) -> np.ndarray:
         """The array to write to: `out` if it was given; by default of the samples' shape."""
         return check_out(self._out, shape or self.samples.shape)
+
+    def logits(self, samples: np.ndarray) -> np.ndarray:
+        """The model's, for float32 samples as methods know them."""
+        programs = self.model._programs
+        result = np.empty((len(samples), self.model._width), np.float32)
+        ports = [samples, result, None]
+        programs.run(Logits(), ports, len(samples), self.threads, memory=self.memory)
+        return result
 
     def chosen(self, index: np.ndarray | slice) -> "Call":
         """The same call for some of the samples."""

@@ -13,6 +13,7 @@ from backlit.attribution.inner import find_image_layer
 from backlit.graph import Graph
 from backlit.lowering.maps import neighbours
 from backlit.probes import ProgramStore
+from backlit.progress import progress_bar
 
 Layers = int | str | Sequence[int | str] | None
 # Writes the maps of a tensor, enlarged or as they are.
@@ -37,11 +38,12 @@ def layer_maps(call: Call, layer: Layers, upsample: bool, relu: bool, draw: Draw
     found = [find_image_layer(call.model, one) for one in layer]
     result = call.result(*_shape(call, *found[0], upsample))
     result[...] = 0
-    for programs, tensor in found:
-        maps = np.empty(_shape(call, programs, tensor, False), np.float32)
-        draw(programs, tensor, maps, False)
-        rows, columns = enlargement(programs.graph, tensor)
-        result += rows @ in_range(maps) @ columns.T
+    with progress_bar(len(found) * len(result), "explaining", call.progress):
+        for programs, tensor in found:
+            maps = np.empty(_shape(call, programs, tensor, False), np.float32)
+            draw(programs, tensor, maps, False)
+            rows, columns = enlargement(programs.graph, tensor)
+            result += rows @ in_range(maps) @ columns.T
     result /= len(found)
     return result
 

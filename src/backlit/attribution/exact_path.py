@@ -12,8 +12,8 @@ import numpy as np
 
 from backlit.attribution.call import Call
 from backlit.attribution.gradients import gradient
+from backlit.attribution.scores import scores_of
 from backlit.baselines import Baseline
-from backlit.completeness import scores_of
 from backlit.graph import Graph, is_linear
 from backlit.layers import Elementwise, Layer, MaxPool2D, ReLU
 from backlit.operators import Add, Binary, Concatenate, Constant, Reduce
@@ -24,7 +24,7 @@ OF_ONE = ("clamp", "clip", "hard_sigmoid", "leaky_relu", "magnitude")
 OF_TWO = ("add", "larger", "smaller", "subtract")
 FIRST_PIECES = 128  # a piece that lies within one of these, between equal ends, may be missed
 NARROWEST = 2.0**-22
-MEMORY = 64 << 20  # bytes, if no budget is given
+MEMORY, LEAST_AT_ONCE = 64 << 20, 8  # bytes, and pieces looked at together, without a budget
 # Of an entry of the input for each piece looked at: points, gradients and their sum, and the
 # gradients of what waits, some of them at each of the fifteen widths.
 NUMBERS_BYTES = 160
@@ -57,12 +57,14 @@ def integrate_exactly(
     Returns how much the score rises along each path.
     """
     model = call.model
-    logits = model.logits(call.samples, threads=call.threads)
-    begin = np.broadcast_to(model.logits(baseline.values, threads=call.threads), logits.shape)
+    logits = call.logits(call.samples)
+    begin = np.broadcast_to(call.logits(baseline.values), logits.shape)
     targets = model._targets(logits) if call.targets is None else call.targets
-    at_once = max(1, (call.memory or MEMORY) // (NUMBERS_BYTES * prod(result.shape[1:])))
+    least = 1 if call.memory else LEAST_AT_ONCE
+    at_once = max(least, (call.memory or MEMORY) // (NUMBERS_BYTES * prod(result.shape[1:])))
     with progress_bar(len(result), "finding breakpoints", call.progress) as bar:
-        for n, sample in enumerate(call.samples.astype(np.float64)):
+        for n in range(len(result)):
+            sample = call.samples[n].astype(np.float64)
             start = baseline.chosen(slice(n, n + 1)).values[0].astype(np.float64)
             total = _integral(call, sample, start, int(targets[n]), at_once)
             result[n] = (sample - start) * total if multiply else total

@@ -14,6 +14,7 @@ from backlit.attribution.cam import grad_cam
 from backlit.attribution.cam_layers import Layers
 from backlit.attribution.relu_rules import guided_backprop
 from backlit.model import Model
+from backlit.progress import progress_bar
 
 
 @any_channels(pictures=True)
@@ -53,7 +54,9 @@ def guided_grad_cam(
     call = Call(model, X, target, score, threads, progress, out, memory)
     result = call.result()
     common: dict[str, Any] = {"score": score, "threads": threads, "memory": memory}
-    where = grad_cam(model, call.samples, call.targets, layer=layer, progress=progress, **common)
-    guided_backprop(model, call.samples, call.targets, progress=progress, out=result, **common)
+    common |= {"progress": progress}
+    with progress_bar(2 * len(result), "explaining", progress):
+        where = grad_cam(model, call.samples, call.targets, layer=layer, **common)
+        guided_backprop(model, call.samples, call.targets, out=result, **common)
     result *= where
     return result

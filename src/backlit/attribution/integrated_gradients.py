@@ -205,8 +205,7 @@ def integrated_gradients(
             "multiply_by_inputs must be True with return_delta or tolerance: averaged gradients "
             "do not add up to a difference of scores"
         )
-    if not exact:
-        quadrature(rule, count)
+    quadrature(rule, 2 if exact else count)
     several = [baseline]
     if isinstance(baseline, list | tuple) and not _is_sample(baseline, call):
         several = list(baseline)
@@ -287,7 +286,7 @@ def _average(
 ) -> np.ndarray:
     """Write the mean of what `integrate` writes for each baseline; returns the deltas.
 
-    It returns how much the score rises along each path.
+    ``integrate(baseline, part)`` returns how much the score rises along each path.
     """
     rise = np.zeros(len(result))
     total = len(result) * len(baselines)

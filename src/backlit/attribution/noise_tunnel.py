@@ -113,7 +113,7 @@ def noise_tunnel(
     scale = check_noise(call.samples, "copies", copies, *noises)
     targets = call.targets
     if targets is None and model.classes > 1:
-        targets = model._targets(model.logits(X, threads=threads))
+        targets = call.model._targets(call.logits(call.samples))
     keys = stream_keys(call.samples, check_seed(seed))
     probe = NoisyCopies(copies, antithetic)
     result = None

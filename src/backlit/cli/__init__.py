@@ -73,6 +73,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def reason(error: Exception) -> str:
     """What went wrong, without the system's error number."""
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error) or type(error).__name__

@@ -55,7 +55,7 @@ def find_model(name: str, **options: Any) -> Model:
         if options:
             raise ValueError(only_onnx_takes(options))
         return carried(name)
-    if not Path(name).exists():
+    if not name or not Path(name).exists():
         names = ", ".join(NAMES)
         raise FileNotFoundError(f"no file is named {name!r}, and no carried model: {names}")
     return load(name, **options)

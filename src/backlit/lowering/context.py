@@ -27,7 +27,7 @@ FIRST_FREE_PORT = 3
 
 @dataclass(frozen=True)
 class ReluRule:
-    """What a ReLU lets through on the way back: see `backlit_kernels.functions.relu_rule`."""
+    """What a ReLU lets through on the way back: see `backlit_kernels.finish.relu_rule`."""
 
     masked: bool = True
     rectified: bool = False

@@ -16,7 +16,7 @@ from backlit.lowering.depthwise_by_two import (
     depthwise_by_two_back,
     moves_by_two,
 )
-from backlit.lowering.flat_convolution import emit_convolution, window_offsets
+from backlit.lowering.flat_convolution import Way, emit_convolution, way_between, window_offsets
 from backlit.lowering.fusing import fuse_forward, send_back
 from backlit.lowering.phases import (
     convolve_phases,
@@ -57,7 +57,8 @@ def conv_forward(lowering: Lowering, node: Node) -> None:
         winograd_forward(lowering, node, patches, out, lowering.layouts[y], after)
         lowering.clear_border(y, out)
     else:
-        convolve(lowering, layer, x, lowering.activations[x], y, out, layer.bias, after)
+        there = way_between(lowering, x, lowering.activations[x], y, out)
+        convolve(lowering, layer, there, layer.bias, after)
     lowering.activations[result] = out
 
 
@@ -76,8 +77,8 @@ def conv_backward(lowering: Lowering, node: Node) -> None:
             lowering.clear_border(x, out)
             return
         zeros = np.zeros(layer.weights.shape[1] * layer.groups)
-        g = lowering.gradients[node.output]
-        convolve_back(lowering, layer, node.output, g, x, out, zeros, after)
+        back = way_between(lowering, node.output, lowering.gradients[node.output], x, out)
+        convolve_back(lowering, layer, back, zeros, after)
 
     send_back(lowering, node, write)
 
@@ -89,8 +90,8 @@ def transposed_forward(lowering: Lowering, node: Node) -> None:
     out = lowering.new_buffer(y)
     result, after = fuse_forward(lowering, node, out)
     x = node.inputs[0]
-    conv = layer.convolution
-    convolve_back(lowering, conv, x, lowering.activations[x], y, out, layer.bias, after)
+    there = way_between(lowering, x, lowering.activations[x], y, out)
+    convolve_back(lowering, layer.convolution, there, layer.bias, after)
     lowering.activations[result] = out
 
 
@@ -99,34 +100,27 @@ def transposed_backward(lowering: Lowering, node: Node) -> None:
     assert isinstance(layer, ConvTranspose2D)
 
     def write(out: Buffer, after: dict[str, Any]) -> None:
-        conv, y = layer.convolution, node.output
-        convolve(lowering, conv, y, lowering.gradients[y], x, out, conv.bias, after)
+        back = way_between(lowering, node.output, lowering.gradients[node.output], x, out)
+        convolve(lowering, layer.convolution, back, layer.convolution.bias, after)
 
     send_back(lowering, node, write)
 
 
 def convolve(
-    lowering: Lowering,
-    layer: Conv2D,
-    x: int,
-    source_buffer: Buffer,
-    y: int,
-    out: Buffer,
-    bias: np.ndarray,
-    after: dict[str, Any],
+    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, after: dict[str, Any]
 ) -> None:
-    """From a buffer of tensor x's layout to one of tensor y's."""
+    """The convolution of a buffer."""
     if lowering.lanes == 1 and layer.stride != (1, 1):
         emit = depthwise_by_two if moves_by_two(layer) else convolve_phases
-        emit(lowering, layer, x, source_buffer, y, out, bias, after)
+        emit(lowering, layer, way, bias, after)
         return
-    source, target = lowering.layouts[x], lowering.layouts[y]
+    source, target = way.source, way.target
     channels = layer.weights.shape[0]
     emit_convolution(
         lowering,
-        x=source_buffer.at(source.origin),
+        x=way.x.at(source.origin),
         source=source,
-        out=out,
+        out=way.out,
         target=target,
         weights=layer.weights.reshape(layer.groups, channels // layer.groups, -1),
         bias=bias,
@@ -137,31 +131,24 @@ def convolve(
         out_offset=target.origin,
         after=after,
     )
-    lowering.clear_border(y, out)
+    lowering.clear_border(way.end, way.out)
 
 
 def convolve_back(
-    lowering: Lowering,
-    layer: Conv2D,
-    y: int,
-    g: Buffer,
-    x: int,
-    out: Buffer,
-    bias: np.ndarray,
-    after: dict[str, Any],
+    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, after: dict[str, Any]
 ) -> None:
-    """The gradient of tensor x from that of y: a stride-1 product for each phase of the stride."""
+    """The gradient of its input, from one of its output: a product for each phase of the stride."""
     if lowering.lanes == 1 and layer.stride != (1, 1):
         emit = depthwise_by_two_back if moves_by_two(layer) else convolve_phases_back
-        emit(lowering, layer, y, g, x, out, bias, after)
+        emit(lowering, layer, way, bias, after)
         return
-    source, target = lowering.layouts[y], lowering.layouts[x]
+    source, target = way.source, way.target
     for (row, column), size, weights, taps in input_phases(layer, source, target.image):
         emit_convolution(
             lowering,
-            x=g.at(source.origin),
+            x=way.x.at(source.origin),
             source=source,
-            out=out,
+            out=way.out,
             target=target,
             weights=weights,
             bias=bias,
@@ -172,7 +159,7 @@ def convolve_back(
             out_offset=target.origin + row * target.pitch + column * lowering.lanes,
             after=after,
         )
-    lowering.clear_border(x, out)
+    lowering.clear_border(way.end, way.out)
 
 
 def conv_needs(graph: Graph, node: Node) -> Needs:

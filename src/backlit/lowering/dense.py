@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
-from backlit_kernels.product import matrix_vector, matrix_vector_columns
+from backlit_kernels.product import matrix_vector
 from backlit_kernels.terms import AHEAD, list_terms
+from backlit_kernels.tiling import matrix_vector_columns
 from backlit_kernels.vector import LANES
 
 from backlit.graph import Node

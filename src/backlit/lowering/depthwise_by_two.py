@@ -7,9 +7,9 @@ from backlit_kernels import depthwise_by_two as kernels
 
 from backlit.layers import Conv2D
 from backlit.lowering.context import Lowering
+from backlit.lowering.flat_convolution import Way
 from backlit.lowering.phases import phase_taps
 from backlit.lowering.products import count_pieces
-from backlit.tape import Buffer
 
 
 def moves_by_two(layer: Conv2D) -> bool:
@@ -21,24 +21,17 @@ def moves_by_two(layer: Conv2D) -> bool:
 
 
 def depthwise_by_two(
-    lowering: Lowering,
-    layer: Conv2D,
-    x: int,
-    source_buffer: Buffer,
-    y: int,
-    out: Buffer,
-    bias: np.ndarray,
-    after: dict[str, Any],
+    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, after: dict[str, Any]
 ) -> None:
-    """From a buffer of tensor x's layout to one of tensor y's."""
-    source, target = lowering.layouts[x], lowering.layouts[y]
+    """The convolution of a buffer."""
+    source, target = way.source, way.target
     channels, height, width = target.image
     _, _, rows, columns = layer.weights.shape
     first = source.origin - layer.padding[0] * source.pitch - layer.padding[1]
     lowering.tape.emit(
         kernels.depthwise_by_two(rows, columns),
-        out=out.at(target.origin),
-        x=source_buffer.at(first),
+        out=way.out.at(target.origin),
+        x=way.x.at(first),
         weights=lowering.tape.constants.place(layer.weights),
         bias=lowering.tape.constants.place(bias),
         channels=channels,
@@ -50,21 +43,14 @@ def depthwise_by_two(
         out_row=target.pitch,
         **after,
     )
-    lowering.clear_border(y, out)
+    lowering.clear_border(way.end, way.out)
 
 
 def depthwise_by_two_back(
-    lowering: Lowering,
-    layer: Conv2D,
-    y: int,
-    g: Buffer,
-    x: int,
-    out: Buffer,
-    bias: np.ndarray,
-    after: dict[str, Any],
+    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, after: dict[str, Any]
 ) -> None:
-    """The gradient of tensor x from that of y: a sum of few weights for each phase."""
-    source, target = lowering.layouts[y], lowering.layouts[x]
+    """The gradient of its input, from one of its output: sums of few weights for each phase."""
+    source, target = way.source, way.target
     channels, height, width = target.image
     weights, offsets = [], []
     for row, column in np.ndindex(2, 2):
@@ -75,8 +61,8 @@ def depthwise_by_two_back(
     counts = tuple(map(len, offsets))
     lowering.tape.emit(
         kernels.depthwise_by_two_back(counts),
-        out=out.at(target.origin),
-        g=g.at(source.origin),
+        out=way.out.at(target.origin),
+        g=way.x.at(source.origin),
         weights=lowering.tape.constants.place(np.hstack(weights)),
         bias=lowering.tape.constants.place(bias),
         offsets=np.concatenate(offsets),
@@ -89,4 +75,4 @@ def depthwise_by_two_back(
         out_row=target.pitch,
         **after,
     )
-    lowering.clear_border(x, out)
+    lowering.clear_border(way.end, way.out)

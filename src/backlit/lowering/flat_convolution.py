@@ -1,9 +1,10 @@
 """A convolution as one product: over runs along rows, or over the whole flat image."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from backlit_kernels.product import tile_cost, tiling
+from backlit_kernels.tiling import tile_cost, tiling
 from backlit_kernels.vector import LANES
 
 from backlit.layers import Conv2D
@@ -12,6 +13,22 @@ from backlit.lowering.context import Lowering
 from backlit.lowering.depthwise import emit_depthwise, window_of
 from backlit.lowering.products import Weights, emit_product
 from backlit.tape import Buffer
+
+
+@dataclass(frozen=True)
+class Way:
+    """From a buffer with a tensor's layout to one with another's, that of the tensor `end`."""
+
+    x: Buffer
+    source: Layout
+    out: Buffer
+    target: Layout
+    end: int
+
+
+def way_between(lowering: Lowering, start: int, x: Buffer, end: int, out: Buffer) -> Way:
+    """The way from a tensor's buffer to another's."""
+    return Way(x, lowering.layouts[start], out, lowering.layouts[end], end)
 
 
 def emit_convolution(

@@ -1,7 +1,8 @@
 """Strided convolutions by phases of the stride: stride-1 products over every so many-th pixel.
 
 The way back through a strided convolution has a product for each phase of its input. Of single
-samples, the way forward goes by phases too, so that rows are vectors of neighbouring pixels.
+samples, the way forward goes by phases too, so that rows are vectors of neighbouring pixels (most
+depthwise ones do without: see `backlit.lowering.depthwise_by_two`).
 """
 
 from collections.abc import Iterator
@@ -15,9 +16,8 @@ from backlit_kernels.phases import join_phases, take_phase
 from backlit.layers import Conv2D
 from backlit.layout import Layout
 from backlit.lowering.context import Lowering
-from backlit.lowering.flat_convolution import emit_convolution, tap_offsets
+from backlit.lowering.flat_convolution import Way, emit_convolution, tap_offsets
 from backlit.lowering.fusing import after_forward
-from backlit.tape import Buffer
 
 Phase = tuple[tuple[int, int], tuple[int, int], np.ndarray, np.ndarray]
 
@@ -81,17 +81,10 @@ def phase_reads(layer: Conv2D, axis: int) -> PhaseReads:
 
 
 def convolve_phases(
-    lowering: Lowering,
-    layer: Conv2D,
-    x: int,
-    source_buffer: Buffer,
-    y: int,
-    out: Buffer,
-    bias: np.ndarray,
-    after: dict[str, Any],
+    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, after: dict[str, Any]
 ) -> None:
     """A strided convolution as a stride-1 product over the phases of its input."""
-    source, target = lowering.layouts[x], lowering.layouts[y]
+    source, target = way.source, way.target
     channels, out_height, out_width = source.image[0], *target.image[1:]
     ys, xs = phase_reads(layer, 0), phase_reads(layer, 1)
     rows, columns = out_height + ys.span, out_width + xs.span
@@ -104,7 +97,7 @@ def convolve_phases(
         below = source.image[1] + source.border[2] - row  # rows of the plane from there on
         lowering.tape.emit(
             take_phase,
-            x=source_buffer.at(source.origin + row * source.pitch + column),
+            x=way.x.at(source.origin + row * source.pitch + column),
             out=phases.at(layout.size * (len(places) - 1)),
             channels=channels,
             rows=min(rows, -(-below // layer.stride[0])),
@@ -123,7 +116,7 @@ def convolve_phases(
         lowering,
         x=phases.at(0),
         source=layout,
-        out=out,
+        out=way.out,
         target=target,
         weights=layer.weights.reshape(layer.groups, outputs // layer.groups, -1),
         bias=bias,
@@ -134,21 +127,14 @@ def convolve_phases(
         out_offset=target.origin,
         after=after,
     )
-    lowering.clear_border(y, out)
+    lowering.clear_border(way.end, way.out)
 
 
 def convolve_phases_back(
-    lowering: Lowering,
-    layer: Conv2D,
-    y: int,
-    g: Buffer,
-    x: int,
-    out: Buffer,
-    bias: np.ndarray,
-    after: dict[str, Any],
+    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, after: dict[str, Any]
 ) -> None:
     """The gradient of a strided convolution's input, phase by phase, put together."""
-    source, target = lowering.layouts[y], lowering.layouts[x]
+    source, target = way.source, way.target
     channels, height, width = target.image
     shape = channels, -(-height // layer.stride[0]), -(-width // layer.stride[1])
     layout = Layout(shape, 1, least_pitch=source.pitch)
@@ -156,7 +142,7 @@ def convolve_phases_back(
     for (row, column), size, weights, taps in input_phases(layer, source, target.image):
         emit_convolution(
             lowering,
-            x=g.at(source.origin),
+            x=way.x.at(source.origin),
             source=source,
             out=phases,
             target=layout,
@@ -172,7 +158,7 @@ def convolve_phases_back(
     lowering.tape.emit(
         join_phases,
         x=phases,
-        out=out.at(target.origin),
+        out=way.out.at(target.origin),
         channels=channels,
         height=height,
         width=width,
@@ -185,4 +171,4 @@ def convolve_phases_back(
         phase_size=layout.size,
         **after,
     )
-    lowering.clear_border(x, out)
+    lowering.clear_border(way.end, way.out)

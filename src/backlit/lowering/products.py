@@ -5,7 +5,8 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
-from backlit_kernels.product import PARTIALS, product, tiling
+from backlit_kernels.product import PARTIALS, product
+from backlit_kernels.tiling import tiling
 from backlit_kernels.vector import LANES, NOWHERE
 
 from backlit.lowering.context import Lowering

@@ -84,9 +84,10 @@ def wrong(
     labels = as_labels(y, len(images))
     check_targets(labels, len(images), model.classes, model.outputs, "y")
     predicted = model.predict(samples)
-    confidence = model.predict_proba(samples).max(axis=1)
     mistakes = np.flatnonzero(predicted != labels)
     total = len(mistakes)
+    confidence = np.zeros(len(labels))
+    confidence[mistakes] = model.predict_proba(samples[mistakes]).max(axis=1)
     mistakes = mistakes[np.argsort(-confidence[mistakes], kind="stable")][:most]
     among = counted(len(labels), "sample")
     if total == 0:

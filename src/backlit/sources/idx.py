@@ -26,7 +26,7 @@ def read_idx(path: Path) -> np.ndarray:
         try:
             content = gzip.decompress(content)
         except (EOFError, zlib.error) as error:
-            raise ValueError(f"truncated gzip file: {error}") from error
+            raise ValueError(f"truncated or damaged gzip file: {error}") from error
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:
         raise ValueError("not an idx file: its first bytes are not an idx magic number")
     kind, dimensions = np.dtype(TYPES[content[2]]), content[3]

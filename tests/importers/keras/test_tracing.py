@@ -93,6 +93,29 @@ def test_lambdas(function, rng):
     agree(model, rng)
 
 
+def gate(x):
+    return x * ops.sigmoid(1.702 * x)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: L.Activation(gate, name="own"),
+        lambda: L.Dense(4, activation=gate, name="own"),
+        lambda: L.Conv2D(4, 2, padding="same", activation=gate, name="own"),
+        lambda: L.DepthwiseConv2D(2, activation=lambda x: ops.tanh(x) ** 2, name="own"),
+    ],
+)
+def test_activations_of_ones_own(layer, rng):
+    inputs = keras.Input((4, 3, 4))
+    model = keras.Model(inputs, L.Dense(3)(L.Flatten()(layer()(inputs))))
+    fill(model, rng)
+    agree(model, rng)
+    own = bl.from_keras(model)
+    X = rng.normal(size=(2, 4, 3, 4))
+    assert bl.layer_activation(own, X, layer="own").shape[0] == 2
+
+
 def test_layers_made_of_others_of_ones_own(rng):
     class Dense(L.Dense):
         pass

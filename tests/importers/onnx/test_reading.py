@@ -92,6 +92,14 @@ def test_constants_are_of_the_declared_type(kind, value):
     np.testing.assert_allclose(found, exact, rtol=1e-6)
 
 
+def test_constants_that_the_declared_type_has_not():
+    model = make_model([("Cast", "k", "f", {"to": 1}), ("Mul", "x f", "y", {})], (4,))
+    model.graph.input.append(onnx.helper.make_tensor_value_info("k", 7, []))
+    with pytest.raises(ValueError, match=r"constants\['k'\] must fit: the model takes int64 there"):
+        bl.load(model, constants={"k": 0.5})
+    assert bl.load(model, constants={"k": 2.0}).logits(np.ones((1, 4)))[0, 0] == 2
+
+
 def test_outputs_that_are_left_out_are_not_needed():
     nodes = [
         ("Relu", "x", "r", {}),

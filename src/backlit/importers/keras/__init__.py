@@ -20,8 +20,9 @@ def from_keras(
 
     The graph of layers is read, whatever Keras's backend. Weights are copied (as float32). Models
     within the model, shared layers, residual additions and operations of `keras.ops` between
-    layers are followed. Layers and models of one's own, and Lambda layers, are traced: their `call`
-    is run with symbolic tensors, and must consist of layers and `keras.ops`.
+    layers are followed. Layers and models of one's own, Lambdas, and layers with such an activation
+    are traced: their `call` is run with symbolic tensors, and must consist of layers and
+    `keras.ops`.
 
     The model takes samples as the Keras model does: images with their channels last (or first, if
     the model's layers say ``data_format="channels_first"``), and returns maps of the same shape.

@@ -91,6 +91,10 @@ def squareplus(b: KerasBuilder, x: Tensor) -> Tensor:
     return b.activation(total, "scale", factor=0.5)
 
 
+class OwnActivationError(UnsupportedError):
+    """An activation that is not Keras's: the layer has to be traced."""
+
+
 def activate(b: KerasBuilder, x: Tensor, activation: Any) -> Tensor:
     """What a layer's argument `activation` does."""
     from keras import activations, ops
@@ -105,7 +109,9 @@ def activate(b: KerasBuilder, x: Tensor, activation: Any) -> Tensor:
     if handler is not None:
         result: Tensor = handler(b, activation, x)
         return result
-    raise UnsupportedError(f"the activation {name or type(activation).__name__}")
+    theirs = (getattr(activation, "__module__", None) or "").partition(".")[0] == "keras"
+    kind = UnsupportedError if theirs else OwnActivationError
+    raise kind(f"the activation {name or type(activation).__name__}")
 
 
 # --- layers ---------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from backlit.importers.keras import (
     reductions,
     shapes,
 )
+from backlit.importers.keras.activations import OwnActivationError
 from backlit.importers.keras.builder import KerasBuilder, Tensor
 from backlit.importers.keras.table import find, said
 from backlit.importers.keras.tracing import TraceError, traced
@@ -153,6 +154,8 @@ class Converter:
             return self.stand_ins(node)
         try:
             result = handler(self.builder, layer, *given, **named)
+        except OwnActivationError:
+            return self.trace(node, layer, values, path, place)
         except ValueError as error:  # also of a layer that does not take such arguments
             self.problems.append(f"{place}: {error}")
             return self.stand_ins(node)
@@ -185,6 +188,7 @@ class Converter:
         except TraceError as error:
             kind = type(layer)
             own = kind.__module__.partition(".")[0] != "keras" or kind.__name__ == "Lambda"
+            own |= find(layer) is not None  # but for an activation of one's own
             self.problems.append(f"{place}: its call cannot be traced: {error}" if own else place)
             return self.stand_ins(node)
 

@@ -121,7 +121,10 @@ def as_declared(array: np.ndarray, elem_type: int) -> np.ndarray:
     from onnx import helper
 
     kind = helper.tensor_dtype_to_np_dtype(elem_type) if elem_type else array.dtype
-    return array.astype(kind, copy=False)
+    cast = array.astype(kind, copy=False)
+    if kind.kind in "biu" and not np.array_equal(cast, array):
+        raise ValueError(f"the model takes {kind} there, got {array.dtype}")
+    return cast
 
 
 def to_array(tensor: Any) -> np.ndarray:

@@ -9,7 +9,7 @@ from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError, Va
 from backlit.importers.builder.channels import TO_FRONT, has_channels_last
 from backlit.importers.builder.moved import Moved
 from backlit.importers.builder.nodes import STAND_INS
-from backlit.importers.onnx import displaced
+from backlit.importers.onnx import moved
 from backlit.importers.onnx.context import OPERATORS, Context, Operation
 from backlit.importers.onnx.folding import DRAWS, RANDOM, can_fold, fold
 from backlit.importers.onnx.graphs import (
@@ -31,7 +31,7 @@ OLDEST = 7
 # What only names the same values another way: nobody asks for it, so it need not be computed
 MOVES = {"Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
 # What leaves axes where they are: an image is scaled, padded or cropped, its colours in other order
-IN_PLACE = displaced.OF_EACH | displaced.BROADCAST | {"Concat", "Gather", "Pad", "Slice", "Split"}
+IN_PLACE = moved.OF_EACH | moved.BROADCAST | {"Concat", "Gather", "Pad", "Slice", "Split"}
 
 
 class Importer:
@@ -103,7 +103,10 @@ class Importer:
             array = np.asarray(value)
             if array.dtype.kind in "OSU":
                 raise TypeError(f"constants[{key!r}] must hold numbers, not {array.dtype}")
-            self.values[key] = as_declared(array, declared[key])
+            try:
+                self.values[key] = as_declared(array, declared[key])
+            except ValueError as error:
+                raise ValueError(f"constants[{key!r}] must fit: {error}") from error
         left = [value for value in inputs if value.name not in constants]
         if len(left) == 1:
             return left[0]
@@ -192,7 +195,7 @@ class Importer:
         outputs = tuple(name if name in self.read else "" for name in node.output)
         operation = Operation(kind_of(node), inputs, attributes, outputs)
         if any(isinstance(value, Moved) for value in inputs):
-            result = displaced.run(context, operation)
+            result = moved.run(context, operation)
         else:
             result = OPERATORS[operation.kind](context, operation)
         results = result if isinstance(result, tuple) else (result,)

@@ -6,8 +6,8 @@ import numpy as np
 
 from backlit.importers.builder import UnsupportedError
 from backlit.importers.onnx.context import Context, Operation, Outputs, axes_of, operator
-from backlit.importers.onnx.displaced import reshaped, transposed
 from backlit.importers.onnx.folding import DRAWS, draws
+from backlit.importers.onnx.moved import reshaped, transposed
 
 
 @operator("Identity")

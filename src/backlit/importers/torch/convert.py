@@ -16,7 +16,6 @@ from backlit.importers.torch.operators import Missing, TorchBuilder, find
 from backlit.importers.torch.operators.refused import why_not
 from backlit.importers.torch.operators.shapes import MOVES
 
-# What leaves values where they are, or puts some around them
 # What leaves axes where they are: an image is scaled, padded or cropped, its colours in other order
 BEFORE_MOVING = moved.ENTRYWISE | moved.PADS | {"cat", "flip", "index", "index_select", "slice"}
 

@@ -7,13 +7,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from io import StringIO
-from threading import RLock
+from threading import RLock, get_ident
 from typing import Any
 
 from backlit.importers.torch.aliases import Aliases, names, operator_name
 from backlit.importers.torch.inlining import inline_blocks
 from backlit.importers.torch.operators import find
 from backlit.importers.torch.operators.refused import BY_OPERATOR
+
+ONE_AT_A_TIME = RLock()  # what is redirected or replaced is so for all threads
 
 
 def export(module: Any, example: Any) -> Any:
@@ -27,7 +29,7 @@ def export(module: Any, example: Any) -> Any:
     if isinstance(module, torch.jit.ScriptModule):
         raise ExportError("it is a ScriptModule: give the module that it was made from")
     failures = []
-    with evaluating(module), only_known_derivatives(), warnings.catch_warnings():
+    with ONE_AT_A_TIME, evaluating(module), only_known_derivatives(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for strict in (False, True):  # tracing as it runs, else by its bytecode
             try:
@@ -60,9 +62,10 @@ def only_known_derivatives() -> Iterator[None]:
 
     # what `Function.apply` ends in, also where it was taken from a class before
     base: Any = function._SingleLevelFunction
+    tracing = get_ident()  # others may go on with what they train
 
     def apply(kind: Any, *arguments: Any, **named: Any) -> Any:
-        if kind.__module__.partition(".")[0] != "torch":
+        if get_ident() == tracing and kind.__module__.partition(".")[0] != "torch":
             raise OwnDerivativeError(
                 f"{kind.__qualname__} is a torch.autograd.Function, whose own derivative would be "
                 "lost"
@@ -111,9 +114,6 @@ def decompositions() -> dict[Any, Any]:
 
     table = torch.export.default_decompositions()
     return {operator: table[operator] for operator in table if not final(operator)}
-
-
-ONE_AT_A_TIME = RLock()  # what is redirected is so for all threads
 
 
 @contextmanager

@@ -67,7 +67,7 @@ TO_THE_END = {"LayerNormalization", "RMSNormalization"}  # from the axis on
 
 
 def run(context: Context, operation: Operation) -> Outputs:
-    """An operation of which an input is displaced."""
+    """An operation of which an input is moved."""
     kind = operation.kind
     if kind in FIND_SAMPLES:
         return OPERATORS[kind](context, operation)
