@@ -9,7 +9,7 @@ from backlit.lowering.depthwise_by_two import moves_by_two
 from backlit.probes import InputGradient
 from tests.helpers import ending
 
-WINDOWS = [(3, 3), (5, 5), (2, 2), (1, 1), (3, 2), (1, 4), (7, 7)]
+WINDOWS = [(3, 3), (5, 5), (1, 1), (1, 4)]
 CHANNELS = 3
 
 
@@ -24,8 +24,8 @@ def kernels(model):
     return " ".join(kernel.name for kernel in tape.kernels())
 
 
-@pytest.mark.parametrize("width", [7, 15, 16, 17, 2 * LANES, 33])
-@pytest.mark.parametrize("padding", [0, 1, (1, 0, 2, 1)])
+@pytest.mark.parametrize("width", [7, 16, 33])
+@pytest.mark.parametrize("padding", [0, (1, 0, 2, 1)])
 @pytest.mark.parametrize("window", WINDOWS)
 def test_forward_and_backward(rng, window, padding, width):
     model = ending(rng, [depthwise(rng, window, padding), bl.ReLU()], (CHANNELS, 8, width))
@@ -34,7 +34,7 @@ def test_forward_and_backward(rng, window, padding, width):
     assert "depthwise_by_two_back" in names
     X = rng.normal(size=(2 * LANES, CHANNELS, 8, width)).astype(np.float32)
     logits, maps = model.logits(X), bl.gradient(model, X, 1)
-    for n in range(3):
+    for n in range(2):
         np.testing.assert_array_equal(model.logits(X[n : n + 1]), logits[n : n + 1])
         np.testing.assert_array_equal(bl.gradient(model, X[n : n + 1], 1), maps[n : n + 1])
 
