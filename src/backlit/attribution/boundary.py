@@ -29,7 +29,10 @@ def checked(method: Method) -> Method:
         out = named.get("out")
         if isinstance(out, np.ndarray):
             given = tuple(_apart(*pair, out) for pair in zip(names, given, strict=False))
-            named = {name: _apart(name, value, out) for name, value in named.items()} | {"out": out}
+            named = {
+                name: value if name == "out" else _apart(name, value, out)
+                for name, value in named.items()
+            }
         return method(*given, **named)
 
     return call  # type: ignore[return-value]
