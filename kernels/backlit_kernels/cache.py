@@ -176,15 +176,14 @@ class KernelCache:
             return  # the sources were edited under us
         if self._own is None:
             return
-        with suppress(OSError):  # the disk is full or went read-only: run uncached
-            try:
-                self._own.save_overload(sig, data)
-            except Exception as error:
-                if isinstance(error, OSError):
-                    raise
+        try:
+            self._own.save_overload(sig, data)
+        except OSError:
+            return  # the disk is full or went read-only: run uncached
+        except Exception:
+            with suppress(Exception):
                 os.remove(self._own._cache_file._index_path)  # it is damaged: begin a new one
-                with suppress(Exception):
-                    self._own.save_overload(sig, data)
+                self._own.save_overload(sig, data)
 
 
 @cache

@@ -149,10 +149,8 @@ def depthwise_by_two_back(counts: tuple[int, int, int, int]) -> Kernel:
         for c in range(*share(team, channels)):
             w, b = weights + c * (ee + eo + oe + oo), load_one(constants, bias + c)
             for y in range(0, height, 2):
-                source, target = (
-                    g + c * g_channel + y // 2 * g_row,
-                    out + c * out_channel + y * out_row,
-                )
+                source = g + c * g_channel + y // 2 * g_row
+                target = out + c * out_channel + y * out_row
                 row(arena, constants, table, source, target, width, w, offsets, ee, eo, b, after)
                 if y + 1 < height:
                     w_odd, target = w + ee + eo, target + out_row

@@ -137,7 +137,7 @@ def run_teams(
         helpers: list[Future] = []
         try:
             helpers = crew().submit([partial(run, worker, part) for worker in workers[1:]])
-            valid = run(workers[0], part)
+            valid = workers[0].run(part)
         except BaseException:
             part.job.halt[0] = 1
             raise

@@ -54,7 +54,7 @@ def guided_grad_cam(
     call = Call(model, X, target, score, threads, progress, out, memory)
     result = call.result()
     common: dict[str, Any] = {"score": score, "threads": threads, "memory": memory}
-    common |= {"progress": progress}
+    common["progress"] = progress
     with progress_bar(2 * len(result), "explaining", progress):
         where = grad_cam(model, call.samples, call.targets, layer=layer, **common)
         guided_backprop(model, call.samples, call.targets, out=result, **common)
