@@ -17,9 +17,9 @@ import backlit as bl
 from backlit import engine, probes, tape
 from backlit.layout import CACHE_LINE
 from tests.attribution.random_networks import METHODS, network, options
+from tests.engine.test_teams import images
 from tests.every_layer import NETWORKS
 from tests.helpers import ending
-from tests.test_teams import images
 
 PAGE = mmap.PAGESIZE // 4  # floats
 NO_ACCESS = 0

@@ -6,7 +6,6 @@ import os
 import pytest
 
 from backlit.files import replacing
-from backlit.report import write_page
 
 
 def test_an_error_leaves_the_old_file(tmp_path):
@@ -52,19 +51,3 @@ def test_of_a_link_the_file_that_it_leads_to_is_replaced(tmp_path):
         aside.write_text("new")
     assert link.is_symlink()
     assert there.read_text() == "new"
-
-
-def test_the_page_escapes_and_names_everything(tmp_path):
-    write_page(
-        tmp_path / "index.html",
-        title="a < b",
-        subtitle="sub",
-        findings=["first & second"],
-        table={"columns": ["one"], "rows": [["accuracy", "<1%"]]},
-        pictures=[{"title": "gallery", "caption": "words", "file": "g.png"}],
-        arrays=["m.npz"],
-    )
-    page = (tmp_path / "index.html").read_text(encoding="utf-8")
-    for part in ("a &lt; b", "first &amp; second", "&lt;1%", 'src="g.png"', 'href="m.npz"'):
-        assert part in page
-    assert "http" not in page  # nothing is fetched from elsewhere

@@ -57,6 +57,19 @@ class Layout:
         return self.image[0] * self.plane
 
     @property
+    def pixels(self) -> dict[str, int]:
+        """The operands that say where an image's pixels lie."""
+        channels, height, width = self.image
+        return {
+            "channels": channels,
+            "height": height,
+            "width": width,
+            "plane": self.plane,
+            "row": self.pitch,
+            "lanes": self.lanes,
+        }
+
+    @property
     def has_border(self) -> bool:
         """Whether there are floats that are not pixels, other than after the last feature."""
         return len(self.shape) == 3 and self.plane != prod(self.image[1:]) * self.lanes

@@ -8,7 +8,7 @@ from backlit.attribution.masks import all_boxes
 from backlit.attribution.registry import METHODS
 from backlit.importers.builder import GraphBuilder
 from backlit.layers import ConvTranspose2D
-from backlit.lowering import local
+from backlit.lowering import changed_regions
 from tests.attribution.peers import assert_maps_agree
 from tests.attribution.test_all import options
 
@@ -99,7 +99,7 @@ def test_occlusion_is_the_fall_of_the_score(name, count):
     """Where passes of small regions end at a branch, whole ones follow."""
     model, x, target = setting(name, count)
     if name == "smooth":
-        stages = local.plan_stages(
+        stages = changed_regions.plan_stages(
             model._programs.graph, all_boxes((((0, 2),), ((0, 3),), ((0, 2),)))
         )
         assert len(stages) == 2

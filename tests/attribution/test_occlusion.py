@@ -6,7 +6,7 @@ import pytest
 import backlit as bl
 from backlit import engine
 from backlit.attribution.masks import all_boxes
-from backlit.lowering import local
+from backlit.lowering import changed_regions
 from tests.attribution.networks import NETWORKS, conv, dense, fully_connected, norm, pooled, samples
 from tests.attribution.peers import assert_maps_agree, tensor, twin
 from tests.helpers import assert_close, filled_with
@@ -110,7 +110,7 @@ def test_passes_of_regions_have_the_bits_of_whole_passes(make, window, monkeypat
     x = samples(model, 18)
     options = {"window": window, "stride": 1}
     found = [bl.occlusion(model, part, 1, **options) for part in (x, x[:1])]
-    monkeypatch.setattr(local, "LARGEST_SHARE", 0.0)
+    monkeypatch.setattr(changed_regions, "LARGEST_SHARE", 0.0)
     whole = make()
     for part, ours in zip((x, x[:1]), found, strict=True):
         np.testing.assert_array_equal(bl.occlusion(whole, part, 1, **options), ours)
@@ -126,7 +126,7 @@ def test_regions_by_winograds_method(window, rng, monkeypatch):
     found = bl.occlusion(model, x, 1, window=window, stride=1)
     alone = bl.occlusion(model, x[:1], 1, window=window, stride=1)
     np.testing.assert_array_equal(alone, found[:1])
-    monkeypatch.setattr(local, "LARGEST_SHARE", 0.0)
+    monkeypatch.setattr(changed_regions, "LARGEST_SHARE", 0.0)
     whole = bl.occlusion(bl.Model(model.layers, model.input_shape), x, 1, window=window, stride=1)
     assert_close(found, whole, 1e-4)
 
@@ -134,7 +134,7 @@ def test_regions_by_winograds_method(window, rng, monkeypatch):
 def test_regions_stay_small_through_most_of_the_network():
     graph = wide()._programs.graph
     boxes = all_boxes((((0, 2),), ((0, 3), (13, 16), (29, 30)), ((0, 3), (23, 26))))
-    stages = local.plan_stages(graph, boxes)
+    stages = changed_regions.plan_stages(graph, boxes)
     assert [len(stage.nodes) for stage, _ in stages] == [2, 2, 3, 1, 1]
     # 3, two more for each convolution of 3, two more for the dilation
     assert stages[0][1].size == (5, 5)

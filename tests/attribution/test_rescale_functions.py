@@ -6,8 +6,8 @@ import pytest
 import backlit as bl
 from backlit.importers.builder import GraphBuilder
 from backlit.layers import Activation
+from tests.lowering.test_activation_functions import FUNCTIONS, is_positive
 from tests.reference import operators as reference
-from tests.test_activation_functions import FUNCTIONS, is_positive
 
 DISTANCES = np.concatenate([np.geomspace(1e-5, 4, 200), -np.geomspace(1e-5, 4, 200)])
 

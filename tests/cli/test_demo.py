@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from backlit.cli import all_methods
-from backlit.cli.all_methods import explain_by_all, in_words
-from backlit.cli.demo import MODELS, every_method
+from backlit.cli.demo import MODELS, all_methods
+from backlit.cli.demo.all_methods import explain_by_all, in_words
+from backlit.cli.demo.page import write_page
+from backlit.cli.demo.pictures import every_method
 from tests.cli.running import run
 
 
@@ -31,7 +32,7 @@ def test_demo(tmp_path, capsys):
 
 
 def test_the_demo_says_what_it_shows(models, mnist, monkeypatch):
-    monkeypatch.setattr("backlit.cli.all_methods.METHODS", ["saliency", "xrai"])
+    monkeypatch.setattr("backlit.cli.demo.all_methods.METHODS", ["saliency", "xrai"])
     monkeypatch.setitem(sys.modules, "skimage", None)
     found = explain_by_all(models, mnist[0][:2], mnist[0][:10])
     _, title, caption, figure = every_method(mnist[0][:2], found)
@@ -69,3 +70,19 @@ def test_times_in_two_digits():
     assert [in_words(t) for t in (0.3712, 12.34, 0.0042, 3e-5)] == [
         "370 ms", "12 s", "4.2 ms", "30 µs",
     ]  # fmt: skip
+
+
+def test_the_page_escapes_and_names_everything(tmp_path):
+    write_page(
+        tmp_path / "index.html",
+        title="a < b",
+        subtitle="sub",
+        findings=["first & second"],
+        table={"columns": ["one"], "rows": [["accuracy", "<1%"]]},
+        pictures=[{"title": "gallery", "caption": "words", "file": "g.png"}],
+        arrays=["m.npz"],
+    )
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    for part in ("a &lt; b", "first &amp; second", "&lt;1%", 'src="g.png"', 'href="m.npz"'):
+        assert part in page
+    assert "http" not in page  # nothing is fetched from elsewhere

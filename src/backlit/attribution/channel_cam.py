@@ -93,7 +93,7 @@ class ScoreMap(ChannelMap):
                 x=maps.first_pixel(own, 0, own.activations[0]),
                 mask=mask.buffer,
                 out=maps.first_pixel(own, 0, masked),
-                **maps.pixels(own, image),
+                **maps.pixels(image),
             )
 
         return change

@@ -51,7 +51,6 @@ class GuidedPath:
         point.forward()
         seed.sow(point)
         point.backward()
-        channels, height, width = layout.image
         tape.emit(
             guided_step,
             ends=INPUT,
@@ -63,12 +62,7 @@ class GuidedPath:
             point=place.at(layout.origin),
             alphas=alphas,
             scratch=tape.buffer(3 * size),
-            channels=channels,
-            height=height,
-            width=width,
-            plane=layout.plane,
-            row=layout.pitch,
-            lanes=lanes,
+            **layout.pixels,
         )
         return end
 

@@ -13,7 +13,7 @@ import numpy as np
 from backlit_kernels import masking
 
 from backlit.graph import Graph
-from backlit.lowering import Lowering, local
+from backlit.lowering import Lowering, changed_regions
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.lowering.winograd import LEAST_CHANNELS
 from backlit.segments import Shape3
@@ -232,14 +232,14 @@ class Boxes(MaskedScores):
     spans: Spans = ()
     winograd_from = LEAST_CHANNELS  # regions are put into what the same sums made
 
-    def stages(self, graph: Graph) -> list[tuple[local.Stage, local.Regions]]:
-        return local.plan_stages(graph, all_boxes(self.spans))
+    def stages(self, graph: Graph) -> list[tuple[changed_regions.Stage, changed_regions.Regions]]:
+        return changed_regions.plan_stages(graph, all_boxes(self.spans))
 
     def kept(self, graph: Graph) -> set[int]:
         return {stage.output for stage, _ in self.stages(graph)}
 
     def forward(self, own: Lowering, point: Lowering) -> Callable[[], None]:
-        passes = local.LocalForward(own, self.stages(own.graph))
+        passes = changed_regions.LocalForward(own, self.stages(own.graph))
         passes.forward(point)
         return passes.restore
 

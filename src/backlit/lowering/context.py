@@ -123,7 +123,7 @@ class Lowering:
             per_step=per_step,
             first=entries.start,
             entries=len(entries),
-            **self._image_operands(0),
+            **self.layouts[0].pixels,
         )
         self.clear_border(0, self.activations[0])
         return self.activations[0]
@@ -257,7 +257,7 @@ class Lowering:
             magnitude=int(magnitude),
             per_sample=per_sample,
             per_step=per_step,
-            **self._image_operands(tensor),
+            **self.layouts[tensor].pixels,
         )
 
     # --- lane values and arithmetic on whole tensors --------------------------------------------
@@ -338,18 +338,6 @@ class Lowering:
         out = self.new_buffer(tensor)
         self.tape.emit(kernel, a=a, b=b, out=out, size=self.layouts[tensor].size)
         return out
-
-    def _image_operands(self, tensor: int) -> dict[str, int]:
-        layout = self.layouts[tensor]
-        channels, height, width = layout.image
-        return {
-            "channels": channels,
-            "height": height,
-            "width": width,
-            "plane": layout.plane,
-            "row": layout.pitch,
-            "lanes": self.lanes,
-        }
 
     # --- gradients ----------------------------------------------------------------------------
 

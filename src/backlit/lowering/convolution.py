@@ -27,7 +27,6 @@ from backlit.lowering.phases import (
 )
 from backlit.lowering.planning import NEEDS, Needs
 from backlit.lowering.pooled import pooled_forward, pooling_to_fuse
-from backlit.lowering.settled import settled_forward
 from backlit.lowering.ties import pooling_to_settle, rectified
 from backlit.lowering.winograd import (
     backward_patches,
@@ -37,6 +36,7 @@ from backlit.lowering.winograd import (
     winograd_backward,
     winograd_forward,
 )
+from backlit.lowering.winograd_pooled import winograd_pooled_forward
 from backlit.tape import Buffer
 
 
@@ -45,7 +45,7 @@ def conv_forward(lowering: Lowering, node: Node) -> None:
     assert isinstance(layer, Conv2D)
     patches = forward_patches(lowering.graph, node) if by_patches(lowering, layer) else 0
     if patches and (pooling := pooling_to_settle(lowering.graph, node)):
-        settled_forward(lowering, node, pooling, patches)
+        winograd_pooled_forward(lowering, node, pooling, patches)
         return
     if not patches and (pooling := pooling_to_fuse(lowering, node)):
         pooled_forward(lowering, node, pooling)

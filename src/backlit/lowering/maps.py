@@ -23,17 +23,11 @@ class Map:
         return self.layout.image[1:]
 
 
-def pixels(lowering: Lowering, layout: Layout) -> dict[str, int]:
-    """The operands that say where an image's pixels lie."""
-    channels, height, width = layout.image
-    return {
-        "channels": channels,
-        "height": height,
-        "image_width": width,
-        "plane": layout.plane,
-        "row": layout.pitch,
-        "lanes": lowering.lanes,
-    }
+def pixels(layout: Layout) -> dict[str, int]:
+    """`Layout.pixels` by the names of the kernels of maps, whose own width is that of vectors."""
+    found = layout.pixels
+    found["image_width"] = found.pop("width")
+    return found
 
 
 def first_pixel(lowering: Lowering, tensor: int, buffer: Buffer) -> Place:
@@ -49,7 +43,7 @@ def channel_weights(lowering: Lowering, tensor: int, rule: int) -> Buffer:
         x=first_pixel(lowering, tensor, lowering.activations[tensor]),
         g=first_pixel(lowering, tensor, lowering.gradients[tensor]),
         out=out,
-        **pixels(lowering, layout),
+        **pixels(layout),
     )
     return out
 
@@ -64,7 +58,7 @@ def weighted_map(lowering: Lowering, tensor: int, weights: Buffer, kind: int, re
         weights=weights if kind == maps.CHANNELS else first_pixel(lowering, tensor, weights),
         out=result.buffer,
         rectify=int(rectify),
-        **pixels(lowering, layout),
+        **pixels(layout),
     )
     return result
 
@@ -125,7 +119,7 @@ def sum_channels(
         out=out.buffer,
         low=low,
         high=high,
-        **pixels(lowering, layout),
+        **pixels(layout),
     )
     lowering.tape.emit(
         maps.normalize_map(lowering.lanes),
@@ -148,17 +142,11 @@ def finish(lowering: Lowering, result: Map, enlarge: bool) -> None:
 
 
 def store(lowering: Lowering, result: Map) -> None:
-    height, width = result.size
     lowering.tape.emit(
         store_samples,
         port=OUTPUT,
         x=result.buffer,
-        channels=1,
-        height=height,
-        width=width,
-        plane=result.layout.plane,
-        row=result.layout.pitch,
-        lanes=lowering.lanes,
+        **result.layout.pixels,
         per_sample=1,
         per_step=0,
         magnitude=0,

@@ -15,7 +15,6 @@ def noisy_input(
 ) -> Buffer:
     """The input plus `scale` (a lane value) times normal noise of the lanes' streams."""
     layout = lowering.layouts[0]
-    channels, height, width = layout.image
     out = lowering.new_buffer(0)
     lowering.tape.emit(
         add_noise,
@@ -25,12 +24,7 @@ def noisy_input(
         other=key[1],
         scale=scale,
         antithetic=int(antithetic),
-        channels=channels,
-        height=height,
-        width=width,
-        plane=layout.plane,
-        row=layout.pitch,
-        lanes=lowering.lanes,
+        **layout.pixels,
     )
     lowering.clear_border(0, out)
     return out

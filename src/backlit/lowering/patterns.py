@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from backlit.graph import Graph
-from backlit.lowering.local import Stage, next_stage
+from backlit.lowering.changed_regions import Stage, next_stage
 
 MOST_COLOURS = 4
 TABLE_BYTES = 32 * 1024 * 1024  # of a tile's table

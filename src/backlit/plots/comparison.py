@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -94,88 +94,145 @@ def compare(
     if len(images) == 0:
         raise ValueError(f"X must hold at least one sample, got shape {samples.shape}")
     labels = as_labels(y, len(images))
-    measured = {}  # of each model: maps, focus, concentration, predictions
-    for name, model in named.items():
-        maps = model_images(model, bl.saliency(model, samples))
-        share = focus(maps, images, threshold, channels_last=False).share
-        measured[name] = maps, share, gini(maps), model.predict(samples)
+    measured = {name: measure(model, samples, images, threshold) for name, model in named.items()}
     expected = focus(images, images, threshold, channels_last=False).expected
     strokes = have_strokes(images, expected)
+    plan = plan_sheet(measured, labels, images.shape[2:], strokes)
+    lines = explanation(strokes, threshold, percentile)
+    sheet = Sheet(*plan.size, title, "\n".join(lines), show=show)
+    draw_images(sheet, plan, images, labels, expected if strokes else None)
+    for row, (name, found) in enumerate(measured.items(), 1):
+        draw_maps(sheet, plan, row, name, found, labels, percentile)
+    return sheet.done()
 
-    def beneath(share: float, spread: float, predicted: int, label: int) -> list[str]:
+
+class Measured(NamedTuple):
+    """What a model makes of N samples."""
+
+    maps: np.ndarray  # (N, C, H, W)
+    share: np.ndarray  # (N,): of a map's mass, what lies on the stroke
+    gini: np.ndarray  # (N,)
+    predicted: np.ndarray  # (N,)
+
+    def beneath(self, index: int, label: int, strokes: bool) -> list[str]:
         """The lines beneath a map; the first says what the model said, where it is wrong."""
-        first, *more = [f"{share:.0%}", f"{spread:.2f}"] if strokes else [f"{spread:.2f}"]
+        numbers = [f"{self.share[index]:.0%}", f"{self.gini[index]:.2f}"]
+        first, *more = numbers if strokes else numbers[1:]
+        predicted = self.predicted[index]
         return [first if predicted == label else f"{first}, said {predicted}", *more]
 
-    width, height = cell_size(*images.shape[2:])
-    written = {
-        name: [beneath(*one) for one in zip(share, spread, predicted, labels, strict=True)]
-        for name, (_, share, spread, predicted) in measured.items()
-    }
-    firsts = (first for lines in written.values() for first, *_ in lines)
-    pitch = max(width + GAP, text_width(firsts, size=8) + APART)
-    left_edge = min(max(LEFT, text_width(named, weight="bold") + 0.1 + MARGIN), WIDEST)
-    columns = min(len(images), PER_ROW)
-    blocks = -(-len(images) // PER_ROW)
-    line = height + (1 + strokes) * LINE + 3 * GAP  # a map and its lines of numbers
-    block = CAPTION + len(named) * line + line - LINE
-    sheet = Sheet(
-        left_edge + columns * pitch + MARGIN - GAP,
-        HEADER + blocks * block + MARGIN,
-        title,
-        "\n".join(explanation(strokes, threshold, percentile)),
-        show=show,
-    )
 
-    def numbers(left: float, top: float, *lines: str, color: str = INK) -> None:
-        """Lines beneath a picture, or (at the left) what they are."""
-        named_here = left == 0
-        for place, words in enumerate(lines):
-            sheet.text(
-                left_edge - 0.1 if named_here else left + width / 2,
-                top + height + GAP + (place + 0.5) * LINE,
-                words,
-                align="right" if named_here else "center",
-                color=FAINT if named_here or place else color,
-                size=8,
-            )
+def measure(model: bl.Model, samples: np.ndarray, images: np.ndarray, threshold: float) -> Measured:
+    maps = model_images(model, bl.saliency(model, samples))
+    share = focus(maps, images, threshold, channels_last=False).share
+    return Measured(maps, share, gini(maps), model.predict(samples))
 
-    def place_of(index: int, row: int) -> tuple[float, float]:
+
+class Plan(NamedTuple):
+    """Where things are on the sheet, in inches: rows of pictures in blocks, one below the other."""
+
+    picture: tuple[float, float]  # the width and height of one
+    left: float  # of the first picture's column
+    pitch: float  # from a column to the next
+    line: float  # from a row of maps to the next
+    block: float  # from a block to the next
+    size: tuple[float, float]  # of the sheet
+    strokes: bool  # whether there are shares to tell
+
+    @property
+    def names(self) -> float:
+        """Where names of models and of numbers end."""
+        return self.left - 0.1
+
+    def place(self, index: int, row: int) -> tuple[float, float]:
         """Where the picture of a sample is: row 0 has the images, the next ones the maps."""
         above, column = divmod(index, PER_ROW)
-        below = CAPTION + row * line - (LINE if row else 0)
-        middle = left_edge + (column + 0.5) * pitch - GAP / 2
-        return middle - width / 2, HEADER + above * block + below
+        below = CAPTION + row * self.line - (LINE if row else 0)  # images have a line fewer
+        middle = self.left + (column + 0.5) * self.pitch - GAP / 2
+        return middle - self.picture[0] / 2, HEADER + above * self.block + below
 
-    seen = pictures(images)
-    for index, label in enumerate(labels):
-        left, top = place_of(index, 0)
-        sheet.text(left + width / 2, top - CAPTION / 2, f"{label}", align="center")
-        sheet.picture(left, top, (width, height), seen[index])
-        if strokes:
-            numbers(left, top, f"{expected[index]:.0%}")
-        if strokes and index % PER_ROW == 0:
-            numbers(0, top, f"if spread evenly, mean {expected.mean():.0%}")
-    for row, (name, (maps, share, spread, predicted)) in enumerate(measured.items(), 1):
-        means = [f"on the stroke, mean {share.mean():.0%}"] if strokes else []
-        means.append(f"Gini, mean {spread.mean():.2f}")
-        lines = wrapped(name, left_edge - 0.1 - MARGIN, weight="bold")
-        for index, shades in enumerate(strongest_channel(maps)):
-            left, top = place_of(index, row)
-            style = map_colors(signed=False)
-            sheet.picture(left, top, (width, height), scale(shades, percentile), **style)
-            right = predicted[index] == labels[index]
-            numbers(left, top, *written[name][index], color=INK if right else ALARM)
+    def beneath(self, top: float, number: int) -> float:
+        """The height of a line of numbers beneath a picture."""
+        return top + self.picture[1] + GAP + (number + 0.5) * LINE
+
+
+def plan_sheet(
+    measured: Mapping[str, Measured], labels: np.ndarray, pixels: Sequence[int], strokes: bool
+) -> Plan:
+    width, height = cell_size(*pixels)
+    firsts = (
+        found.beneath(index, label, strokes)[0]
+        for found in measured.values()
+        for index, label in enumerate(labels)
+    )
+    pitch = max(width + GAP, text_width(firsts, size=8) + APART)
+    left = min(max(LEFT, text_width(measured, weight="bold") + 0.1 + MARGIN), WIDEST)
+    line = height + (1 + strokes) * LINE + 3 * GAP
+    block = CAPTION + len(measured) * line + line - LINE
+    columns, blocks = min(len(labels), PER_ROW), -(-len(labels) // PER_ROW)
+    size = left + columns * pitch + MARGIN - GAP, HEADER + blocks * block + MARGIN
+    return Plan((width, height), left, pitch, line, block, size, strokes)
+
+
+def draw_images(
+    sheet: Sheet, plan: Plan, images: np.ndarray, labels: np.ndarray, expected: np.ndarray | None
+) -> None:
+    """The samples with their labels, and the share that a map spread evenly would have."""
+    for index, seen in enumerate(pictures(images)):
+        left, top = plan.place(index, 0)
+        middle = left + plan.picture[0] / 2
+        sheet.text(middle, top - CAPTION / 2, f"{labels[index]}", align="center")
+        sheet.picture(left, top, plan.picture, seen)
+        if expected is not None:
+            write_numbers(sheet, plan, middle, top, [f"{expected[index]:.0%}"])
             if index % PER_ROW == 0:
-                middle = top + height / 2
-                sheet.text(left_edge - 0.1, middle, lines, align="right", weight="bold")
-                numbers(0, top, *means)
-    return sheet.done()
+                write_names(sheet, plan, top, [f"if spread evenly, mean {expected.mean():.0%}"])
+
+
+def draw_maps(
+    sheet: Sheet,
+    plan: Plan,
+    row: int,
+    name: str,
+    found: Measured,
+    labels: np.ndarray,
+    percentile: float,
+) -> None:
+    """A model's maps with their numbers, and at the left its name and the numbers' means."""
+    means = [f"on the stroke, mean {found.share.mean():.0%}"] if plan.strokes else []
+    means.append(f"Gini, mean {found.gini.mean():.2f}")
+    style = map_colors(signed=False)
+    for index, shades in enumerate(strongest_channel(found.maps)):
+        left, top = plan.place(index, row)
+        sheet.picture(left, top, plan.picture, scale(shades, percentile), **style)
+        lines = found.beneath(index, labels[index], plan.strokes)
+        color = INK if found.predicted[index] == labels[index] else ALARM
+        write_numbers(sheet, plan, left + plan.picture[0] / 2, top, lines, color)
+        if index % PER_ROW == 0:
+            words = wrapped(name, plan.names - MARGIN, weight="bold")
+            sheet.text(plan.names, top + plan.picture[1] / 2, words, align="right", weight="bold")
+            write_names(sheet, plan, top, means)
+
+
+def write_numbers(
+    sheet: Sheet, plan: Plan, middle: float, top: float, lines: Sequence[str], color: str = INK
+) -> None:
+    """Lines beneath a picture, of which the first is read first."""
+    for number, words in enumerate(lines):
+        place = middle, plan.beneath(top, number)
+        sheet.text(*place, words, align="center", color=FAINT if number else color, size=8)
+
+
+def write_names(sheet: Sheet, plan: Plan, top: float, lines: Sequence[str]) -> None:
+    """What the lines beneath a row of pictures are."""
+    for number, words in enumerate(lines):
+        place = plan.names, plan.beneath(top, number)
+        sheet.text(*place, words, align="right", color=FAINT, size=8)
 
 
 def have_strokes(images: np.ndarray, expected: np.ndarray) -> bool:
     """Whether there are bright strokes on a dark ground, that a map can lie on or beside."""
-    return images.shape[1] == 1 and 0 < expected.mean() <= 0.5
+    return images.shape[1] == 1 and bool(0 < expected.mean() <= 0.5)
 
 
 def explanation(strokes: bool, threshold: float, percentile: float) -> list[str]:

@@ -1,40 +1,26 @@
 """``backlit demo``: the whole MNIST test set through two models, with pictures and a page."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import click
 import numpy as np
 
 import backlit as bl
 from backlit import metrics
-from backlit.cli.all_methods import Explained, explain_by_all, in_words
+from backlit.cli.demo.all_methods import explain_by_all
+from backlit.cli.demo.findings import Summary, describe
+from backlit.cli.demo.page import write_page
+from backlit.cli.demo.pictures import draw, every_method, one_of_each, write_picture
 from backlit.cli.inputs import check_place
 from backlit.files import replacing
-from backlit.findings import Summary, describe
-from backlit.plots.contact_sheet import contact_sheet
-from backlit.report import write_page
-from backlit.words import plural
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 MODELS = ("mnist_fc", "mnist_cnn")
-DOTS = 200  # per inch of the pictures
-NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight")  # of digits explained
+DIGITS = 8  # that every method explains
 BACKGROUND = 10  # images that some methods compare with
-
-
-class Picture(NamedTuple):
-    """A figure, the name of its file, and what the page says of it."""
-
-    name: str
-    title: str
-    caption: str
-    figure: "Figure"
 
 
 @click.command("demo")
@@ -87,14 +73,14 @@ def command(out: str, threads: int | None, limit: int | None) -> None:
             table={"columns": columns, "rows": rows},
             arrays=[write_array(folder, name, array) for name, array in maps.items()],
         )
-        pictures = [write_picture(folder, *picture) for picture in draw(models, X, y)]
+        pictures = [write_picture(folder, picture) for picture in draw(models, X, y)]
         page(pictures=pictures)
     console.print(f"\nWritten to [bold]{folder}[/bold]: open {folder / 'index.html'}")
-    digits = X[one_of_each(y)][: len(NUMBERS)]
+    digits = X[one_of_each(y)][:DIGITS]
     by_all = explain_by_all(models, digits, X[-BACKGROUND:], threads)
     with console.status("drawing"):
         sheet = every_method(digits, by_all)
-        page(pictures=[*pictures, write_picture(folder, *sheet)])
+        page(pictures=[*pictures, write_picture(folder, sheet)])
     console.print(f"The page has {sheet.title[0].lower()}{sheet.title[1:]} now, too.")
 
 
@@ -138,59 +124,8 @@ def print_table(console: Any, columns: list[str], rows: list[list[str]]) -> None
     console.print()
 
 
-def every_method(X: np.ndarray, explained: Explained) -> Picture:
-    """The contact sheet of all methods."""
-    maps, seconds, missing = explained
-    notes = {
-        model: {method: in_words(value) for method, value in times.items()}
-        for model, times in seconds.items()
-    }
-    title = "Every method" + (f" but {', '.join(missing)}" if missing else "")
-    number = NUMBERS[len(X) - 1]
-    digits = f"{number} {plural(len(X), 'digit')}"
-    caption = f"{digits.capitalize()}; at the right the time for each, in a batch of {number}."
-    caption += "".join(f" Left out: {needs}." for needs in missing.values())
-    figure = contact_sheet(X, maps, notes, title=f"{title}, on {digits}", show=False)
-    return Picture("methods", title, caption, figure)
-
-
 def write_array(folder: Path, name: str, maps: np.ndarray) -> str:
     file_name = f"{name}_saliency.npz"
     with replacing(folder / file_name) as aside, open(aside, "wb") as file:
         np.savez(file, attributions=maps)
     return file_name
-
-
-def one_of_each(y: np.ndarray) -> np.ndarray:
-    """Where each digit comes first."""
-    return np.unique(y, return_index=True)[1]
-
-
-def draw(models: dict[str, bl.Model], X: np.ndarray, y: np.ndarray) -> Iterator[Picture]:
-    """The pictures of saliency, and of the filters."""
-    first = one_of_each(y)
-    shown, labels = X[first], y[first]
-    yield Picture(
-        "comparison",
-        "The two models on the same images",
-        "Share of each map on the stroke, against that of an even map; concentration.",
-        bl.compare(models, shown, labels, show=False),
-    )
-    for name, model in models.items():
-        title = f"Saliency of {name}"
-        figure = bl.show_saliency(model, shown, labels, title=title, show=False)
-        yield Picture(f"saliency_{name}", title, "Image, map, overlay.", figure)
-        title = f"Wrong predictions of {name}"
-        figure = bl.wrong(model, X, y, title=title, show=False)
-        yield Picture(f"wrong_{name}", title, "Most confident first.", figure)
-    title = "First-layer filters of mnist_cnn"
-    figure = bl.show_filters(models["mnist_cnn"], title=title, show=False)
-    yield Picture("filters", title, "All on one scale.", figure)
-
-
-def write_picture(folder: Path, name: str, title: str, caption: str, figure: Any) -> dict[str, str]:
-    """Write a picture; returns what the page says of it."""
-    file_name = f"{name}.png"
-    with replacing(folder / file_name) as aside:
-        figure.savefig(aside, dpi=DOTS)
-    return {"title": title, "caption": caption, "file": file_name}

@@ -25,7 +25,7 @@ from backlit.tape import Buffer
 CLOSE = 2.0**-20
 
 
-def settled_forward(lowering: Lowering, node: Node, pooling: Node, m: int) -> None:
+def winograd_pooled_forward(lowering: Lowering, node: Node, pooling: Node, m: int) -> None:
     layer, x, y = node.layer, node.inputs[0], node.output
     assert isinstance(layer, Conv2D)
     tape, source, made = lowering.tape, lowering.layouts[x], lowering.layouts[y]

@@ -9,7 +9,7 @@ import backlit as bl
 from tests.every_layer import NETWORKS
 from tests.helpers import run_python
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def wide(rng):
@@ -97,7 +97,7 @@ def uncompiled(tmp_path, function):
     code = (
         "import sys, numpy as np\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
-        f"from tests.test_uncompiled import {function}\n"
+        f"from tests.engine.test_uncompiled import {function}\n"
         f"np.savez({out!r}, **{function}())\n"
     )
     run_python(code, NUMBA_DISABLE_JIT="1", PYTHONWARNINGS="ignore")

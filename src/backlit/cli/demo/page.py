@@ -12,7 +12,7 @@ def write_page(path: Path, **content: Any) -> None:
     """Fill the page's template and write it, aside first."""
     from jinja2 import Environment, StrictUndefined
 
-    template = (files("backlit") / "templates" / "index.html").read_text(encoding="utf-8")
+    template = (files(__package__) / "index.html").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     page = environment.from_string(template).render(version=VERSION, **content)
     with replacing(path) as aside:

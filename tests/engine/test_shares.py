@@ -17,9 +17,9 @@ import backlit as bl
 from backlit.engine import address, aligned
 from backlit.probes import InputGradient
 from backlit.tape import SECTIONS
+from tests.engine.test_uncompiled import rows, wide
 from tests.every_layer import NETWORKS
-from tests.test_long_sums import long_sums
-from tests.test_uncompiled import rows, wide
+from tests.lowering.test_long_sums import long_sums
 
 PARTS = 3
 

@@ -12,8 +12,8 @@ from backlit.lowering import choices
 from backlit.lowering.step_sum import StepSum
 from backlit.tape import Tape
 from tests.helpers import assert_close, ending, filled_with, grid
+from tests.lowering.test_single_samples import check, kernels_of, normal, with_scores
 from tests.reference.network import input_gradient
-from tests.test_single_samples import check, kernels_of, normal, with_scores
 
 few = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 import backlit as bl
 from backlit.lowering import convolution, settled, winograd
 from backlit.probes import InputGradient, Logits
-from tests.test_single_samples import check, kernels_of, normal, with_scores
-from tests.test_ties import stripes
+from tests.lowering.test_single_samples import check, kernels_of, normal, with_scores
+from tests.lowering.test_ties import stripes
 
 few = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
