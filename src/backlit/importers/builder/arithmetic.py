@@ -6,7 +6,7 @@ import numpy as np
 
 from backlit.importers.builder.nodes import Tensor, UnsupportedError, Value
 from backlit.importers.builder.shapes import ShapeBuilder
-from backlit.layers import Activation, BatchNorm, Clip, ReLU
+from backlit.layers import Activation, BatchNorm, Clip, LeakyReLU, ReLU
 from backlit.operators import Add, Binary, Reshape
 
 TINY = float(np.finfo(np.float32).tiny)
@@ -56,6 +56,25 @@ class ArithmeticBuilder(ShapeBuilder):
         if open_ends:
             return self.append(Clip(low, high), x)
         return self.activation(x, "clamp", low=low, high=high)
+
+    def selu(
+        self, x: Tensor, alpha: float = 1.6732632423543772, scale: float = 1.0507009873554805
+    ) -> Tensor:
+        return self.activation(x, "elu", alpha=alpha, scale=scale)
+
+    def celu(self, x: Tensor, alpha: float = 1.0) -> Tensor:
+        return self.activation(x, "elu", alpha=alpha, input_scale=1 / alpha)
+
+    def log_sigmoid(self, x: Tensor) -> Tensor:
+        flipped = self.activation(x, "scale", factor=-1.0)
+        return self.activation(self.activation(flipped, "softplus"), "scale", factor=-1.0)
+
+    def prelu(self, x: Tensor, slopes: np.ndarray) -> Tensor:
+        """x where it is above 0, else slopes times x; the derivative at 0 is a slope."""
+        if (slopes == slopes.flat[0]).all():
+            return self.append(LeakyReLU(float(slopes.flat[0])), x)
+        below = self.clip(x, -np.inf, 0.0, open_ends=False)
+        return self.binary("add", self.append(ReLU(), x), self.binary("multiply", below, slopes))
 
     def powers(self, x: Tensor, power: float) -> Tensor:
         """``abs(x) ** power``"""

@@ -75,10 +75,23 @@ class AxisBuilder(ComparisonBuilder):
     ) -> Tensor:
         """Mean 0 and variance 1 over axes, then scale and shift (arrays that broadcast)."""
         centred, variance = self.centred(x, axes)
-        deviation = self.activation(
-            self.activation(variance, "scale", shift=epsilon), "power", exponent=-0.5
-        )
-        result = self.binary("multiply", centred, deviation)
+        result = self._over_root(centred, variance, epsilon)
         if scale is not None:
             result = self.binary("multiply", result, scale)
         return result if shift is None else self.binary("add", result, shift)
+
+    def normalize_groups(self, x: Tensor, groups: int, epsilon: float) -> Tensor:
+        """Mean 0 and variance 1 over the channels (axis 1) of a group, and all their places."""
+        last = x.shape[-1] if len(x.shape) > 2 else 1
+        rows = prod(x.sample) // (groups * last)
+        together = self.reshape(x, (self.batch, groups, rows, last))
+        return self.reshape(self.normalize(together, [2, 3], epsilon), x.shape)
+
+    def normalize_size(self, x: Tensor, axes: Sequence[int], epsilon: float) -> Tensor:
+        """Divided by the root of the mean square over axes (RMS normalisation)."""
+        square = self.reduce(self.activation(x, "square"), "mean", axes, True)
+        return self._over_root(x, square, epsilon)
+
+    def _over_root(self, x: Tensor, square: Tensor, epsilon: float) -> Tensor:
+        safe = self.activation(square, "scale", shift=epsilon)
+        return self.binary("multiply", x, self.activation(safe, "power", exponent=-0.5))

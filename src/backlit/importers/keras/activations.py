@@ -12,8 +12,6 @@ from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedErr
 from backlit.importers.keras.table import array, find, layer, operation
 from backlit.layers import LeakyReLU, ReLU, Sigmoid, Tanh
 
-SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
-
 Function = Callable[[KerasBuilder, Tensor], Tensor]
 FUNCTIONS: dict[str, Function] = {
     "linear": lambda b, x: x,
@@ -35,13 +33,14 @@ FUNCTIONS: dict[str, Function] = {
     "tanh": lambda b, x: b.append(Tanh(), x),
     "elu": lambda b, x: b.activation(x, "elu"),
     "celu": lambda b, x: b.activation(x, "elu"),
-    "selu": lambda b, x: b.activation(x, "elu", alpha=SELU_ALPHA, scale=SELU_SCALE),
+    "selu": lambda b, x: b.selu(x),
     "gelu": lambda b, x: b.activation(x, "gelu"),
     "silu": lambda b, x: b.activation(x, "silu"),
     "mish": lambda b, x: b.activation(x, "mish"),
     "softplus": lambda b, x: b.activation(x, "softplus"),
     "softsign": lambda b, x: b.activation(x, "softsign"),
     "exponential": lambda b, x: b.activation(x, "exp"),
+    "log_sigmoid": lambda b, x: b.log_sigmoid(x),
     "hard_sigmoid": lambda b, x: b.activation(x, "hard_sigmoid"),
     "hard_silu": lambda b, x: b.activation(x, "hard_swish"),
     "hard_shrink": lambda b, x: b.hard_shrink(x, 0.5),
@@ -59,11 +58,6 @@ def function(method: Function) -> Function:
 
 def negated(b: KerasBuilder, x: Tensor) -> Tensor:
     return b.activation(x, "scale", factor=-1.0)
-
-
-@function
-def log_sigmoid(b: KerasBuilder, x: Tensor) -> Tensor:
-    return negated(b, b.activation(negated(b, x), "softplus"))
 
 
 @function
@@ -228,7 +222,7 @@ def elu_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
 
 @operation("Celu")
 def celu_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
-    return b.activation(x, "elu", alpha=float(op.alpha), input_scale=1 / float(op.alpha))
+    return b.celu(x, float(op.alpha))
 
 
 @operation("Clip")

@@ -1,6 +1,5 @@
 """Normalisation layers as they are at inference, and preprocessing of values."""
 
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -48,9 +47,7 @@ def layer_normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
 def rms_normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     axes, rank = list(layer.axis), len(x.shape)
     held = [b.axis(axis, rank) for axis in axes]
-    square = b.reduce(b.activation(x, "square"), "mean", held, True)
-    shifted = b.activation(square, "scale", shift=float(layer.epsilon))
-    result = b.binary("multiply", x, b.activation(shifted, "power", exponent=-0.5))
+    result = b.normalize_size(x, held, float(layer.epsilon))
     return b.binary("multiply", result, _along(b, array(layer.scale), axes, x))
 
 
@@ -59,10 +56,7 @@ def group_normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     rank = len(x.shape)
     axis = b.axis(layer.axis, rank)
     order = [0, axis, *(i for i in range(1, rank) if i != axis)]
-    front = b.rearrange(x, order)
-    share = prod(front.sample) // layer.groups
-    together = b.reshape(front, (b.batch, layer.groups, share, 1))
-    result = b.reshape(b.normalize(together, [2, 3], layer.epsilon), front.shape)
+    result = b.normalize_groups(b.rearrange(x, order), layer.groups, layer.epsilon)
     result = b.rearrange(result, [order.index(i) for i in range(rank)])
     for function, weight in (("multiply", layer.gamma), ("add", layer.beta)):
         if weight is not None:

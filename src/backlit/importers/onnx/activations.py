@@ -59,13 +59,12 @@ def elu(context: Context, node: Operation) -> Outputs:
 def selu(context: Context, node: Operation) -> Outputs:
     alpha = node.number("alpha", 1, 1.67326319217681884765625)
     gamma = node.number("gamma", 1, 1.05070102214813232421875)
-    return context.builder.activation(node.tensor(), "elu", alpha=alpha, scale=gamma)
+    return context.builder.selu(node.tensor(), alpha, gamma)
 
 
 @operator("Celu")
 def celu(context: Context, node: Operation) -> Outputs:
-    alpha = node.number("alpha", 1, 1.0)
-    return context.builder.activation(node.tensor(), "elu", alpha=alpha, input_scale=1 / alpha)
+    return context.builder.celu(node.tensor(), node.number("alpha", 1, 1.0))
 
 
 @operator("HardSigmoid")
@@ -92,12 +91,7 @@ def swish(context: Context, node: Operation) -> Outputs:
 
 @operator("PRelu", limits="the slope must be constant")
 def prelu(context: Context, node: Operation) -> Outputs:
-    builder, x, slope = context.builder, node.tensor(), node.weights(1)
-    if slope.size == 1:
-        return builder.append(LeakyReLU(float(slope.reshape(-1)[0])), x)
-    above = builder.append(ReLU(), x)
-    below = builder.binary("subtract", x, above)  # its derivative at 0 is 1, as PyTorch's
-    return builder.binary("add", above, builder.binary("multiply", below, slope))
+    return context.builder.prelu(node.tensor(), node.weights(1))
 
 
 @operator(

@@ -4,7 +4,7 @@ from math import prod
 
 import numpy as np
 
-from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError
+from backlit.importers.builder import Tensor, UnsupportedError
 from backlit.importers.onnx.context import Context, Operation, Outputs, axes_of, operator
 
 
@@ -43,15 +43,11 @@ def group_normalization(context: Context, node: Operation) -> Outputs:
     """Scale and bias are one a group before version 21, then one a channel."""
     builder, x = context.builder, node.tensor()
     groups = int(node.attributes["num_groups"])
-    channels = x.shape[1]
     scale, bias = (node.weights(i) for i in (1, 2))
     if context.opset < 21:
-        scale, bias = (np.repeat(values, channels // groups) for values in (scale, bias))
-    grouped = builder.reshape(x, (x.shape[0], groups, channels // groups, *x.shape[2:]))
-    epsilon = node.number("epsilon", 3, 1e-5)
-    normal = builder.normalize(grouped, range(2, len(grouped.shape)), epsilon)
-    result = builder.reshape(normal, x.shape)
-    result = builder.binary("multiply", result, per_channel(x, scale))
+        scale, bias = (np.repeat(values, x.shape[1] // groups) for values in (scale, bias))
+    normal = builder.normalize_groups(x, groups, node.number("epsilon", 3, 1e-5))
+    result = builder.binary("multiply", normal, per_channel(x, scale))
     return builder.binary("add", result, per_channel(x, bias))
 
 
@@ -72,7 +68,7 @@ def layer_normalization(context: Context, node: Operation) -> Outputs:
 def rms_normalization(context: Context, node: Operation) -> Outputs:
     x = node.tensor()
     epsilon = node.number("epsilon", 2, 1e-5)
-    normal = over_deviation(context.builder, x, x, last_axes(node, x), epsilon)
+    normal = context.builder.normalize_size(x, last_axes(node, x), epsilon)
     return context.builder.binary("multiply", normal, node.weights(1))
 
 
@@ -80,16 +76,7 @@ def rms_normalization(context: Context, node: Operation) -> Outputs:
 def mean_variance_normalization(context: Context, node: Operation) -> Outputs:
     x = node.tensor()
     axes = axes_of(node.attributes.get("axes", [0, 2, 3]), len(x.shape))
-    centred = context.builder.binary("subtract", x, context.builder.reduce(x, "mean", axes, True))
-    return over_deviation(context.builder, x, centred, axes, 1e-9)
-
-
-def over_deviation(
-    builder: GraphBuilder, x: Tensor, centred: Tensor, axes: list[int], epsilon: float
-) -> Tensor:
-    squares = builder.reduce(builder.activation(centred, "square"), "mean", axes, True)
-    safe = builder.activation(squares, "scale", shift=epsilon)
-    return builder.binary("multiply", centred, builder.activation(safe, "power", exponent=-0.5))
+    return context.builder.normalize(x, axes, 1e-9)
 
 
 SMALLEST = 1e-12  # a norm below it counts as it: zeros stay zeros

@@ -9,8 +9,6 @@ from backlit.importers.builder import Tensor, UnsupportedError, Value
 from backlit.importers.torch.operators.table import TorchBuilder, operator, weights
 from backlit.layers import LeakyReLU, ReLU, Sigmoid, Tanh
 
-SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
-
 
 @operator("relu")
 def relu(b: TorchBuilder, x: Tensor) -> Tensor:
@@ -108,12 +106,7 @@ def rrelu(
 @operator("prelu", "_prelu_kernel")
 def prelu(b: TorchBuilder, x: Tensor, weight: Value) -> Tensor:
     slopes = weights(weight, "a slope").reshape(-1)
-    if (slopes == slopes[0]).all():
-        return b.append(LeakyReLU(float(slopes[0])), x)
-    # max(x, 0) with derivative 0 at 0, and min(x, 0) with derivative 1
-    below = b.clip(x, -np.inf, 0.0, open_ends=False)
-    along_channels = slopes.reshape(-1, *[1] * (len(x.shape) - 2))
-    return b.binary("add", b.append(ReLU(), x), b.binary("multiply", below, along_channels))
+    return b.prelu(x, slopes.reshape(-1, *[1] * (len(x.shape) - 2)))
 
 
 @operator("elu")
@@ -125,12 +118,12 @@ def elu(
 
 @operator("selu")
 def selu(b: TorchBuilder, x: Tensor) -> Tensor:
-    return b.activation(x, "elu", alpha=SELU_ALPHA, scale=SELU_SCALE)
+    return b.selu(x)
 
 
 @operator("celu")
 def celu(b: TorchBuilder, x: Tensor, alpha: float = 1.0) -> Tensor:
-    return b.activation(x, "elu", alpha=alpha, input_scale=1.0 / alpha)
+    return b.celu(x, alpha)
 
 
 @operator("softplus")
@@ -143,8 +136,7 @@ def softplus(b: TorchBuilder, x: Tensor, beta: float = 1.0, threshold: float = 2
 
 @operator("log_sigmoid", "log_sigmoid_forward")
 def log_sigmoid(b: TorchBuilder, x: Tensor) -> Tensor:
-    flipped = b.activation(x, "scale", factor=-1.0)
-    return b.activation(b.activation(flipped, "softplus"), "scale", factor=-1.0)
+    return b.log_sigmoid(x)
 
 
 @operator("hardtanh")

@@ -1,7 +1,6 @@
 """Normalisation layers in evaluation mode."""
 
 from collections.abc import Sequence
-from math import prod
 
 import numpy as np
 
@@ -91,11 +90,7 @@ def group_norm(
     eps: float = 1e-5,
     cudnn_enabled: bool = True,
 ) -> Tensor:
-    last = x.shape[-1] if len(x.shape) > 2 else 1
-    rows = prod(x.sample) // (num_groups * last)
-    together = b.reshape(x, (b.batch, num_groups, rows, last))
-    result = b.reshape(b.normalize(together, [2, 3], eps), x.shape)
-    return _per_channel(b, result, weight, bias)
+    return _per_channel(b, b.normalize_groups(x, num_groups, eps), weight, bias)
 
 
 @operator("instance_norm")
