@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.lowering import convolution, settled, winograd
+from backlit.lowering import convolution, winograd, winograd_pooled
 from tests.reference.network import input_gradient
 
 
