@@ -15,6 +15,9 @@ NAMES = {"backlit": "backlit", "captum": "Captum", "pytorch": "PyTorch", "refere
 def render(results: dict) -> str:
     """The whole report."""
     parts = [_machine(results["machine"])]
+    peak = next((r["rate"] for r in results.get("peaks", []) if r["unit"] == "GFLOP/s"), None)
+    for row in results.get("networks", []):
+        row["share"] = f"{row['rate'] / peak:.0%}" if peak else ""
     for section, table in SECTIONS.items():
         if results.get(section):
             parts += table(results[section])
@@ -114,16 +117,18 @@ def _networks(rows: list[dict]) -> list[str]:
             r["batch"],
             _time(r["seconds"]),
             f"{r['rate'] / 1e9:.0f} GFLOP/s",
+            r["share"],
             _ratio(r["ratio"], r["target"], 2),
             _time(r["single"]),
             _ratio(r["single ratio"], r["single target"], 2),
         ]
         for r in rows
     ]
-    head = ["network", "", "best batch", "an image", "a core", "×", "single image", "×"]
+    head = ["network", "", "best batch", "an image", "a core", "of peak", "×", "single image", "×"]
     return [
         "## Input gradients of real architectures, 2 threads, each at its best batch size\n",
-        "GFLOP/s count the multiplications of direct convolutions, forward and back.\n",
+        "GFLOP/s count the multiplications of direct convolutions, forward and back; of peak: their "
+        "share of the fused multiply-adds that one core was measured to do.\n",
         table(head, body),
     ]
 

@@ -131,7 +131,7 @@ def test_forward(network, benchmark, replay, record, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("contender", ["backlit", "pytorch"])
+@pytest.mark.parametrize("contender", CONTENDERS)
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
 def test_memory(network, contender, record):
     count = network.batches[1]

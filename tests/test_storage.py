@@ -1,6 +1,7 @@
 """Models on disk."""
 
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import backlit as bl
 from backlit.importers.builder import GraphBuilder
 from backlit.storage import KINDS
 from tests.every_layer import IMAGE, NETWORKS
+from tests.helpers import run_python
 
 
 @pytest.fixture
@@ -105,6 +107,43 @@ def test_no_pickle(tmp_path, model):
     bl.save(model, tmp_path / "m.npz")
     with np.load(tmp_path / "m.npz", allow_pickle=False) as file:
         assert all(file[name].dtype != object for name in file.files)
+
+
+def test_models_of_frameworks():
+    """`load` takes what `from_torch`, `from_keras` and `from_sklearn` take."""
+    torch = pytest.importorskip("torch")
+    module, x = torch.nn.Linear(4, 3), torch.rand(2, 4)
+    model = bl.load(module, example_input=x, name="linear")
+    assert model.name == "linear"
+    np.testing.assert_allclose(model.logits(x), module(x).detach(), rtol=1e-5, atol=1e-6)
+    with pytest.raises(TypeError, match="example_input must be given"):
+        bl.load(module)
+    with pytest.raises(TypeError, match=r"module must be a torch\.nn\.Module, not Tensor"):
+        bl.load(x, example_input=x)
+
+
+def test_models_of_scikit_learn(rng):
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    X, y = rng.normal(size=(30, 4)), np.arange(30) % 3
+    estimator = linear_model.LogisticRegression().fit(X, y)
+    model = bl.load(estimator)
+    np.testing.assert_array_equal(model.predict(X), estimator.predict(X))
+
+
+@pytest.mark.skipif(not all(map(find_spec, ("keras", "torch"))), reason="needs Keras on PyTorch")
+def test_models_of_keras():
+    code = """
+import numpy as np, keras, backlit as bl
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+X = np.ones((2, 4), np.float32)
+np.testing.assert_allclose(bl.load(model).logits(X), model.predict(X, verbose=0), rtol=1e-5)
+"""
+    run_python(code, KERAS_BACKEND="torch")
+
+
+def test_nothing_else_is_loaded():
+    with pytest.raises(TypeError, match="or a model of PyTorch, Keras or scikit-learn, not dict"):
+        bl.load({})
 
 
 def test_refused(tmp_path, model):

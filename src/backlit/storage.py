@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import fields, is_dataclass
+from importlib import import_module
 from os import PathLike
 from os.path import splitext
 from typing import Any
@@ -85,6 +86,8 @@ def save(model: Model, path: str | PathLike[str], *, half: bool = False) -> None
         np.savez_compressed(file, description=text, **arrays)  # type: ignore[arg-type]
 
 
+# Keras comes first: on PyTorch, its models are PyTorch's modules, too
+FRAMEWORKS = ("keras", "torch", "sklearn")
 # Who takes what the owner of such files makes of them
 OF_OTHERS = {
     **dict.fromkeys((".pt", ".pth", ".pt2"), "from_torch"),
@@ -94,21 +97,25 @@ OF_OTHERS = {
 
 
 def load(path: Any, **options: Any) -> Model:
-    """Load a model that `save` wrote, or one in ONNX.
+    """Load a model that `save` wrote, one in ONNX, or one of another framework.
 
     Parameters
     ----------
-    path : path, bytes or onnx.ModelProto
+    path : path, bytes, onnx.ModelProto, or a model of PyTorch, Keras or scikit-learn
         A file of `save`; or an ONNX file whose name ends in ``.onnx``, its bytes, or what the
-        package `onnx` made of it (``pip install 'backlit[onnx]'``).
+        package `onnx` made of it (``pip install 'backlit[onnx]'``); or what `from_torch`,
+        `from_keras` or `from_sklearn` takes.
     **options
         For ONNX: `output`, `constants`, `input_shape`, `name`, `outputs` and `channels_last`; see
-        `backlit.importers.onnx.load_onnx`.
+        `backlit.importers.onnx.load_onnx`. For a framework's model those of its function: for
+        PyTorch, `example_input` at least.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
+    TypeError
+        If it is nothing that can be loaded, or options do not fit it.
     ValueError
         If it is not such a model, or is damaged.
     ImportError
@@ -118,11 +125,16 @@ def load(path: Any, **options: Any) -> Model:
         from backlit.importers.onnx import load_onnx
 
         return load_onnx(path, **options)
+    if framework := _framework(path):
+        if framework == "torch" and "example_input" not in options:
+            raise TypeError("example_input must be given: a PyTorch module is traced with it")
+        importer = import_module(f"backlit.importers.{framework}")
+        model: Model = getattr(importer, f"from_{framework}")(path, **options)
+        return model
     if not isinstance(path, str | PathLike):
         raise TypeError(
-            "path must be a path, the bytes of an ONNX file or an onnx.ModelProto, "
-            f"not {type(path).__name__}; from_torch, from_keras and from_sklearn take the models "
-            "of other frameworks"
+            "path must be a path, the bytes of an ONNX file, an onnx.ModelProto, or a model of "
+            f"PyTorch, Keras or scikit-learn, not {type(path).__name__}"
         )
     if options:
         raise TypeError(only_onnx_takes(options))
@@ -168,6 +180,12 @@ def _is_onnx(source: Any) -> bool:
     return (
         isinstance(source, bytes | bytearray | memoryview) or type(source).__name__ == "ModelProto"
     )
+
+
+def _framework(source: Any) -> str | None:
+    """Whose model it is, told by the modules of its classes: nothing is loaded for that."""
+    modules = {kind.__module__.partition(".")[0] for kind in type(source).__mro__}
+    return next((name for name in FRAMEWORKS if name in modules), None)
 
 
 def _describe(value: Any, arrays: dict[str, np.ndarray], half: bool) -> Any:

@@ -48,7 +48,7 @@ def test_gradients_are_those_of_direct_sums(rng, monkeypatch, size, between):
     def gradient(changes):
         with monkeypatch.context() as patch:
             for name, value in changes.items():
-                for module in (convolution, winograd, settled):
+                for module in (convolution, winograd, winograd_pooled):
                     if hasattr(module, name):
                         patch.setattr(module, name, value)
             return bl.gradient(bl.Model(model.layers, model.input_shape), X, 1)
