@@ -128,8 +128,8 @@ def load(path: Any, **options: Any) -> Model:
     if framework := _framework(path):
         if framework == "torch" and "example_input" not in options:
             raise TypeError("example_input must be given: a PyTorch module is traced with it")
-        importer = import_module(f"backlit.importers.{framework}")
-        model: Model = getattr(importer, f"from_{framework}")(path, **options)
+        door = import_module(f"backlit.importers.{framework}")
+        model: Model = getattr(door, f"from_{framework}")(path, **options)
         return model
     if not isinstance(path, str | PathLike):
         raise TypeError(

@@ -73,9 +73,7 @@ def test_shapley_values_are_linear_in_the_model(name, rng):
             del options["seed"]
         return getattr(bl, name)(model, x, **options, **SHAPLEY[name])
 
-    both = bl.Dense(
-        np.hstack([f[0].weights, g[0].weights]), np.concatenate([f[0].bias, g[0].bias])
-    )
+    both = bl.Dense(np.hstack([f[0].weights, g[0].weights]), np.concatenate([f[0].bias, g[0].bias]))
     together = values(both, np.vstack([2 * f[1], -3 * g[1]]))
     assert_close(together, 2 * values(*f) - 3 * values(*g))
 

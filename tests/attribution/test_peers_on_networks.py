@@ -49,7 +49,9 @@ def test_integrated_gradients(name, rule):
         tensor(baseline[None]),
         torch.from_numpy(target),
         n_steps=STEPS,
-        method={"gauss_legendre": "gausslegendre", "trapezoid": "riemann_trapezoid"}.get(rule, rule),
+        method={"gauss_legendre": "gausslegendre", "trapezoid": "riemann_trapezoid"}.get(
+            rule, rule
+        ),
         return_convergence_delta=True,
     )
     if rule == "trapezoid":

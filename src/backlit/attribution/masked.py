@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.attribution import segment_sums
 from backlit.attribution.call import Call
 from backlit.attribution.masks import (
     BASELINE,
@@ -18,6 +19,7 @@ from backlit.attribution.masks import (
     Spans,
     all_boxes,
 )
+from backlit.attribution.segment_sums import SegmentSums
 from backlit.baselines import Baseline
 from backlit.lowering.patterns import find_patterns
 from backlit.progress import progress_bar
@@ -44,8 +46,10 @@ def segment_scores(call: Call, baseline: Baseline, segments: Segments, masks: np
     """
     masks = np.ascontiguousarray(masks, dtype=np.float32)
     graph, lanes = call.model._programs.graph, call.model._programs.tile_lanes
+    count = masks.shape[1]
+    summed = not segments.per_sample and segment_sums.pays(graph, lanes, count, len(masks))
     patterns = None
-    if not segments.per_sample:
+    if not segments.per_sample and not summed:
         maps = segments.maps[0]
         patterns = call.model._programs.remembered(
             lambda: find_patterns(graph, lanes, maps, masks), maps, masks
@@ -58,8 +62,10 @@ def segment_scores(call: Call, baseline: Baseline, segments: Segments, masks: np
             "shape": image_shape(part.samples.shape[1:]),
             "steps": len(masks),
             "baseline_per_sample": base.per_sample,
-            "count": masks.shape[1],
+            "count": count,
         }
+        if summed:
+            return SegmentSums(**common), [base.values, masks, own.maps, np.arange(count)]
         if patterns is None:
             probe = SegmentMasks(**common, segments_per_sample=own.per_sample)
             return probe, [base.values, masks, own.maps]
