@@ -13,7 +13,7 @@ from backlit.layers import Dense
 from backlit.layout import round_up
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
 from backlit.lowering.fusing import fuse_forward, send_back
-from backlit.lowering.products import Weights, count_pieces, emit_product
+from backlit.lowering.products import Positions, Weights, count_pieces, emit_product
 from backlit.tape import Buffer
 
 LEAST_OUTPUTS = 32  # of fewer, a list of the terms costs what it saves
@@ -64,19 +64,13 @@ def emit_matrix(
             lanes=lowering.lanes,
         )
     if lowering.lanes > 1:
-        vectors = lowering.lanes // LANES
-        steps = {"runs": 1, "length": vectors, "last": vectors, "x_run": 0, "out_run": 0}
-        steps |= {"x_step": LANES, "out_step": LANES, "out_channel": lowering.lanes}
-        offsets = np.arange(depth) * lowering.lanes
         emit_product(
             lowering,
             x.at(0),
-            out,
-            0,
+            out.at(0),
             Weights(lowering, matrix.T[None], bias),
-            offsets,
-            vectors,
-            steps,
+            np.arange(depth) * lowering.lanes,
+            Positions.in_one_run(lowering.lanes // LANES, out_channel=lowering.lanes),
             after,
             aligned=True,
             terms=terms,

@@ -11,7 +11,7 @@ from backlit.layers import Conv2D
 from backlit.layout import Layout
 from backlit.lowering.context import Lowering
 from backlit.lowering.depthwise import emit_depthwise, window_of
-from backlit.lowering.products import Weights, emit_product
+from backlit.lowering.products import Positions, Weights, emit_product
 from backlit.tape import Buffer
 
 
@@ -78,22 +78,28 @@ def emit_convolution(
         and channels_cost(channels, vectors, lanes > 1) < rows_cost
     ):
         runs, length, last = cut_runs(vectors, run_length(depth))
-        steps = {"runs": runs, "length": length, "last": last}
-        shortest = min(length, last)
-        steps |= {"x_run": length * LANES, "out_run": length * LANES}
-        steps |= {"x_step": LANES, "out_step": LANES}
+        x_run = out_run = length * LANES
+        x_step = out_step = LANES
     else:
         assert lanes == LANES or (adjacent and lanes > 1), "a position must be a vector"
-        steps = {"runs": height, "length": row_vectors, "last": row_vectors}
-        steps |= {"x_run": x_stride[0] * source.pitch, "x_step": x_stride[1] * LANES}
-        steps |= {"out_run": out_stride[0] * target.pitch, "out_step": out_stride[1] * LANES}
-        shortest = row_vectors
-    steps["out_channel"] = target.plane
-    steps["x_group"] = source.plane * (source.image[0] // groups)
-    steps["out_group"] = target.plane * channels
+        runs, length, last = height, row_vectors, row_vectors
+        x_run, x_step = x_stride[0] * source.pitch, x_stride[1] * LANES
+        out_run, out_step = out_stride[0] * target.pitch, out_stride[1] * LANES
+    positions = Positions(
+        runs=runs,
+        length=length,
+        last=last,
+        x_step=x_step,
+        out_step=out_step,
+        out_channel=target.plane,
+        x_run=x_run,
+        out_run=out_run,
+        x_group=source.plane * (source.image[0] // groups),
+        out_group=target.plane * channels,
+    )
     packed = Weights(lowering, weights, bias)
-    where = lowering, x, out, out_offset
-    emit_product(*where, packed, taps, shortest, steps, after, aligned=lanes > 1)
+    there = out.at(out_offset)
+    emit_product(lowering, x, there, packed, taps, positions, after, aligned=lanes > 1)
 
 
 def tap_offsets(source: Layout, channels: int, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from backlit.layers import Conv2D
 from backlit.layout import CACHE_LINE, Layout
 from backlit.lowering.context import Lowering
 from backlit.lowering.fusing import after_forward
-from backlit.lowering.products import emit_product
+from backlit.lowering.products import Positions, emit_product
 from backlit.lowering.ties import PICKS_PIXELS, picks_matter, pooling_to_settle
 from backlit.lowering.winograd_filters import Filters
 from backlit.lowering.winograd_fused import emit_fused
@@ -245,18 +245,13 @@ def emit_winograd(
             out_entry=x_entry,
             **piece,
         )
-        steps = {"runs": 1, "length": count, "last": count, "x_run": 0, "out_run": 0}
-        steps |= {"x_step": LANES, "out_step": LANES, "out_channel": channel}
-        steps |= {"x_group": x_entry, "out_group": y_entry}
         emit_product(
             lowering,
             before.at(0),
-            behind,
-            0,
+            behind.at(0),
             weights,
             np.arange(inputs) * channel,
-            count,
-            steps,
+            Positions.in_one_run(count, out_channel=channel, x_group=x_entry, out_group=y_entry),
             after_forward(lowering),
             aligned=True,
         )
