@@ -22,7 +22,7 @@ from backlit.layers import (
     Tanh,
 )
 from backlit.lowering.context import BACKWARD, FORWARD, Emitter, Lowering
-from backlit.lowering.fusing import after_backward
+from backlit.lowering.fusing import rule_finish
 from backlit.lowering.planning import ELEMENTWISE
 from backlit.tape import Buffer
 
@@ -42,14 +42,14 @@ def relu_forward(lowering: Lowering, node: Node) -> None:
 
 def relu_backward(lowering: Lowering, node: Node) -> None:
     def write(out: Buffer) -> None:
-        after = after_backward(lowering, node.output, out, node)
+        finish = rule_finish(lowering, node.output, out, node)
         lowering.tape.emit(
             elementwise.relu_backward,
             g=lowering.gradients[node.output],
             out=out,
-            mask=after["mask"],
+            mask=finish.mask,
             size=lowering.layouts[node.output].size,
-            rectified=after["rectify"],
+            rectified=finish.rectify,
         )
 
     lowering.contribute(node.inputs[0], write)

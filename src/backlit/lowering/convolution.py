@@ -1,7 +1,6 @@
 """Convolutions and transposed convolutions, forward and backward."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from backlit.lowering.depthwise_by_two import (
     moves_by_two,
 )
 from backlit.lowering.flat_convolution import Way, emit_convolution, way_between, window_offsets
-from backlit.lowering.fusing import fuse_forward, send_back
+from backlit.lowering.fusing import Finish, fuse_forward, send_back
 from backlit.lowering.phases import (
     convolve_phases,
     convolve_phases_back,
@@ -51,14 +50,14 @@ def conv_forward(lowering: Lowering, node: Node) -> None:
         pooled_forward(lowering, node, pooling)
         return
     out = lowering.new_buffer(y)
-    result, after = fuse_forward(lowering, node, out)
+    result, finish = fuse_forward(lowering, node, out)
     x = node.inputs[0]
     if patches:
-        winograd_forward(lowering, node, patches, out, lowering.layouts[y], after)
+        winograd_forward(lowering, node, patches, out, lowering.layouts[y], finish)
         lowering.clear_border(y, out)
     else:
         there = way_between(lowering, x, lowering.activations[x], y, out)
-        convolve(lowering, layer, there, layer.bias, after)
+        convolve(lowering, layer, there, layer.bias, finish)
     lowering.activations[result] = out
 
 
@@ -67,18 +66,18 @@ def conv_backward(lowering: Lowering, node: Node) -> None:
     assert isinstance(layer, Conv2D)
     pooling = lowering.chosen.pop(node.output, None)
 
-    def write(out: Buffer, after: dict[str, Any]) -> None:
+    def write(out: Buffer, finish: Finish) -> None:
         if pooling is not None:
-            choices_back(lowering, node, pooling, out, after)
+            choices_back(lowering, node, pooling, out, finish)
             return
         m = backward_patches(layer, lowering.layouts[x].image)
         if m and by_patches(lowering, layer):
-            winograd_backward(lowering, node, m, out, after)
+            winograd_backward(lowering, node, m, out, finish)
             lowering.clear_border(x, out)
             return
         zeros = np.zeros(layer.weights.shape[1] * layer.groups)
         back = way_between(lowering, node.output, lowering.gradients[node.output], x, out)
-        convolve_back(lowering, layer, back, zeros, after)
+        convolve_back(lowering, layer, back, zeros, finish)
 
     send_back(lowering, node, write)
 
@@ -88,10 +87,10 @@ def transposed_forward(lowering: Lowering, node: Node) -> None:
     layer, y = node.layer, node.output
     assert isinstance(layer, ConvTranspose2D)
     out = lowering.new_buffer(y)
-    result, after = fuse_forward(lowering, node, out)
+    result, finish = fuse_forward(lowering, node, out)
     x = node.inputs[0]
     there = way_between(lowering, x, lowering.activations[x], y, out)
-    convolve_back(lowering, layer.convolution, there, layer.bias, after)
+    convolve_back(lowering, layer.convolution, there, layer.bias, finish)
     lowering.activations[result] = out
 
 
@@ -99,20 +98,20 @@ def transposed_backward(lowering: Lowering, node: Node) -> None:
     layer, x = node.layer, node.inputs[0]
     assert isinstance(layer, ConvTranspose2D)
 
-    def write(out: Buffer, after: dict[str, Any]) -> None:
+    def write(out: Buffer, finish: Finish) -> None:
         back = way_between(lowering, node.output, lowering.gradients[node.output], x, out)
-        convolve(lowering, layer.convolution, back, layer.convolution.bias, after)
+        convolve(lowering, layer.convolution, back, layer.convolution.bias, finish)
 
     send_back(lowering, node, write)
 
 
 def convolve(
-    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, after: dict[str, Any]
+    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, finish: Finish
 ) -> None:
     """The convolution of a buffer."""
     if lowering.lanes == 1 and layer.stride != (1, 1):
         emit = depthwise_by_two if moves_by_two(layer) else convolve_phases
-        emit(lowering, layer, way, bias, after)
+        emit(lowering, layer, way, bias, finish)
         return
     source, target = way.source, way.target
     channels = layer.weights.shape[0]
@@ -129,18 +128,18 @@ def convolve(
         x_stride=layer.stride,
         out_stride=(1, 1),
         out_offset=target.origin,
-        after=after,
+        finish=finish,
     )
     lowering.clear_border(way.end, way.out)
 
 
 def convolve_back(
-    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, after: dict[str, Any]
+    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, finish: Finish
 ) -> None:
     """The gradient of its input, from one of its output: a product for each phase of the stride."""
     if lowering.lanes == 1 and layer.stride != (1, 1):
         emit = depthwise_by_two_back if moves_by_two(layer) else convolve_phases_back
-        emit(lowering, layer, way, bias, after)
+        emit(lowering, layer, way, bias, finish)
         return
     source, target = way.source, way.target
     for (row, column), size, weights, taps in input_phases(layer, source, target.image):
@@ -157,7 +156,7 @@ def convolve_back(
             x_stride=(1, 1),
             out_stride=layer.stride,
             out_offset=target.origin + row * target.pitch + column * lowering.lanes,
-            after=after,
+            finish=finish,
         )
     lowering.clear_border(way.end, way.out)
 

@@ -8,6 +8,7 @@ from backlit_kernels.depthwise import depthwise
 
 from backlit.layout import Layout
 from backlit.lowering.context import Lowering
+from backlit.lowering.fusing import Finish
 from backlit.tape import Buffer
 
 MOST_COLUMNS = 8  # vectors of positions at a time
@@ -62,7 +63,7 @@ def emit_depthwise(
     taps: np.ndarray,
     vectors: int,
     out_offset: int,
-    after: dict[str, Any],
+    finish: Finish,
 ) -> None:
     """A window for each channel, over so many vectors of the flat image."""
     lowering.tape.emit(
@@ -77,5 +78,5 @@ def emit_depthwise(
         vectors=vectors,
         x_channel=source.plane,
         out_channel=target.plane,
-        **after,
+        **vars(finish),
     )

@@ -1,6 +1,5 @@
 """Depthwise convolutions with a stride of two: see `backlit_kernels.depthwise_by_two`."""
 
-from typing import Any
 
 import numpy as np
 from backlit_kernels import depthwise_by_two as kernels
@@ -8,6 +7,7 @@ from backlit_kernels import depthwise_by_two as kernels
 from backlit.layers import Conv2D
 from backlit.lowering.context import Lowering
 from backlit.lowering.flat_convolution import Way
+from backlit.lowering.fusing import Finish
 from backlit.lowering.phases import phase_taps
 from backlit.lowering.products import count_pieces
 
@@ -21,7 +21,7 @@ def moves_by_two(layer: Conv2D) -> bool:
 
 
 def depthwise_by_two(
-    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, after: dict[str, Any]
+    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, finish: Finish
 ) -> None:
     """The convolution of a buffer."""
     source, target = way.source, way.target
@@ -41,13 +41,13 @@ def depthwise_by_two(
         x_row=source.pitch,
         out_channel=target.plane,
         out_row=target.pitch,
-        **after,
+        **vars(finish),
     )
     lowering.clear_border(way.end, way.out)
 
 
 def depthwise_by_two_back(
-    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, after: dict[str, Any]
+    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, finish: Finish
 ) -> None:
     """The gradient of its input, from one of its output: sums of few weights for each phase."""
     source, target = way.source, way.target
@@ -73,6 +73,6 @@ def depthwise_by_two_back(
         g_row=source.pitch,
         out_channel=target.plane,
         out_row=target.pitch,
-        **after,
+        **vars(finish),
     )
     lowering.clear_border(way.end, way.out)

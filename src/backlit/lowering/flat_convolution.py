@@ -11,6 +11,7 @@ from backlit.layers import Conv2D
 from backlit.layout import Layout
 from backlit.lowering.context import Lowering
 from backlit.lowering.depthwise import emit_depthwise, window_of
+from backlit.lowering.fusing import Finish
 from backlit.lowering.products import Positions, Weights, emit_product
 from backlit.tape import Buffer
 
@@ -45,7 +46,7 @@ def emit_convolution(
     x_stride: tuple[int, int],
     out_stride: tuple[int, int],
     out_offset: int,
-    after: dict[str, Any],
+    finish: Finish,
 ) -> None:
     """A convolution over `size` positions, as runs along rows or along the whole flat image."""
     groups, channels, depth = weights.shape
@@ -68,7 +69,7 @@ def emit_convolution(
             taps=taps,
             vectors=vectors,
             out_offset=out_offset,
-            after=after,
+            finish=finish,
         )
         return
     rows_cost = height * channels_cost(channels, row_vectors) if lanes > 1 else np.inf
@@ -99,7 +100,7 @@ def emit_convolution(
     )
     packed = Weights(lowering, weights, bias)
     there = out.at(out_offset)
-    emit_product(lowering, x, there, packed, taps, positions, after, aligned=lanes > 1)
+    emit_product(lowering, x, there, packed, taps, positions, finish, aligned=lanes > 1)
 
 
 def tap_offsets(source: Layout, channels: int, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

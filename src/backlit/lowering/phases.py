@@ -8,7 +8,6 @@ depthwise ones do without: see `backlit.lowering.depthwise_by_two`).
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 from backlit_kernels.phases import join_phases, take_phase
@@ -17,7 +16,7 @@ from backlit.layers import Conv2D
 from backlit.layout import Layout
 from backlit.lowering.context import Lowering
 from backlit.lowering.flat_convolution import Way, emit_convolution, tap_offsets
-from backlit.lowering.fusing import after_forward
+from backlit.lowering.fusing import Finish, plain_finish
 
 Phase = tuple[tuple[int, int], tuple[int, int], np.ndarray, np.ndarray]
 
@@ -81,7 +80,7 @@ def phase_reads(layer: Conv2D, axis: int) -> PhaseReads:
 
 
 def convolve_phases(
-    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, after: dict[str, Any]
+    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, finish: Finish
 ) -> None:
     """A strided convolution as a stride-1 product over the phases of its input."""
     source, target = way.source, way.target
@@ -125,13 +124,13 @@ def convolve_phases(
         x_stride=(1, 1),
         out_stride=(1, 1),
         out_offset=target.origin,
-        after=after,
+        finish=finish,
     )
     lowering.clear_border(way.end, way.out)
 
 
 def convolve_phases_back(
-    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, after: dict[str, Any]
+    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, finish: Finish
 ) -> None:
     """The gradient of a strided convolution's input, phase by phase, put together."""
     source, target = way.source, way.target
@@ -153,7 +152,7 @@ def convolve_phases_back(
             x_stride=(1, 1),
             out_stride=(1, 1),
             out_offset=layout.size * (row * layer.stride[1] + column),
-            after=after_forward(lowering),
+            finish=plain_finish(lowering),
         )
     lowering.tape.emit(
         join_phases,
@@ -169,6 +168,6 @@ def convolve_phases_back(
         phase_plane=layout.plane,
         phase_row=layout.pitch,
         phase_size=layout.size,
-        **after,
+        **vars(finish),
     )
     lowering.clear_border(way.end, way.out)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
 
 import numpy as np
 from backlit_kernels.product import PARTIALS, product
@@ -10,6 +9,7 @@ from backlit_kernels.tiling import tiling
 from backlit_kernels.vector import LANES, NOWHERE
 
 from backlit.lowering.context import Lowering
+from backlit.lowering.fusing import Finish
 from backlit.tape import Buffer, Place
 
 # Terms of a sum added at a time. Pieces of twice the length round off more, and where few channels
@@ -127,7 +127,7 @@ def emit_product(
     weights: Weights,
     offsets: np.ndarray,
     positions: Positions,
-    after: dict[str, Any],
+    finish: Finish,
     *,
     aligned: bool,
     terms: Buffer | None = None,
@@ -159,7 +159,7 @@ def emit_product(
             blocks=part.blocks,
             groups=groups,
             **vars(positions),
-            **after,
+            **vars(finish),
         )
         first += part.channels
 

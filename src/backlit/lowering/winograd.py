@@ -10,7 +10,6 @@ large pictures, values too close to tell are done again: see `backlit.lowering.t
 
 from collections.abc import Callable
 from itertools import product
-from typing import Any
 
 import numpy as np
 from backlit_kernels.target import target
@@ -21,7 +20,7 @@ from backlit.graph import Graph, Node
 from backlit.layers import Conv2D
 from backlit.layout import CACHE_LINE, Layout
 from backlit.lowering.context import Lowering
-from backlit.lowering.fusing import after_forward
+from backlit.lowering.fusing import Finish, plain_finish
 from backlit.lowering.products import Positions, emit_product
 from backlit.lowering.ties import PICKS_PIXELS, picks_matter, pooling_to_settle
 from backlit.lowering.winograd_filters import Filters
@@ -109,7 +108,7 @@ def winograd_forward(
     m: int,
     out: Buffer,
     target: Layout,
-    after: dict[str, Any],
+    finish: Finish,
     follow: Follow | None = None,
 ) -> None:
     """To a buffer with a layout of its own, if that is `strip_layout`."""
@@ -126,13 +125,13 @@ def winograd_forward(
         filters=layer.weights,
         bias=layer.bias,
         shift=layer.padding[:2],
-        after=after,
+        finish=finish,
         follow=follow,
     )
 
 
 def winograd_backward(
-    lowering: Lowering, node: Node, m: int, out: Buffer, after: dict[str, Any]
+    lowering: Lowering, node: Node, m: int, out: Buffer, finish: Finish
 ) -> None:
     """The gradient of a convolution's input: a convolution with flipped, transposed filters."""
     layer = node.layer
@@ -150,7 +149,7 @@ def winograd_backward(
         filters=filters,
         bias=np.zeros(len(filters)),
         shift=(2 - layer.padding[0], 2 - layer.padding[1]),
-        after=after,
+        finish=finish,
     )
 
 
@@ -185,7 +184,7 @@ def emit_winograd(
     filters: np.ndarray,
     bias: np.ndarray,
     shift: tuple[int, ...],
-    after: dict[str, Any],
+    finish: Finish,
     follow: Follow | None = None,
 ) -> None:
     """A convolution with outputs of some size, from a buffer to another.
@@ -208,7 +207,7 @@ def emit_winograd(
             size=size,
             filters=filters,
             bias=bias,
-            after=after,
+            finish=finish,
         )
         if follow is not None:
             follow(height)
@@ -252,7 +251,7 @@ def emit_winograd(
             weights,
             np.arange(inputs) * channel,
             Positions.in_one_run(count, out_channel=channel, x_group=x_entry, out_group=y_entry),
-            after_forward(lowering),
+            plain_finish(lowering),
             aligned=True,
         )
         tape.emit(
@@ -270,7 +269,7 @@ def emit_winograd(
             x_channel=channel,
             x_entry=y_entry,
             **piece,
-            **after,
+            **vars(finish),
         )
         if follow is not None and first + vectors == patches:
             follow(min(row + m * strips, height))

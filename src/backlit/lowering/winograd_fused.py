@@ -15,6 +15,7 @@ from backlit.graph import Node
 from backlit.layers import Conv2D
 from backlit.layout import Layout
 from backlit.lowering.context import Lowering
+from backlit.lowering.fusing import Finish
 from backlit.lowering.pooled import floor, pooled_operands
 from backlit.lowering.products import Packed
 from backlit.lowering.winograd_filters import FusedFilters
@@ -47,7 +48,7 @@ def emit_fused(
     size: tuple[int, ...],
     filters: np.ndarray,
     bias: np.ndarray,
-    after: dict[str, Any],
+    finish: Finish,
 ) -> None:
     """A convolution with outputs of some size; `x` is the first patch's corner."""
     height, width = size
@@ -65,7 +66,7 @@ def emit_fused(
             out_plane=target.plane,
             out_pitch=target.pitch,
             **packed,
-            **after,
+            **vars(finish),
         )
         first += part.channels
 

@@ -4,6 +4,8 @@ Rows of windows are taken as soon as they are made. Where nothing else needs the
 output, there is never more of it than these.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from backlit_kernels.ties import largest_magnitude, pool_settled
 from backlit_kernels.vector import LANES
@@ -12,7 +14,7 @@ from backlit.graph import Node
 from backlit.layers import Conv2D
 from backlit.lowering.context import Lowering
 from backlit.lowering.flat_convolution import window_offsets
-from backlit.lowering.fusing import after_forward, fuse_forward
+from backlit.lowering.fusing import fuse_forward, plain_finish
 from backlit.lowering.pooled import pooled_operands, pooling_of
 from backlit.lowering.products import count_pieces
 from backlit.lowering.ties import rectified
@@ -48,10 +50,10 @@ def winograd_pooled_forward(lowering: Lowering, node: Node, pooling: Node, m: in
     if alone:
         made = strip_layout(lowering, layer, m, made)
         out = tape.buffer(made.size)
-        after = after_forward(lowering) | {"rectify": int(relu)}
+        finish = replace(plain_finish(lowering), rectify=int(relu))
     else:
         out = lowering.new_buffer(y)
-        result, after = fuse_forward(lowering, node, out)
+        result, finish = fuse_forward(lowering, node, out)
         lowering.activations[result] = out
     # values that are wanted are settled where they lie, and pooled again by a node of its own
     taken = lowering if alone else lowering.another_pass()
@@ -64,8 +66,8 @@ def winograd_pooled_forward(lowering: Lowering, node: Node, pooling: Node, m: in
         "plane": made.plane,
         "pitch": made.pitch,
         "positive": int(relu),
-        "rectify": after["rectify"],
-        "ceiling": after["ceiling"],
+        "rectify": finish.rectify,
+        "ceiling": finish.ceiling,
     }
     done = 0
 
@@ -84,7 +86,7 @@ def winograd_pooled_forward(lowering: Lowering, node: Node, pooling: Node, m: in
             )
         done += count
 
-    winograd_forward(lowering, node, m, out, made, after, follow)
+    winograd_forward(lowering, node, m, out, made, finish, follow)
     if alone:
         lowering.clear_border(pooling.output, pooled)
     else:
