@@ -14,7 +14,7 @@ from backlit_kernels.windows import (
 from backlit.graph import Node
 from backlit.layers import Conv2D, MaxPool2D, ReLU
 from backlit.lowering.context import Lowering
-from backlit.lowering.flat_convolution import window_offsets
+from backlit.lowering.images import window_offsets
 from backlit.lowering.products import Weights, count_pieces
 from backlit.tape import Buffer, Distance
 

@@ -18,7 +18,7 @@ from backlit.lowering.context import Lowering
 from backlit.lowering.fusing import Finish
 from backlit.lowering.pooled import floor, pooled_operands
 from backlit.lowering.products import Packed
-from backlit.lowering.winograd_filters import FusedFilters
+from backlit.lowering.winograd_filters import Convolution, FusedFilters
 from backlit.tape import Buffer
 
 
@@ -38,26 +38,16 @@ def _packed(lowering: Lowering, filters: np.ndarray) -> Iterator[tuple[Packed, d
         )
 
 
-def emit_fused(
-    lowering: Lowering,
-    *,
-    x: Any,
-    source: Layout,
-    out: Buffer,
-    target: Layout,
-    size: tuple[int, ...],
-    filters: np.ndarray,
-    bias: np.ndarray,
-    finish: Finish,
-) -> None:
-    """A convolution with outputs of some size; `x` is the first patch's corner."""
-    height, width = size
-    shift, first = lowering.tape.constants.place(bias), 0
-    for part, packed in _packed(lowering, filters):
+def emit_fused(lowering: Lowering, convolution: Convolution, finish: Finish) -> None:
+    """A convolution by patches with 2x2 outputs."""
+    source, target = convolution.x.layout, convolution.out.layout
+    height, width = convolution.size
+    shift, first = lowering.tape.constants.place(convolution.bias), 0
+    for part, packed in _packed(lowering, convolution.filters):
         lowering.tape.emit(
             fused_winograd(part.rows),
-            out=out.at(target.origin + first * target.plane),
-            x=x,
+            out=convolution.out.at().at(first * target.plane),
+            x=convolution.corner(),
             bias=shift + first,
             height=height,
             width=width,

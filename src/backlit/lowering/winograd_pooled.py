@@ -13,13 +13,14 @@ from backlit_kernels.vector import LANES
 from backlit.graph import Node
 from backlit.layers import Conv2D
 from backlit.lowering.context import Lowering
-from backlit.lowering.flat_convolution import window_offsets
 from backlit.lowering.fusing import fuse_forward, plain_finish
+from backlit.lowering.images import Image, window_offsets
 from backlit.lowering.pooled import pooled_operands, pooling_of
 from backlit.lowering.products import count_pieces
 from backlit.lowering.ties import rectified
-from backlit.lowering.winograd import is_wide, strip_layout, winograd_forward
+from backlit.lowering.winograd import one_by_one, winograd_forward
 from backlit.lowering.winograd_fused import pool_patches
+from backlit.lowering.winograd_strips import strip_layout
 from backlit.tape import Buffer
 
 # A channel's values are close that differ by less than this share of the largest sum its weights
@@ -44,7 +45,7 @@ def winograd_pooled_forward(lowering: Lowering, node: Node, pooling: Node, m: in
         "depth": weights.shape[1],
         "pieces": count_pieces(weights.shape[1]),
     }
-    if alone and lowering.lanes == LANES and not is_wide(layer.weights):
+    if alone and one_by_one(lowering, layer.weights):
         pool_patches(lowering, node, pooling, settling)
         return
     if alone:
@@ -86,7 +87,7 @@ def winograd_pooled_forward(lowering: Lowering, node: Node, pooling: Node, m: in
             )
         done += count
 
-    winograd_forward(lowering, node, m, out, made, finish, follow)
+    winograd_forward(lowering, node, m, Image(out, made), finish, follow)
     if alone:
         lowering.clear_border(pooling.output, pooled)
     else:
