@@ -20,7 +20,7 @@ from backlit.layers import Conv2D, ReLU
 from backlit.layout import Layout, round_up
 from backlit.lowering.context import Lowering
 from backlit.lowering.fusing import Finish
-from backlit.lowering.pooled import pooling_of
+from backlit.lowering.fused_pooling import pooling_of
 from backlit.lowering.winograd import backward_patches, by_patches, is_wide
 from backlit.tape import Buffer, Distance
 

@@ -26,7 +26,7 @@ from backlit.lowering.phases import (
     phase_taps,
 )
 from backlit.lowering.planning import NEEDS, Needs
-from backlit.lowering.pooled import pooled_forward, pooling_to_fuse
+from backlit.lowering.fused_pooling import pooled_forward, pooling_to_fuse
 from backlit.lowering.ties import pooling_to_settle, rectified
 from backlit.lowering.winograd import (
     backward_patches,

@@ -12,7 +12,7 @@ from backlit.layers import AvgPool2D, GlobalAvgPool2D, MaxPool2D, ReLU
 from backlit.lowering.choices import passed_in_one, relu_operands, send_choices, spread_back
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
 from backlit.lowering.fusing import through_activation
-from backlit.lowering.pooled import by_twos
+from backlit.lowering.fused_pooling import by_twos
 from backlit.tape import Buffer
 
 
