@@ -96,9 +96,9 @@ def backward(lowering: Lowering, node: Node) -> None:
 
 
 FORWARD[ReLU], BACKWARD[ReLU] = relu_forward, relu_backward
-ENTRYWISE = (LeakyReLU, Clip, Sigmoid, Tanh, Activation)
-for kind in ENTRYWISE:
+for kind in (LeakyReLU, Clip, Sigmoid, Tanh, Activation):
     FORWARD[kind], BACKWARD[kind] = forward, backward
+    ELEMENTWISE.add(kind)
 
 
 def softmax_forward(family: Callable[[int], Kernel]) -> Emitter:
@@ -142,4 +142,4 @@ FORWARD[Softmax] = softmax_forward(scores.softmax)
 BACKWARD[Softmax] = softmax_backward(scores.softmax_backward)
 FORWARD[LogSoftmax] = softmax_forward(scores.log_softmax)
 BACKWARD[LogSoftmax] = softmax_backward(scores.log_softmax_backward)
-ELEMENTWISE |= {ReLU, *ENTRYWISE, Softmax, LogSoftmax}
+ELEMENTWISE |= {ReLU, Softmax, LogSoftmax}
