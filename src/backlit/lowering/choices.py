@@ -19,8 +19,8 @@ from backlit.graph import Node
 from backlit.layers import Conv2D, ReLU
 from backlit.layout import Layout, round_up
 from backlit.lowering.context import Lowering
-from backlit.lowering.fusing import Finish
 from backlit.lowering.fused_pooling import pooling_of
+from backlit.lowering.fusing import Finish
 from backlit.lowering.winograd import backward_patches, by_patches, is_wide
 from backlit.tape import Buffer, Distance
 

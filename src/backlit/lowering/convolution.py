@@ -16,6 +16,7 @@ from backlit.lowering.depthwise_by_two import (
     moves_by_two,
 )
 from backlit.lowering.flat_convolution import emit_convolution
+from backlit.lowering.fused_pooling import pooled_forward, pooling_to_fuse
 from backlit.lowering.fusing import Finish, fuse_forward, send_back
 from backlit.lowering.images import Image, Windows, image_of, window_offsets
 from backlit.lowering.phases import (
@@ -26,7 +27,6 @@ from backlit.lowering.phases import (
     phase_taps,
 )
 from backlit.lowering.planning import NEEDS, Needs
-from backlit.lowering.fused_pooling import pooled_forward, pooling_to_fuse
 from backlit.lowering.ties import pooling_to_settle, rectified
 from backlit.lowering.winograd import (
     backward_patches,

@@ -1,6 +1,5 @@
 """Dense layers, forward and backward, as products."""
 
-
 import numpy as np
 from backlit_kernels.product import matrix_vector
 from backlit_kernels.terms import AHEAD, list_terms

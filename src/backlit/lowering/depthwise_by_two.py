@@ -1,6 +1,5 @@
 """Depthwise convolutions with a stride of two: see `backlit_kernels.depthwise_by_two`."""
 
-
 import numpy as np
 from backlit_kernels import depthwise_by_two as kernels
 

@@ -77,8 +77,8 @@ def choose(lowering: Lowering, reference: Lowering, node: Node) -> None:
     leads = []
     for one in (lowering, reference):
         lead = lowering.zeros(y)
-        ends = (Value(tensor, one.activations[tensor]) for tensor in (first, second))
-        emit_pairs(lowering, "subtract", *ends, Value(y, lead))
+        end, start = (Value(tensor, one.activations[tensor]) for tensor in (first, second))
+        emit_pairs(lowering, "subtract", end, start, Value(y, lead))
         leads.append(lead)
     share = lowering.new_buffer(y)
     lowering.tape.emit(

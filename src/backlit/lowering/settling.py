@@ -1,4 +1,4 @@
-"""What ties are settled by in a max-pooling behind Winograd's method: see `backlit_kernels.ties`."""
+"""What a max-pooling behind Winograd's method settles ties by: see `backlit_kernels.ties`."""
 
 from dataclasses import dataclass, replace
 

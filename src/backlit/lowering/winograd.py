@@ -8,7 +8,6 @@ bits wherever they lie, or else a max-pooling breaks their ties by rounding (of 
 large pictures, values too close to tell are done again: see `backlit.lowering.ties`.
 """
 
-
 import numpy as np
 from backlit_kernels.target import target
 from backlit_kernels.vector import LANES
