@@ -63,6 +63,9 @@ class Place:
     buffer: Buffer
     offset: int = 0
 
+    def at(self, offset: int) -> "Place":
+        return Place(self.buffer, self.offset + offset)
+
 
 @dataclass(frozen=True)
 class Distance:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.lowering import convolution, winograd, winograd_pooled
+from backlit.lowering import convolution, settling, winograd
 from tests.reference.network import input_gradient
 
 
@@ -48,7 +48,7 @@ def test_gradients_are_those_of_direct_sums(rng, monkeypatch, size, between):
     def gradient(changes):
         with monkeypatch.context() as patch:
             for name, value in changes.items():
-                for module in (convolution, winograd, winograd_pooled):
+                for module in (convolution, winograd, settling):
                     if hasattr(module, name):
                         patch.setattr(module, name, value)
             return bl.gradient(bl.Model(model.layers, model.input_shape), X, 1)

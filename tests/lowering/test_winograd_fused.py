@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import backlit as bl
-from backlit.lowering import convolution, winograd, winograd_pooled
+from backlit.lowering import convolution, settling, winograd
 from backlit.probes import InputGradient, Logits
 from tests.lowering.test_single_samples import check, kernels_of, normal, with_scores
 from tests.lowering.test_ties import stripes
@@ -125,7 +125,7 @@ def test_ties_are_those_of_direct_sums(rng, monkeypatch, size, between):
     with monkeypatch.context() as patch:
         patch.setattr(convolution, "forward_patches", lambda *_: 0)
         np.testing.assert_allclose(found, again(), rtol=0, atol=2e-5)
-    monkeypatch.setattr(winograd_pooled, "CLOSE", 0)
+    monkeypatch.setattr(settling, "CLOSE", 0)
     assert not np.allclose(found, again(), rtol=0, atol=1e-3)  # there were ties to settle
 
 

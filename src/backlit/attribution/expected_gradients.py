@@ -23,7 +23,7 @@ from backlit.layers.base import whole
 from backlit.lowering import Lowering
 from backlit.lowering.baselines import baseline_pass
 from backlit.lowering.context import FIRST_FREE_PORT
-from backlit.lowering.pooled import place
+from backlit.lowering.interpolation import start_between
 from backlit.lowering.step_seed import seed_of_steps
 from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
@@ -91,7 +91,7 @@ class BackgroundPaths(SumOfSteps):
                 lanes=lanes,
             )
             point = end.another_pass()
-            place(point, start, begin.activations[start], end.activations[start], position)
+            start_between(point, start, begin.activations[start], end.activations[start], position)
             point.forward()
             seed.sow(point)
             if draw > 0:

@@ -26,7 +26,7 @@ from backlit.layers.base import as_array, number, whole_or_exact
 from backlit.lowering import Lowering
 from backlit.lowering.baselines import baseline_pass
 from backlit.lowering.context import FIRST_FREE_PORT
-from backlit.lowering.pooled import place
+from backlit.lowering.interpolation import start_between
 from backlit.lowering.step_seed import seed_of_steps
 from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
@@ -75,7 +75,7 @@ class PathIntegral(SumOfSteps):
         seed = seed_of_steps(end, self.score, targets, start)
 
         end.tape.section = "body"
-        place(point, start, *path, point.load_lane_values(POSITIONS))
+        start_between(point, start, *path, point.load_lane_values(POSITIONS))
         point.forward()
         seed.sow(point)
         point.backward(until=start, to_add=True)

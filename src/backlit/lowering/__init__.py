@@ -3,12 +3,13 @@
 from backlit.lowering import (
     activations,
     arrange,
+    binary,
     convolution,
     dense,
-    entrywise,
     matmul,
     normalization,
     pooling,
+    reductions,
 )
 from backlit.lowering.context import Lowering
 
@@ -16,10 +17,11 @@ __all__ = [
     "Lowering",
     "activations",
     "arrange",
+    "binary",
     "convolution",
     "dense",
-    "entrywise",
     "matmul",
     "normalization",
     "pooling",
+    "reductions",
 ]

@@ -22,7 +22,7 @@ from backlit.layers import (
     Tanh,
 )
 from backlit.lowering.context import BACKWARD, FORWARD, Emitter, Lowering
-from backlit.lowering.fusing import after_backward
+from backlit.lowering.fusing import rule_finish
 from backlit.lowering.planning import ELEMENTWISE
 from backlit.tape import Buffer
 
@@ -42,14 +42,14 @@ def relu_forward(lowering: Lowering, node: Node) -> None:
 
 def relu_backward(lowering: Lowering, node: Node) -> None:
     def write(out: Buffer) -> None:
-        after = after_backward(lowering, node.output, out, node)
+        finish = rule_finish(lowering, node.output, out, node)
         lowering.tape.emit(
             elementwise.relu_backward,
             g=lowering.gradients[node.output],
             out=out,
-            mask=after["mask"],
+            mask=finish.mask,
             size=lowering.layouts[node.output].size,
-            rectified=after["rectify"],
+            rectified=finish.rectify,
         )
 
     lowering.contribute(node.inputs[0], write)
@@ -96,9 +96,9 @@ def backward(lowering: Lowering, node: Node) -> None:
 
 
 FORWARD[ReLU], BACKWARD[ReLU] = relu_forward, relu_backward
-ENTRYWISE = (LeakyReLU, Clip, Sigmoid, Tanh, Activation)
-for kind in ENTRYWISE:
+for kind in (LeakyReLU, Clip, Sigmoid, Tanh, Activation):
     FORWARD[kind], BACKWARD[kind] = forward, backward
+    ELEMENTWISE.add(kind)
 
 
 def softmax_forward(family: Callable[[int], Kernel]) -> Emitter:
@@ -142,4 +142,4 @@ FORWARD[Softmax] = softmax_forward(scores.softmax)
 BACKWARD[Softmax] = softmax_backward(scores.softmax_backward)
 FORWARD[LogSoftmax] = softmax_forward(scores.log_softmax)
 BACKWARD[LogSoftmax] = softmax_backward(scores.log_softmax_backward)
-ELEMENTWISE |= {ReLU, *ENTRYWISE, Softmax, LogSoftmax}
+ELEMENTWISE |= {ReLU, Softmax, LogSoftmax}

@@ -7,12 +7,20 @@ Chen, Xu, Zhang and Guestrin, "Training deep nets with sublinear memory cost", 2
 from collections.abc import Collection
 from itertools import accumulate, pairwise
 from math import prod
+from typing import NamedTuple
 
 from backlit.graph import Graph
 
 
-def checkpoints(graph: Graph, known: Collection[int]) -> list[tuple[int, int]]:
-    """The stages that are computed again: the tensor that each begins at, and its last.
+class Stage(NamedTuple):
+    """What is computed again at a time: from a tensor, the checkpoint, to another one."""
+
+    checkpoint: int
+    last: int
+
+
+def checkpoints(graph: Graph, known: Collection[int]) -> list[Stage]:
+    """The stages that are computed again, in order.
 
     A network is cut into `graph.stages` of about the same size at its bottlenecks, where these are
     `known` as they are. The last stage is not computed again.
@@ -32,7 +40,7 @@ def checkpoints(graph: Graph, known: Collection[int]) -> list[tuple[int, int]]:
 
     stage = until[graph.output] / graph.stages
     cuts = {nearest(stage * n) for n in range(1, graph.stages) if choices}
-    return list(pairwise([begin, *sorted(cuts)]))
+    return [Stage(*ends) for ends in pairwise([begin, *sorted(cuts)])]
 
 
 def bottlenecks(graph: Graph) -> list[int]:

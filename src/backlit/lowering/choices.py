@@ -19,7 +19,8 @@ from backlit.graph import Node
 from backlit.layers import Conv2D, ReLU
 from backlit.layout import Layout, round_up
 from backlit.lowering.context import Lowering
-from backlit.lowering.pooled import pooling_of
+from backlit.lowering.fused_pooling import pooling_of
+from backlit.lowering.fusing import Finish
 from backlit.lowering.winograd import backward_patches, by_patches, is_wide
 from backlit.tape import Buffer, Distance
 
@@ -124,7 +125,7 @@ def relu_operands(lowering: Lowering, *, relu: bool) -> dict[str, int]:
 
 
 def choices_back(
-    lowering: Lowering, node: Node, pooling: Node, out: Buffer, after: dict[str, Any]
+    lowering: Lowering, node: Node, pooling: Node, out: Buffer, finish: Finish
 ) -> None:
     """The gradient of a convolution's input from that of the pooling behind it."""
     layer, x = node.layer, node.inputs[0]
@@ -165,7 +166,7 @@ def choices_back(
         out_plane=source.plane,
         out_row=source.pitch,
         **choice_operands(lowering, pooling, relu=pooling.inputs[0] != node.output),
-        **after,
+        **vars(finish),
     )
     lowering.clear_border(x, out)
 

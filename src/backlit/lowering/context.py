@@ -16,7 +16,7 @@ from backlit.constants import ConstantsInUse
 from backlit.graph import Graph, Node, affine_end
 from backlit.layers import Layer
 from backlit.layout import NO_BORDER
-from backlit.lowering.checkpoints import checkpoints
+from backlit.lowering.checkpoints import Stage, checkpoints
 from backlit.lowering.planning import plan_layouts
 from backlit.tape import Buffer, Marks, Tape
 
@@ -224,20 +224,20 @@ class Lowering:
             if node.output == until:
                 break
             if node.output in self.gradients or node.output in self.chosen:
-                while stages and node.output <= stages[-1][1]:
-                    first, last = stages.pop()
-                    if first < node.output:  # else the way back begins before
-                        self._compute_again(first, last)
+                while stages and node.output <= stages[-1].last:
+                    stage = stages.pop()
+                    if stage.checkpoint < node.output:  # else the way back begins before
+                        self._compute_again(stage)
                 emit = BACKWARD[type(node.layer)] if rule is None else rule(node)
                 emit(self, node)
         self.heading_for = None
 
-    def _compute_again(self, first: int, last: int) -> None:
-        """From a tensor to another one: what is there of the first time need not be kept."""
+    def _compute_again(self, stage: Stage) -> None:
+        """From a checkpoint on: what is there of the first time need not be kept."""
         for node in self.graph.nodes:
-            if first < node.output <= last:
+            if stage.checkpoint < node.output <= stage.last:
                 self.activations.pop(node.output, None)
-        self.forward(until=last)
+        self.forward(until=stage.last)
 
     def store(
         self,

@@ -1,7 +1,6 @@
 """Convolutions and transposed convolutions, forward and backward."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -16,8 +15,10 @@ from backlit.lowering.depthwise_by_two import (
     depthwise_by_two_back,
     moves_by_two,
 )
-from backlit.lowering.flat_convolution import Way, emit_convolution, way_between, window_offsets
-from backlit.lowering.fusing import fuse_forward, send_back
+from backlit.lowering.flat_convolution import emit_convolution
+from backlit.lowering.fused_pooling import pooled_forward, pooling_to_fuse
+from backlit.lowering.fusing import Finish, fuse_forward, send_back
+from backlit.lowering.images import Image, Windows, image_of, window_offsets
 from backlit.lowering.phases import (
     convolve_phases,
     convolve_phases_back,
@@ -26,7 +27,6 @@ from backlit.lowering.phases import (
     phase_taps,
 )
 from backlit.lowering.planning import NEEDS, Needs
-from backlit.lowering.pooled import pooled_forward, pooling_to_fuse
 from backlit.lowering.ties import pooling_to_settle, rectified
 from backlit.lowering.winograd import (
     backward_patches,
@@ -41,7 +41,7 @@ from backlit.tape import Buffer
 
 
 def conv_forward(lowering: Lowering, node: Node) -> None:
-    layer, y = node.layer, node.output
+    layer, x, y = node.layer, node.inputs[0], node.output
     assert isinstance(layer, Conv2D)
     patches = forward_patches(lowering.graph, node) if by_patches(lowering, layer) else 0
     if patches and (pooling := pooling_to_settle(lowering.graph, node)):
@@ -51,115 +51,86 @@ def conv_forward(lowering: Lowering, node: Node) -> None:
         pooled_forward(lowering, node, pooling)
         return
     out = lowering.new_buffer(y)
-    result, after = fuse_forward(lowering, node, out)
-    x = node.inputs[0]
+    result, finish = fuse_forward(lowering, node, out)
+    source, target = image_of(lowering, x, lowering.activations[x]), image_of(lowering, y, out)
     if patches:
-        winograd_forward(lowering, node, patches, out, lowering.layouts[y], after)
-        lowering.clear_border(y, out)
+        winograd_forward(lowering, node, patches, target, finish)
     else:
-        there = way_between(lowering, x, lowering.activations[x], y, out)
-        convolve(lowering, layer, there, layer.bias, after)
+        convolve(lowering, layer, source, target, layer.bias, finish)
+    lowering.clear_border(y, out)
     lowering.activations[result] = out
 
 
 def conv_backward(lowering: Lowering, node: Node) -> None:
-    layer, x = node.layer, node.inputs[0]
+    layer, x, y = node.layer, node.inputs[0], node.output
     assert isinstance(layer, Conv2D)
-    pooling = lowering.chosen.pop(node.output, None)
+    pooling = lowering.chosen.pop(y, None)
 
-    def write(out: Buffer, after: dict[str, Any]) -> None:
+    def write(out: Buffer, finish: Finish) -> None:
         if pooling is not None:
-            choices_back(lowering, node, pooling, out, after)
+            choices_back(lowering, node, pooling, out, finish)
             return
         m = backward_patches(layer, lowering.layouts[x].image)
+        g, target = image_of(lowering, y, lowering.gradients[y]), image_of(lowering, x, out)
         if m and by_patches(lowering, layer):
-            winograd_backward(lowering, node, m, out, after)
-            lowering.clear_border(x, out)
-            return
-        zeros = np.zeros(layer.weights.shape[1] * layer.groups)
-        back = way_between(lowering, node.output, lowering.gradients[node.output], x, out)
-        convolve_back(lowering, layer, back, zeros, after)
+            winograd_backward(lowering, node, m, target, finish)
+        else:
+            zeros = np.zeros(layer.weights.shape[1] * layer.groups)
+            convolve_back(lowering, layer, g, target, zeros, finish)
+        lowering.clear_border(x, out)
 
     send_back(lowering, node, write)
 
 
 def transposed_forward(lowering: Lowering, node: Node) -> None:
     """The way back through the convolution that goes from the output to the input."""
-    layer, y = node.layer, node.output
+    layer, x, y = node.layer, node.inputs[0], node.output
     assert isinstance(layer, ConvTranspose2D)
     out = lowering.new_buffer(y)
-    result, after = fuse_forward(lowering, node, out)
-    x = node.inputs[0]
-    there = way_between(lowering, x, lowering.activations[x], y, out)
-    convolve_back(lowering, layer.convolution, there, layer.bias, after)
+    result, finish = fuse_forward(lowering, node, out)
+    source, target = image_of(lowering, x, lowering.activations[x]), image_of(lowering, y, out)
+    convolve_back(lowering, layer.convolution, source, target, layer.bias, finish)
+    lowering.clear_border(y, out)
     lowering.activations[result] = out
 
 
 def transposed_backward(lowering: Lowering, node: Node) -> None:
-    layer, x = node.layer, node.inputs[0]
+    layer, x, y = node.layer, node.inputs[0], node.output
     assert isinstance(layer, ConvTranspose2D)
 
-    def write(out: Buffer, after: dict[str, Any]) -> None:
-        back = way_between(lowering, node.output, lowering.gradients[node.output], x, out)
-        convolve(lowering, layer.convolution, back, layer.convolution.bias, after)
+    def write(out: Buffer, finish: Finish) -> None:
+        g, target = image_of(lowering, y, lowering.gradients[y]), image_of(lowering, x, out)
+        convolve(lowering, layer.convolution, g, target, layer.convolution.bias, finish)
+        lowering.clear_border(x, out)
 
     send_back(lowering, node, write)
 
 
 def convolve(
-    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, after: dict[str, Any]
+    lowering: Lowering, layer: Conv2D, x: Image, out: Image, bias: np.ndarray, finish: Finish
 ) -> None:
-    """The convolution of a buffer."""
+    """The convolution of an image."""
     if lowering.lanes == 1 and layer.stride != (1, 1):
         emit = depthwise_by_two if moves_by_two(layer) else convolve_phases
-        emit(lowering, layer, way, bias, after)
+        emit(lowering, layer, x, out, bias, finish)
         return
-    source, target = way.source, way.target
-    channels = layer.weights.shape[0]
-    emit_convolution(
-        lowering,
-        x=way.x.at(source.origin),
-        source=source,
-        out=way.out,
-        target=target,
-        weights=layer.weights.reshape(layer.groups, channels // layer.groups, -1),
-        bias=bias,
-        taps=window_offsets(source, layer),
-        size=target.image[1:],
-        x_stride=layer.stride,
-        out_stride=(1, 1),
-        out_offset=target.origin,
-        after=after,
-    )
-    lowering.clear_border(way.end, way.out)
+    weights = layer.weights.reshape(layer.groups, len(layer.weights) // layer.groups, -1)
+    taps = window_offsets(x.layout, layer)
+    windows = Windows(out.layout.image[1:], taps, x_stride=layer.stride)
+    emit_convolution(lowering, x, out, windows, weights, bias, finish)
 
 
 def convolve_back(
-    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, after: dict[str, Any]
+    lowering: Lowering, layer: Conv2D, x: Image, out: Image, bias: np.ndarray, finish: Finish
 ) -> None:
     """The gradient of its input, from one of its output: a product for each phase of the stride."""
     if lowering.lanes == 1 and layer.stride != (1, 1):
         emit = depthwise_by_two_back if moves_by_two(layer) else convolve_phases_back
-        emit(lowering, layer, way, bias, after)
+        emit(lowering, layer, x, out, bias, finish)
         return
-    source, target = way.source, way.target
-    for (row, column), size, weights, taps in input_phases(layer, source, target.image):
-        emit_convolution(
-            lowering,
-            x=way.x.at(source.origin),
-            source=source,
-            out=way.out,
-            target=target,
-            weights=weights,
-            bias=bias,
-            taps=taps,
-            size=size,
-            x_stride=(1, 1),
-            out_stride=layer.stride,
-            out_offset=target.origin + row * target.pitch + column * lowering.lanes,
-            after=after,
-        )
-    lowering.clear_border(way.end, way.out)
+    for start, size, weights, taps in input_phases(layer, x.layout, out.layout.image):
+        windows = Windows(size, taps, out_stride=layer.stride, out_start=start)
+        emit_convolution(lowering, x, out, windows, weights, bias, finish)
 
 
 def conv_needs(graph: Graph, node: Node) -> Needs:

@@ -1,7 +1,5 @@
 """Dense layers, forward and backward, as products."""
 
-from typing import Any
-
 import numpy as np
 from backlit_kernels.product import matrix_vector
 from backlit_kernels.terms import AHEAD, list_terms
@@ -12,8 +10,8 @@ from backlit.graph import Node
 from backlit.layers import Dense
 from backlit.layout import round_up
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
-from backlit.lowering.fusing import fuse_forward, send_back
-from backlit.lowering.products import Weights, count_pieces, emit_product
+from backlit.lowering.fusing import Finish, fuse_forward, send_back
+from backlit.lowering.products import Positions, Weights, count_pieces, emit_product
 from backlit.tape import Buffer
 
 LEAST_OUTPUTS = 32  # of fewer, a list of the terms costs what it saves
@@ -23,9 +21,9 @@ def dense_forward(lowering: Lowering, node: Node) -> None:
     layer = node.layer
     assert isinstance(layer, Dense)
     out = lowering.new_buffer(node.output)
-    result, after = fuse_forward(lowering, node, out)
+    result, finish = fuse_forward(lowering, node, out)
     x = lowering.activations[node.inputs[0]]
-    emit_matrix(lowering, x, out, layer.weights, layer.bias, after)
+    emit_matrix(lowering, x, out, layer.weights, layer.bias, finish)
     lowering.activations[result] = out
 
 
@@ -33,10 +31,10 @@ def dense_backward(lowering: Lowering, node: Node) -> None:
     layer = node.layer
     assert isinstance(layer, Dense)
 
-    def write(out: Buffer, after: dict[str, Any]) -> None:
+    def write(out: Buffer, finish: Finish) -> None:
         zeros = np.zeros(layer.weights.shape[0])
         g = lowering.gradients[node.output]
-        emit_matrix(lowering, g, out, layer.weights.T, zeros, after)
+        emit_matrix(lowering, g, out, layer.weights.T, zeros, finish)
 
     send_back(lowering, node, write)
 
@@ -47,7 +45,7 @@ def emit_matrix(
     out: Buffer,
     matrix: np.ndarray,
     bias: np.ndarray,
-    after: dict[str, Any],
+    finish: Finish,
 ) -> None:
     """``out = x @ matrix + bias`` for the features of a tile."""
     depth, outputs = matrix.shape
@@ -64,20 +62,14 @@ def emit_matrix(
             lanes=lowering.lanes,
         )
     if lowering.lanes > 1:
-        vectors = lowering.lanes // LANES
-        steps = {"runs": 1, "length": vectors, "last": vectors, "x_run": 0, "out_run": 0}
-        steps |= {"x_step": LANES, "out_step": LANES, "out_channel": lowering.lanes}
-        offsets = np.arange(depth) * lowering.lanes
         emit_product(
             lowering,
             x.at(0),
-            out,
-            0,
+            out.at(0),
             Weights(lowering, matrix.T[None], bias),
-            offsets,
-            vectors,
-            steps,
-            after,
+            np.arange(depth) * lowering.lanes,
+            Positions.in_one_run(lowering.lanes // LANES, out_channel=lowering.lanes),
+            finish,
             aligned=True,
             terms=terms,
         )
@@ -104,7 +96,7 @@ def emit_matrix(
         pieces=pieces,
         partial=lowering.tape.buffer(len(starts) * width if pieces > 1 else 0),
         outputs=padded,
-        **after,
+        **vars(finish),
     )
 
 

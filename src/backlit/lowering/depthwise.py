@@ -1,14 +1,13 @@
 """Depthwise convolutions of single samples: see `backlit_kernels.depthwise`."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from backlit_kernels.depthwise import depthwise
 
-from backlit.layout import Layout
 from backlit.lowering.context import Lowering
-from backlit.tape import Buffer
+from backlit.lowering.fusing import Finish
+from backlit.lowering.images import Image, Windows
 
 MOST_COLUMNS = 8  # vectors of positions at a time
 WIDEST = 8  # pixels of a window's row: two neighbouring vectors hold them, however shifted
@@ -51,31 +50,27 @@ def columns_of_tile(vectors: int) -> int:
 
 def emit_depthwise(
     lowering: Lowering,
+    x: Image,
+    out: Image,
+    windows: Windows,
     window: Window,
-    *,
-    x: Any,
-    source: Layout,
-    out: Buffer,
-    target: Layout,
+    vectors: int,
     weights: np.ndarray,
     bias: np.ndarray,
-    taps: np.ndarray,
-    vectors: int,
-    out_offset: int,
-    after: dict[str, Any],
+    finish: Finish,
 ) -> None:
     """A window for each channel, over so many vectors of the flat image."""
     lowering.tape.emit(
         depthwise(columns_of_tile(vectors), window.width, window.backwards),
-        out=out.at(out_offset),
-        x=x.buffer.at(x.offset + int(taps[0]) + window.first),
+        out=out.at(*windows.out_start),
+        x=x.at().at(int(windows.taps[0]) + window.first),
         weights=lowering.tape.constants.place(weights),
         bias=lowering.tape.constants.place(bias),
         rows=window.rows,
         x_row=window.row,
         channels=len(weights),
         vectors=vectors,
-        x_channel=source.plane,
-        out_channel=target.plane,
-        **after,
+        x_channel=x.layout.plane,
+        out_channel=out.layout.plane,
+        **vars(finish),
     )

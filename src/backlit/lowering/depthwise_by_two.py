@@ -1,13 +1,12 @@
 """Depthwise convolutions with a stride of two: see `backlit_kernels.depthwise_by_two`."""
 
-from typing import Any
-
 import numpy as np
 from backlit_kernels import depthwise_by_two as kernels
 
 from backlit.layers import Conv2D
 from backlit.lowering.context import Lowering
-from backlit.lowering.flat_convolution import Way
+from backlit.lowering.fusing import Finish
+from backlit.lowering.images import Image
 from backlit.lowering.phases import phase_taps
 from backlit.lowering.products import count_pieces
 
@@ -21,17 +20,16 @@ def moves_by_two(layer: Conv2D) -> bool:
 
 
 def depthwise_by_two(
-    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, after: dict[str, Any]
+    lowering: Lowering, layer: Conv2D, x: Image, out: Image, bias: np.ndarray, finish: Finish
 ) -> None:
-    """The convolution of a buffer."""
-    source, target = way.source, way.target
+    """The convolution of an image."""
+    source, target = x.layout, out.layout
     channels, height, width = target.image
     _, _, rows, columns = layer.weights.shape
-    first = source.origin - layer.padding[0] * source.pitch - layer.padding[1]
     lowering.tape.emit(
         kernels.depthwise_by_two(rows, columns),
-        out=way.out.at(target.origin),
-        x=way.x.at(first),
+        out=out.at(),
+        x=x.at(-layer.padding[0], -layer.padding[1]),
         weights=lowering.tape.constants.place(layer.weights),
         bias=lowering.tape.constants.place(bias),
         channels=channels,
@@ -41,16 +39,15 @@ def depthwise_by_two(
         x_row=source.pitch,
         out_channel=target.plane,
         out_row=target.pitch,
-        **after,
+        **vars(finish),
     )
-    lowering.clear_border(way.end, way.out)
 
 
 def depthwise_by_two_back(
-    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, after: dict[str, Any]
+    lowering: Lowering, layer: Conv2D, x: Image, out: Image, bias: np.ndarray, finish: Finish
 ) -> None:
     """The gradient of its input, from one of its output: sums of few weights for each phase."""
-    source, target = way.source, way.target
+    source, target = x.layout, out.layout
     channels, height, width = target.image
     weights, offsets = [], []
     for row, column in np.ndindex(2, 2):
@@ -61,8 +58,8 @@ def depthwise_by_two_back(
     counts = tuple(map(len, offsets))
     lowering.tape.emit(
         kernels.depthwise_by_two_back(counts),
-        out=way.out.at(target.origin),
-        g=way.x.at(source.origin),
+        out=out.at(),
+        g=x.at(),
         weights=lowering.tape.constants.place(np.hstack(weights)),
         bias=lowering.tape.constants.place(bias),
         offsets=np.concatenate(offsets),
@@ -73,6 +70,5 @@ def depthwise_by_two_back(
         g_row=source.pitch,
         out_channel=target.plane,
         out_row=target.pitch,
-        **after,
+        **vars(finish),
     )
-    lowering.clear_border(way.end, way.out)

@@ -1,118 +1,72 @@
 """A convolution as one product: over runs along rows, or over the whole flat image."""
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 from backlit_kernels.tiling import tile_cost, tiling
 from backlit_kernels.vector import LANES
 
-from backlit.layers import Conv2D
-from backlit.layout import Layout
 from backlit.lowering.context import Lowering
 from backlit.lowering.depthwise import emit_depthwise, window_of
-from backlit.lowering.products import Weights, emit_product
-from backlit.tape import Buffer
-
-
-@dataclass(frozen=True)
-class Way:
-    """From a buffer with a tensor's layout to one with another's, that of the tensor `end`."""
-
-    x: Buffer
-    source: Layout
-    out: Buffer
-    target: Layout
-    end: int
-
-
-def way_between(lowering: Lowering, start: int, x: Buffer, end: int, out: Buffer) -> Way:
-    """The way from a tensor's buffer to another's."""
-    return Way(x, lowering.layouts[start], out, lowering.layouts[end], end)
+from backlit.lowering.fusing import Finish
+from backlit.lowering.images import Image, Windows
+from backlit.lowering.products import Positions, Weights, emit_product
 
 
 def emit_convolution(
     lowering: Lowering,
-    *,
-    x: Any,
-    source: Layout,
-    out: Buffer,
-    target: Layout,
+    x: Image,
+    out: Image,
+    windows: Windows,
     weights: np.ndarray,
     bias: np.ndarray,
-    taps: np.ndarray,
-    size: tuple[int, ...],
-    x_stride: tuple[int, int],
-    out_stride: tuple[int, int],
-    out_offset: int,
-    after: dict[str, Any],
+    finish: Finish,
 ) -> None:
-    """A convolution over `size` positions, as runs along rows or along the whole flat image."""
+    """A convolution by weights (groups, channels, depth) from an image to another."""
+    source, target = x.layout, out.layout
     groups, channels, depth = weights.shape
-    height, width = size
-    lanes = lowering.lanes
-    floats = (height - 1) * target.pitch + width * lanes
-    vectors = -(-floats // LANES)
-    row_vectors = width * lanes // LANES
-    adjacent = x_stride == out_stride == (1, 1)
-    if lanes == 1 and channels == source.image[0] // groups == 1 and (window := window_of(taps)):
-        emit_depthwise(
-            lowering,
-            window,
-            x=x,
-            source=source,
-            out=out,
-            target=target,
-            weights=weights,
-            bias=bias,
-            taps=taps,
-            vectors=vectors,
-            out_offset=out_offset,
-            after=after,
-        )
+    inputs = source.image[0] // groups
+    (height, width), lanes = windows.size, lowering.lanes
+    vectors = -(-((height - 1) * target.pitch + width * lanes) // LANES)
+    if lanes == 1 and channels == inputs == 1 and (window := window_of(windows.taps)):
+        emit_depthwise(lowering, x, out, windows, window, vectors, weights, bias, finish)
         return
+    row_vectors = width * lanes // LANES
     rows_cost = height * channels_cost(channels, row_vectors) if lanes > 1 else np.inf
+    adjacent = windows.x_stride == windows.out_stride == (1, 1)
     if (
         adjacent
         and source.pitch == target.pitch
         and channels_cost(channels, vectors, lanes > 1) < rows_cost
     ):
         runs, length, last = cut_runs(vectors, run_length(depth))
-        steps = {"runs": runs, "length": length, "last": last}
-        shortest = min(length, last)
-        steps |= {"x_run": length * LANES, "out_run": length * LANES}
-        steps |= {"x_step": LANES, "out_step": LANES}
+        x_run = out_run = length * LANES
+        x_step = out_step = LANES
     else:
         assert lanes == LANES or (adjacent and lanes > 1), "a position must be a vector"
-        steps = {"runs": height, "length": row_vectors, "last": row_vectors}
-        steps |= {"x_run": x_stride[0] * source.pitch, "x_step": x_stride[1] * LANES}
-        steps |= {"out_run": out_stride[0] * target.pitch, "out_step": out_stride[1] * LANES}
-        shortest = row_vectors
-    steps["out_channel"] = target.plane
-    steps["x_group"] = source.plane * (source.image[0] // groups)
-    steps["out_group"] = target.plane * channels
-    packed = Weights(lowering, weights, bias)
-    where = lowering, x, out, out_offset
-    emit_product(*where, packed, taps, shortest, steps, after, aligned=lanes > 1)
-
-
-def tap_offsets(source: Layout, channels: int, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """The table of patch offsets: channels, kernel rows, kernel columns, in weight order."""
-    planes = np.arange(channels) * source.plane
-    return (planes[:, None, None] + rows[:, None] * source.pitch + columns * source.lanes).reshape(
-        -1
+        runs, length, last = height, row_vectors, row_vectors
+        x_run, x_step = windows.x_stride[0] * source.pitch, windows.x_stride[1] * LANES
+        out_run, out_step = windows.out_stride[0] * target.pitch, windows.out_stride[1] * LANES
+    positions = Positions(
+        runs=runs,
+        length=length,
+        last=last,
+        x_step=x_step,
+        out_step=out_step,
+        out_channel=target.plane,
+        x_run=x_run,
+        out_run=out_run,
+        x_group=source.plane * inputs,
+        out_group=target.plane * channels,
     )
-
-
-def window_offsets(source: Layout, layer: Conv2D) -> np.ndarray:
-    """That of a convolution's windows, from the pixel that an output lies at."""
-    rows, columns = (
-        np.arange(size) * spread - before
-        for size, spread, before in zip(
-            layer.weights.shape[2:], layer.dilation, layer.padding[:2], strict=True
-        )
+    emit_product(
+        lowering,
+        x.at(),
+        out.at(*windows.out_start),
+        Weights(lowering, weights, bias),
+        windows.taps,
+        positions,
+        finish,
+        aligned=lanes > 1,
     )
-    return tap_offsets(source, layer.weights.shape[1], rows, columns)
 
 
 def channels_cost(channels: int, positions: int, aligned: bool = True) -> float:

@@ -5,7 +5,7 @@ the addition of what other uses sent, and the rule of the activation before.
 """
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from backlit_kernels import elementwise
@@ -18,53 +18,56 @@ from backlit.operators import Add
 from backlit.tape import Buffer, Distance, Marks
 
 
-def fuse_forward(lowering: Lowering, node: Node, out: Buffer) -> tuple[int, dict[str, Any]]:
+@dataclass(frozen=True)
+class Finish:
+    """What is done to results as they are stored. These are operands: see `product`."""
+
+    ceiling: int
+    initial: int | Distance = 0
+    rectify: int = 0
+    mark: int | Marks = NOWHERE
+    mask: int | Marks = NOWHERE
+
+
+def plain_finish(lowering: Lowering) -> Finish:
+    """Results are stored as they are."""
+    return Finish(_ceiling(lowering, None))
+
+
+def fuse_forward(lowering: Lowering, node: Node, out: Buffer) -> tuple[int, Finish]:
     """What is computed with a layer whose result goes to `out`, as it is stored.
 
     That is an addition of a tensor that is known by now, and then a ReLU (or clip from 0).
-    Returns the tensor that comes out, and operands.
+    Returns the tensor that comes out, too.
     """
-    tensor, after = node.output, after_forward(lowering)
+    tensor, finish = node.output, plain_finish(lowering)
     user = lowering.only_user(tensor)
     if user is not None and isinstance(user.layer, Add):
         others = [t for t in user.inputs if t != tensor and t in lowering.activations]
         if others:
-            after["initial"] = Distance(out, lowering.activations[others[0]])
+            finish = replace(finish, initial=Distance(out, lowering.activations[others[0]]))
             tensor = user.output
             user = lowering.only_user(tensor)
     if user is not None and rectifies(user.layer):
         tensor = user.output
-        after |= {"rectify": 1, "ceiling": _ceiling(lowering, user)}
-        after["mark"] = lowering.write_marks(tensor, out)
-    return tensor, after
+        mark = lowering.write_marks(tensor, out)
+        finish = replace(finish, rectify=1, ceiling=_ceiling(lowering, user), mark=mark)
+    return tensor, finish
 
 
-def after_forward(lowering: Lowering) -> dict[str, Any]:
-    """Operands that store a result as it is."""
-    return {
-        "initial": 0,
-        "rectify": 0,
-        "mark": NOWHERE,
-        "mask": NOWHERE,
-        "ceiling": _ceiling(lowering, None),
-    }
+def send_back(lowering: Lowering, node: Node, write: Callable[[Buffer, Finish], None]) -> None:
+    """Let `write(out, finish)` write the gradient of a node's input.
 
-
-def send_back(
-    lowering: Lowering, node: Node, write: Callable[[Buffer, dict[str, Any]], None]
-) -> None:
-    """Let `write(out, after)` write the gradient of a node's input.
-
-    The operands `after` add what is known of it from other uses; if these are all, they apply
-    the rule of the activation before as well.
+    `finish` adds what is known of it from other uses; if these are all, it applies the rule of the
+    activation before as well.
     """
     x = node.inputs[0]
     target, through = through_activation(lowering, node)
     known = lowering.gradients.pop(x, None)
 
     def emit(out: Buffer) -> None:
-        initial = 0 if known is None else Distance(out, known)
-        write(out, after_backward(lowering, x, out, through) | {"initial": initial})
+        finish = rule_finish(lowering, x, out, through)
+        write(out, finish if known is None else replace(finish, initial=Distance(out, known)))
 
     lowering.contribute(target, emit)
 
@@ -89,17 +92,15 @@ def through_activation(
     return tensor, None
 
 
-def after_backward(
-    lowering: Lowering, tensor: int, out: Buffer, through: Node | None
-) -> dict[str, Any]:
-    """Operands that apply an activation's rule to a gradient of its output as it is stored."""
-    after = after_forward(lowering)
+def rule_finish(lowering: Lowering, tensor: int, out: Buffer, through: Node | None) -> Finish:
+    """An activation's rule is applied to a gradient of its output."""
+    finish = plain_finish(lowering)
     if through is None:
-        return after
+        return finish
     is_relu = isinstance(through.layer, ReLU)
     if lowering.relu_rule.masked or not is_relu:
-        after["mask"] = _read_marks(lowering, tensor, out, through)
-    return after | {"rectify": int(is_relu and lowering.relu_rule.rectified)}
+        finish = replace(finish, mask=_read_marks(lowering, tensor, out, through))
+    return replace(finish, rectify=int(is_relu and lowering.relu_rule.rectified))
 
 
 def _read_marks(lowering: Lowering, tensor: int, out: Buffer, activation: Node) -> Marks:

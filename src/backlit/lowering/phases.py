@@ -8,7 +8,7 @@ depthwise ones do without: see `backlit.lowering.depthwise_by_two`).
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from backlit_kernels.phases import join_phases, take_phase
@@ -16,18 +16,26 @@ from backlit_kernels.phases import join_phases, take_phase
 from backlit.layers import Conv2D
 from backlit.layout import Layout
 from backlit.lowering.context import Lowering
-from backlit.lowering.flat_convolution import Way, emit_convolution, tap_offsets
-from backlit.lowering.fusing import after_forward
+from backlit.lowering.flat_convolution import emit_convolution
+from backlit.lowering.fusing import Finish, plain_finish
+from backlit.lowering.images import Image, Windows, tap_offsets
 
-Phase = tuple[tuple[int, int], tuple[int, int], np.ndarray, np.ndarray]
+
+class Phase(NamedTuple):
+    """A product: to which pixels of a phase, by what weights, of which patches.
+
+    That is where the phase begins (row, column), how many rows and columns it has, weights
+    (groups, input channels, depth) and the table of patch offsets.
+    """
+
+    start: tuple[int, int]
+    size: tuple[int, int]
+    weights: np.ndarray
+    taps: np.ndarray
 
 
 def input_phases(layer: Conv2D, source: Layout, image: tuple[int, int, int]) -> Iterator[Phase]:
-    """The products that the gradient of an input image is made of.
-
-    For each phase of the stride: where it begins (row, column), how many rows and columns it has,
-    the weights (groups, input channels, depth) and the table of patch offsets.
-    """
+    """The products that the gradient of an input image is made of, one for each phase."""
     outputs, inputs, kernel_rows, kernel_columns = layer.weights.shape
     per_group = outputs // layer.groups
     # (group, input channel, output channel, row, column)
@@ -43,7 +51,7 @@ def input_phases(layer: Conv2D, source: Layout, image: tuple[int, int, int]) -> 
                 len(range(column, width, layer.stride[1])),
             )
             part = weights[:, :, :, i][..., j].reshape(layer.groups, inputs, -1)
-            yield (row, column), size, part, tap_offsets(source, per_group, dy, dx)
+            yield Phase((row, column), size, part, tap_offsets(source, per_group, dy, dx))
 
 
 def phase_taps(layer: Conv2D, axis: int, phase: int) -> tuple[np.ndarray, np.ndarray]:
@@ -81,10 +89,10 @@ def phase_reads(layer: Conv2D, axis: int) -> PhaseReads:
 
 
 def convolve_phases(
-    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, after: dict[str, Any]
+    lowering: Lowering, layer: Conv2D, x: Image, out: Image, bias: np.ndarray, finish: Finish
 ) -> None:
     """A strided convolution as a stride-1 product over the phases of its input."""
-    source, target = way.source, way.target
+    source, target = x.layout, out.layout
     channels, out_height, out_width = source.image[0], *target.image[1:]
     ys, xs = phase_reads(layer, 0), phase_reads(layer, 1)
     rows, columns = out_height + ys.span, out_width + xs.span
@@ -92,13 +100,14 @@ def convolve_phases(
     phases = lowering.tape.buffer(layout.size * len(ys.first) * len(xs.first))
     places: dict[tuple[int, int], int] = {}
     for (p, first_y), (q, first_x) in product(ys.first.items(), xs.first.items()):
-        places[p, q] = layout.size * len(places) - first_y * layout.pitch - first_x
+        phase = Image(phases, layout, layout.size * len(places))
+        places[p, q] = phase.start - first_y * layout.pitch - first_x
         row, column = first_y * layer.stride[0] + p, first_x * layer.stride[1] + q
         below = source.image[1] + source.border[2] - row  # rows of the plane from there on
         lowering.tape.emit(
             take_phase,
-            x=way.x.at(source.origin + row * source.pitch + column),
-            out=phases.at(layout.size * (len(places) - 1)),
+            x=x.at(row, column),
+            out=phase.at(),
             channels=channels,
             rows=min(rows, -(-below // layer.stride[0])),
             columns=columns,
@@ -111,54 +120,28 @@ def convolve_phases(
     places_of = np.array([[places[p, q] for q in xs.phase.tolist()] for p in ys.phase.tolist()])
     taps = places_of + ys.offset[:, None] * layout.pitch + xs.offset
     planes = np.arange(layer.weights.shape[1]) * layout.plane
-    outputs = layer.weights.shape[0]
-    emit_convolution(
-        lowering,
-        x=phases.at(0),
-        source=layout,
-        out=way.out,
-        target=target,
-        weights=layer.weights.reshape(layer.groups, outputs // layer.groups, -1),
-        bias=bias,
-        taps=(planes[:, None, None] + taps).reshape(-1),
-        size=(out_height, out_width),
-        x_stride=(1, 1),
-        out_stride=(1, 1),
-        out_offset=target.origin,
-        after=after,
-    )
-    lowering.clear_border(way.end, way.out)
+    windows = Windows((out_height, out_width), (planes[:, None, None] + taps).reshape(-1))
+    weights = layer.weights.reshape(layer.groups, len(layer.weights) // layer.groups, -1)
+    emit_convolution(lowering, Image(phases, layout), out, windows, weights, bias, finish)
 
 
 def convolve_phases_back(
-    lowering: Lowering, layer: Conv2D, way: Way, bias: np.ndarray, after: dict[str, Any]
+    lowering: Lowering, layer: Conv2D, x: Image, out: Image, bias: np.ndarray, finish: Finish
 ) -> None:
     """The gradient of a strided convolution's input, phase by phase, put together."""
-    source, target = way.source, way.target
+    source, target = x.layout, out.layout
     channels, height, width = target.image
     shape = channels, -(-height // layer.stride[0]), -(-width // layer.stride[1])
     layout = Layout(shape, 1, least_pitch=source.pitch)
     phases = lowering.tape.buffer(layout.size * layer.stride[0] * layer.stride[1])
     for (row, column), size, weights, taps in input_phases(layer, source, target.image):
-        emit_convolution(
-            lowering,
-            x=way.x.at(source.origin),
-            source=source,
-            out=phases,
-            target=layout,
-            weights=weights,
-            bias=bias,
-            taps=taps,
-            size=size,
-            x_stride=(1, 1),
-            out_stride=(1, 1),
-            out_offset=layout.size * (row * layer.stride[1] + column),
-            after=after_forward(lowering),
-        )
+        phase = Image(phases, layout, layout.size * (row * layer.stride[1] + column))
+        plain = plain_finish(lowering)
+        emit_convolution(lowering, x, phase, Windows(size, taps), weights, bias, plain)
     lowering.tape.emit(
         join_phases,
         x=phases,
-        out=way.out.at(target.origin),
+        out=out.at(),
         channels=channels,
         height=height,
         width=width,
@@ -169,6 +152,5 @@ def convolve_phases_back(
         phase_plane=layout.plane,
         phase_row=layout.pitch,
         phase_size=layout.size,
-        **after,
+        **vars(finish),
     )
-    lowering.clear_border(way.end, way.out)

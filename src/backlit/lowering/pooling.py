@@ -1,9 +1,6 @@
 """Pooling layers, forward and backward."""
 
-from typing import Any
-
 from backlit_kernels import pooling
-from backlit_kernels.kernel import Kernel
 from backlit_kernels.pooling_pairs import max_pool_pairs, max_pool_pairs_backward
 from backlit_kernels.pooling_rows import COLUMNS, STRIDES, max_pool_rows, max_pool_rows_backward
 
@@ -11,17 +8,16 @@ from backlit.graph import Node
 from backlit.layers import AvgPool2D, GlobalAvgPool2D, MaxPool2D, ReLU
 from backlit.lowering.choices import passed_in_one, relu_operands, send_choices, spread_back
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
+from backlit.lowering.fused_pooling import by_twos
 from backlit.lowering.fusing import through_activation
-from backlit.lowering.pooled import by_twos
 from backlit.tape import Buffer
 
 
-def image_operands(lowering: Lowering, node: Node) -> dict[str, int]:
+def grid_operands(lowering: Lowering, node: Node) -> dict[str, int]:
+    """How many windows there are, and where channels and rows lie."""
     source, target = lowering.layouts[node.inputs[0]], lowering.layouts[node.output]
     return {
         "channels": source.image[0],
-        "height": source.image[1],
-        "image_width": source.image[2],
         "out_height": target.image[1],
         "out_width": target.image[2],
         "plane": source.plane,
@@ -29,6 +25,12 @@ def image_operands(lowering: Lowering, node: Node) -> dict[str, int]:
         "out_plane": target.plane,
         "out_pitch": target.pitch,
     }
+
+
+def image_operands(lowering: Lowering, node: Node) -> dict[str, int]:
+    """The same, and the size of the image, for windows that may reach beyond it."""
+    _, height, width = lowering.layouts[node.inputs[0]].image
+    return grid_operands(lowering, node) | {"height": height, "image_width": width}
 
 
 def max_operands(layer: MaxPool2D) -> dict[str, int]:
@@ -60,81 +62,89 @@ def covers(lowering: Lowering, node: Node) -> bool:
     return whole and not any(layer.padding)
 
 
-def only(kernel: Kernel, operands: dict[str, Any]) -> dict[str, Any]:
-    """The operands that a kernel takes."""
-    return {name: value for name, value in operands.items() if name in kernel.operands}
-
-
 def max_forward(lowering: Lowering, node: Node) -> None:
     layer = node.layer
     assert isinstance(layer, MaxPool2D)
     source, target = lowering.layouts[node.inputs[0]], lowering.layouts[node.output]
     out = lowering.new_buffer(node.output)
-    places = {"x": lowering.activations[node.inputs[0]].at(source.origin)}
-    places["out"] = out.at(target.origin)
-    operands = image_operands(lowering, node)
+    places = {
+        "x": lowering.activations[node.inputs[0]].at(source.origin),
+        "out": out.at(target.origin),
+    }
     if takes_pairs(lowering, layer):
-        lowering.tape.emit(max_pool_pairs, **places, **only(max_pool_pairs, operands))
-    elif takes_rows(lowering, layer):
-        kernel = max_pool_rows(*layer.size)
-        operands |= max_operands(layer)
-        lowering.tape.emit(kernel, **places, **only(kernel, operands))
+        lowering.tape.emit(max_pool_pairs, **places, **grid_operands(lowering, node))
     else:
-        kernel = pooling.max_pool(lowering.lanes, *layer.size)
-        lowering.tape.emit(kernel, **places, **operands, **max_operands(layer))
+        operands = image_operands(lowering, node) | max_operands(layer)
+        if takes_rows(lowering, layer):
+            kernel = max_pool_rows(*layer.size)
+        else:
+            kernel = pooling.max_pool(lowering.lanes, *layer.size)
+        lowering.tape.emit(kernel, **places, **operands)
     lowering.clear_border(node.output, out)
     lowering.activations[node.output] = out
 
 
 def max_backward(lowering: Lowering, node: Node) -> None:
-    layer = node.layer
-    assert isinstance(layer, MaxPool2D)
     before = passed_in_one(lowering, node)
     if before is not None:
         send_choices(lowering, before, node)
         return
-    x = node.inputs[0]
-    source, target = lowering.layouts[x], lowering.layouts[node.output]
-    tiles = covers(lowering, node)
-    destination, through = x, None
-    if x not in lowering.gradients:  # of other uses
-        destination, through = through_activation(lowering, node, (ReLU,))
-    applies = through is not None
-    chosen = node.output in lowering.choices
-    known = lowering.gradients.pop(destination, None) if chosen and tiles else None
+    tensor, relu = destination(lowering, node)
+    known = None
+    if node.output in lowering.choices and covers(lowering, node):
+        known = lowering.gradients.pop(tensor, None)
 
     def write(out: Buffer) -> None:
-        if chosen:
-            spread_back(lowering, node, out, known, relu=applies)
-            return
-        operands: dict[str, Any] = image_operands(lowering, node) | {
-            "x": lowering.activations[x].at(source.origin),
-            "y": lowering.activations[node.output].at(target.origin),
-            "g": lowering.gradients[node.output].at(target.origin),
-            "out": out.at(source.origin),
-            **relu_operands(lowering, relu=applies),
-        }
-        if tiles and takes_pairs(lowering, layer):
-            pairs = max_pool_pairs_backward
-            lowering.tape.emit(pairs, **only(pairs, operands))
-            lowering.clear_border(x, out)
-            return
-        if tiles:
-            lowering.clear_border(x, out)
+        if node.output in lowering.choices:
+            spread_back(lowering, node, out, known, relu=relu)
         else:
-            lowering.fill_zero(out, source.size)
-        operands |= max_operands(layer) | {"accumulate": int(not tiles)}
-        if takes_rows(lowering, layer) and not tiles:
-            kernel = max_pool_rows_backward(*layer.size)
-        else:
-            kernel = pooling.max_pool_backward(lowering.lanes, *layer.size)
-        lowering.tape.emit(kernel, **only(kernel, operands))
+            emit_max_backward(lowering, node, out, relu=relu)
 
+    lowering.contribute(tensor, write)
+
+
+def destination(lowering: Lowering, node: Node) -> tuple[int, bool]:
+    """The tensor that a max-pooling sends a gradient to: its input, or that of the ReLU before it.
+
+    Returns also whether that ReLU's rule is to be applied on the way.
+    """
+    x = node.inputs[0]
     # overlapping windows add up before the ReLU's rule may rectify their sum
-    overlap = not tiles and not chosen
-    if applies and lowering.relu_rule.rectified and overlap:
-        destination, applies = x, False
-    lowering.contribute(destination, write)
+    overlap = node.output not in lowering.choices and not covers(lowering, node)
+    if x in lowering.gradients or (overlap and lowering.relu_rule.rectified):
+        return x, False
+    tensor, relu = through_activation(lowering, node, (ReLU,))
+    return tensor, relu is not None
+
+
+def emit_max_backward(lowering: Lowering, node: Node, out: Buffer, *, relu: bool) -> None:
+    """The gradient of a max-pooling's input, or of that of the ReLU before it, without choices."""
+    layer, x, y = node.layer, node.inputs[0], node.output
+    assert isinstance(layer, MaxPool2D)
+    source, target = lowering.layouts[x], lowering.layouts[y]
+    tiles = covers(lowering, node)
+    places = {
+        "x": lowering.activations[x].at(source.origin),
+        "y": lowering.activations[y].at(target.origin),
+        "g": lowering.gradients[y].at(target.origin),
+        "out": out.at(source.origin),
+    }
+    rule = relu_operands(lowering, relu=relu)
+    if tiles and takes_pairs(lowering, layer):
+        operands = grid_operands(lowering, node)
+        lowering.tape.emit(max_pool_pairs_backward, **places, **operands, **rule)
+        lowering.clear_border(x, out)
+        return
+    if tiles:
+        lowering.clear_border(x, out)
+    else:
+        lowering.fill_zero(out, source.size)
+    operands = image_operands(lowering, node) | max_operands(layer) | rule
+    if takes_rows(lowering, layer) and not tiles:
+        lowering.tape.emit(max_pool_rows_backward(*layer.size), **places, **operands)
+    else:
+        kernel = pooling.max_pool_backward(lowering.lanes, *layer.size)
+        lowering.tape.emit(kernel, **places, **operands, accumulate=int(not tiles))
 
 
 def average_operands(lowering: Lowering, node: Node) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
 
 import numpy as np
 from backlit_kernels.product import PARTIALS, product
@@ -10,7 +9,8 @@ from backlit_kernels.tiling import tiling
 from backlit_kernels.vector import LANES, NOWHERE
 
 from backlit.lowering.context import Lowering
-from backlit.tape import Buffer
+from backlit.lowering.fusing import Finish
+from backlit.tape import Buffer, Place
 
 # Terms of a sum added at a time. Pieces of twice the length round off more, and where few channels
 # are written from many read far apart, a processor no longer fetches so many rows ahead.
@@ -76,40 +76,78 @@ class Weights:
         return part.reshape(groups, blocks, rows, depth).transpose(0, 1, 3, 2)
 
 
+@dataclass(frozen=True)
+class Positions:
+    """Runs of positions; distances in floats between runs, positions, channels and groups.
+
+    They are operands: see `backlit_kernels.product`.
+    """
+
+    runs: int
+    length: int
+    last: int
+    x_step: int
+    out_step: int
+    out_channel: int
+    x_run: int = 0
+    out_run: int = 0
+    x_group: int = 0
+    out_group: int = 0
+
+    @classmethod
+    def in_one_run(
+        cls, vectors: int, *, out_channel: int, x_group: int = 0, out_group: int = 0
+    ) -> "Positions":
+        """Neighbouring vectors."""
+        return cls(1, vectors, vectors, LANES, LANES, out_channel, 0, 0, x_group, out_group)
+
+    @property
+    def count(self) -> int:
+        return (self.runs - 1) * self.length + self.last
+
+    @property
+    def shortest(self) -> int:
+        """As many as a tile may rely on."""
+        return min(self.length, self.last)
+
+    @property
+    def longest(self) -> int:
+        return max(self.length, self.last)
+
+    @property
+    def adjacent(self) -> bool:
+        """Whether neighbouring positions are neighbours in memory, input and output."""
+        return self.x_step == self.out_step == LANES
+
+
 def emit_product(
     lowering: Lowering,
-    x: Any,
-    out: Buffer,
-    out_offset: int,
+    x: Place,
+    out: Place,
     weights: Weights,
     offsets: np.ndarray,
-    shortest: int,
-    steps: dict[str, int],
-    after: dict[str, Any],
+    positions: Positions,
+    finish: Finish,
     *,
     aligned: bool,
     terms: Buffer | None = None,
 ) -> None:
     """Products: one instruction for each tile shape.
 
-    `shortest` is the number of positions that a tile may rely on, `aligned` whether they begin at
-    whole vectors, `terms` a list of the terms to add.
+    `aligned` says whether positions begin at whole vectors; `terms` is a list of the terms to add.
     """
     groups, channels, depth = weights.shape
     pieces = count_pieces(depth)
-    adjacent = steps["x_step"] == steps["out_step"] == LANES
-    positions = (steps["runs"] - 1) * steps["length"] + steps["last"]
     first = 0
-    assert shortest <= min(steps["length"], steps["last"]), "a tile is wider than a run"
-    for part in weights.packed(tiling(channels, shortest, aligned)):
+    for part in weights.packed(tiling(channels, positions.shortest, aligned)):
         fits = depth * part.columns * LANES <= FIRST_LEVEL
-        some = positions >= (LEAST_POSITIONS if fits else LEAST_POSITIONS // 2)
+        some = positions.count >= (LEAST_POSITIONS if fits else LEAST_POSITIONS // 2)
         in_turn = pieces > 1 and groups == 1 and part.columns > 1 and some
-        tiles = -(-max(steps["length"], steps["last"]) // part.columns)
+        tiles = -(-positions.longest // part.columns)
         partial = PARTIALS * part.channels * tiles * part.columns * LANES if in_turn else 0
         lowering.tape.emit(
-            product(part.rows, part.columns, adjacent, in_turn, terms is not None),
-            out=out.at(out_offset + first * steps["out_channel"]),
+            product(part.rows, part.columns, positions.adjacent, in_turn, terms is not None),
+            out=out.at(first * positions.out_channel),
             x=x,
             weights=part.weights,
             bias=part.bias,
@@ -120,8 +158,8 @@ def emit_product(
             partial=lowering.tape.buffer(partial),
             blocks=part.blocks,
             groups=groups,
-            **{"x_group": 0, "out_group": 0, **steps},
-            **after,
+            **vars(positions),
+            **vars(finish),
         )
         first += part.channels
 

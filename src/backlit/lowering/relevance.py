@@ -21,7 +21,7 @@ from backlit.layers import (
 )
 from backlit.lowering.choices import goes_in_one, send_choices
 from backlit.lowering.context import BACKWARD, FIRST_FREE_PORT, FORWARD, Emitter, Lowering
-from backlit.lowering.pooled import pooling_of
+from backlit.lowering.fused_pooling import pooling_of
 from backlit.lowering.relevance_graph import is_move, is_rectified, never_negative
 from backlit.lowering.relevance_pairs import pair_rule, pass_on, quotient
 from backlit.lowering.relevance_rules import (

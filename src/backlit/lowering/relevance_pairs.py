@@ -12,8 +12,8 @@ from backlit_kernels.relevance import EVERYWHERE
 
 from backlit.graph import Graph, Node
 from backlit.layers import Elementwise, Softmax
+from backlit.lowering.binary import Value, emit_pairs, fold_back
 from backlit.lowering.context import BACKWARD, Emitter, Lowering
-from backlit.lowering.entrywise import emit_pairs, fold_back
 from backlit.lowering.relevance_graph import is_move
 from backlit.lowering.relevance_rules import STABILISER
 from backlit.operators import Add, Binary, MatMul
@@ -74,21 +74,19 @@ def share_repeated(lowering: Lowering, node: Node) -> None:
     """The same for summands that are repeated along axes."""
     assert isinstance(node.layer, Binary)
     y = node.output
-    shape = lowering.layouts[y].shape
     own = lowering.activations[y]
-    s = quotient(lowering, y, own, STABILISER, own, EVERYWHERE)
+    s = Value(y, quotient(lowering, y, own, STABILISER, own, EVERYWHERE))
     for number, tensor in enumerate(node.inputs):
-        term = lowering.new_buffer(y)
-        value = tensor, lowering.activations[tensor]
-        emit_pairs(lowering, "multiply", shape, value, (y, s), (y, term))
+        term = Value(y, lowering.new_buffer(y))
+        emit_pairs(lowering, "multiply", Value(tensor, lowering.activations[tensor]), s, term)
         if number == 1 and node.layer.function == "subtract":
-            emit_pairs(lowering, "opposite", shape, (y, term), (y, term), (y, term))
-        fold_back(lowering, tensor, y, term)
+            emit_pairs(lowering, "opposite", term, term, term)
+        fold_back(lowering, tensor, term)
 
 
 def signal_takes_all(lowering: Lowering, node: Node) -> None:
     signal = signal_of(lowering.graph, node)
-    fold_back(lowering, signal, node.output, lowering.gradients[node.output])
+    fold_back(lowering, signal, Value(node.output, lowering.gradients[node.output]))
 
 
 def share_among_averaged(lowering: Lowering, node: Node) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 from backlit_kernels import rescale
 
 from backlit.graph import Node
+from backlit.lowering.binary import Value, emit_pairs, fold_back
 from backlit.lowering.context import BACKWARD, Emitter, Lowering
-from backlit.lowering.entrywise import Value, emit_pairs, emit_reduce, fold_back, spread
+from backlit.lowering.reductions import emit_reduce, spread
 from backlit.operators import Binary, MatMul, Reduce
 from backlit.tape import Buffer
 
@@ -49,40 +50,35 @@ def product(lowering: Lowering, reference: Lowering, node: Node) -> None:
 
 def divide(lowering: Lowering, reference: Lowering, node: Node) -> None:
     (a, b), y = node.inputs, node.output
-    shape = lowering.layouts[y].shape
-    g = y, lowering.gradients[y]
+    g = Value(y, lowering.gradients[y])
 
     def new(tensor: int, name: str, first: Value, second: Value) -> Value:
-        out = tensor, lowering.new_buffer(tensor)
-        emit_pairs(lowering, name, lowering.layouts[tensor].shape, first, second, out)
+        out = Value(tensor, lowering.new_buffer(tensor))
+        emit_pairs(lowering, name, first, second, out)
         return out
 
-    own, other = (b, lowering.activations[b]), (b, reference.activations[b])
+    own, other = Value(b, lowering.activations[b]), Value(b, reference.activations[b])
     # (1/b + 1/b0) / 2 = mean(b) / (b b0)
     area = new(b, "multiply", own, other)
-    rate = new(b, "divide", (b, mean(lowering, reference, b)), area)
-    out = lowering.new_buffer(y)
-    emit_pairs(lowering, "multiply", shape, g, rate, (y, out))
-    fold_back(lowering, a, y, out)
+    rate = new(b, "divide", Value(b, mean(lowering, reference, b)), area)
+    fold_back(lowering, a, new(y, "multiply", g, rate))
     # -mean(a) / (b b0)
-    down = lowering.new_buffer(y)
-    emit_pairs(lowering, "divide", shape, (a, mean(lowering, reference, a)), area, (y, down))
-    emit_pairs(lowering, "multiply", shape, (y, down), g, (y, down))
-    emit_pairs(lowering, "opposite", shape, (y, down), (y, down), (y, down))
-    fold_back(lowering, b, y, down)
+    down = new(y, "divide", Value(a, mean(lowering, reference, a)), area)
+    emit_pairs(lowering, "multiply", down, g, down)
+    emit_pairs(lowering, "opposite", down, down, down)
+    fold_back(lowering, b, down)
 
 
 def choose(lowering: Lowering, reference: Lowering, node: Node) -> None:
     """The second operand takes the share of a ReLU of how far it leads, the first the rest."""
     (a, b), y = node.inputs, node.output
     assert isinstance(node.layer, Binary)
-    shape = lowering.layouts[y].shape
     first, second = (b, a) if node.layer.function == "larger" else (a, b)
     leads = []
     for one in (lowering, reference):
         lead = lowering.zeros(y)
-        ends = (first, one.activations[first]), (second, one.activations[second])
-        emit_pairs(lowering, "subtract", shape, *ends, (y, lead))
+        end, start = (Value(tensor, one.activations[tensor]) for tensor in (first, second))
+        emit_pairs(lowering, "subtract", end, start, Value(y, lead))
         leads.append(lead)
     share = lowering.new_buffer(y)
     lowering.tape.emit(
@@ -94,34 +90,32 @@ def choose(lowering: Lowering, reference: Lowering, node: Node) -> None:
         size=lowering.layouts[y].size,
         bounds=lowering.tape.constants.place([0.0, np.inf, 0.0]),
     )
-    fold_back(lowering, b, y, share)
-    fold_back(lowering, a, y, lowering.subtract(y, lowering.gradients[y], share))
+    fold_back(lowering, b, Value(y, share))
+    fold_back(lowering, a, Value(y, lowering.subtract(y, lowering.gradients[y], share)))
 
 
 def extreme(lowering: Lowering, reference: Lowering, node: Node) -> None:
     """Of n equal extremes, each takes 1 / n."""
     x, y = node.inputs[0], node.output
-    hit, factor, largest, other = (lowering.new_buffer(x) for _ in range(4))
-    spread(lowering, x, y, lowering.activations[y], largest)
-    spread(lowering, x, y, reference.activations[y], other)
+    hit, factor, largest, other = (Value(x, lowering.new_buffer(x)) for _ in range(4))
+    spread(lowering, Value(y, lowering.activations[y]), largest)
+    spread(lowering, Value(y, reference.activations[y]), other)
     lowering.tape.emit(
         rescale.rescale_extreme,
         x=lowering.activations[x],
         x0=reference.activations[x],
-        y=largest,
-        y0=other,
-        out=factor,
-        hit=hit,
+        y=largest.buffer,
+        y0=other.buffer,
+        out=factor.buffer,
+        hit=hit.buffer,
         size=lowering.layouts[x].size,
     )
-    count, share = (y, lowering.new_buffer(y)), (y, lowering.new_buffer(y))
-    emit_reduce(lowering, "add", x, y, hit, count[1])
-    emit_pairs(
-        lowering, "divide", lowering.layouts[y].shape, (y, lowering.gradients[y]), count, share
-    )
+    count, share = (Value(y, lowering.new_buffer(y)) for _ in range(2))
+    emit_reduce(lowering, "add", hit, count)
+    emit_pairs(lowering, "divide", Value(y, lowering.gradients[y]), count, share)
 
     def write(out: Buffer) -> None:
-        emit_pairs(lowering, "multiply", lowering.layouts[x].shape, (x, factor), share, (x, out))
+        emit_pairs(lowering, "multiply", factor, share, Value(x, out))
         lowering.clear_border(x, out)
 
     lowering.contribute(x, write)

@@ -10,7 +10,7 @@ from math import prod
 
 from backlit.graph import Graph, Node
 from backlit.layers import MaxPool2D, rectifies
-from backlit.lowering.pooled import by_twos
+from backlit.lowering.fused_pooling import by_twos
 from backlit.operators import Reduce
 
 PICKS_PIXELS = (MaxPool2D, Reduce)  # of equal values, they send the gradient to some

@@ -1,5 +1,6 @@
-"""The filters of Winograd's method, transformed and packed."""
+"""A convolution by Winograd's method: where it goes, and its filters, transformed and packed."""
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -7,7 +8,28 @@ from backlit_kernels.winograd import MATRICES
 from backlit_kernels.winograd_fused import SIDE
 
 from backlit.lowering.context import Lowering
+from backlit.lowering.images import Image
 from backlit.lowering.products import Weights
+from backlit.tape import Place
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A 3x3 convolution from an image to `size` pixels (rows, columns) of another.
+
+    The first window's corner lies `shift` (rows, columns) before the first pixel.
+    """
+
+    x: Image
+    out: Image
+    size: tuple[int, ...]
+    filters: np.ndarray
+    bias: np.ndarray
+    shift: tuple[int, ...]
+
+    def corner(self, row: int = 0, column: int = 0) -> Place:
+        """Where the window of an output begins."""
+        return self.x.at(row - self.shift[0], column - self.shift[1])
 
 
 class Filters(Weights):

@@ -13,12 +13,13 @@ from backlit_kernels.winograd_fused import SIDE, fused_winograd, pooled_winograd
 
 from backlit.graph import Node
 from backlit.layers import Conv2D
-from backlit.layout import Layout
 from backlit.lowering.context import Lowering
-from backlit.lowering.pooled import floor, pooled_operands
+from backlit.lowering.fused_pooling import floor, pooled_output
+from backlit.lowering.fusing import Finish
+from backlit.lowering.images import image_of
 from backlit.lowering.products import Packed
-from backlit.lowering.winograd_filters import FusedFilters
-from backlit.tape import Buffer
+from backlit.lowering.settling import Settling
+from backlit.lowering.winograd_filters import Convolution, FusedFilters
 
 
 def _packed(lowering: Lowering, filters: np.ndarray) -> Iterator[tuple[Packed, dict[str, Any]]]:
@@ -37,26 +38,16 @@ def _packed(lowering: Lowering, filters: np.ndarray) -> Iterator[tuple[Packed, d
         )
 
 
-def emit_fused(
-    lowering: Lowering,
-    *,
-    x: Any,
-    source: Layout,
-    out: Buffer,
-    target: Layout,
-    size: tuple[int, ...],
-    filters: np.ndarray,
-    bias: np.ndarray,
-    after: dict[str, Any],
-) -> None:
-    """A convolution with outputs of some size; `x` is the first patch's corner."""
-    height, width = size
-    shift, first = lowering.tape.constants.place(bias), 0
-    for part, packed in _packed(lowering, filters):
+def emit_fused(lowering: Lowering, convolution: Convolution, finish: Finish) -> None:
+    """A convolution by patches with 2x2 outputs."""
+    source, target = convolution.x.layout, convolution.out.layout
+    height, width = convolution.size
+    shift, first = lowering.tape.constants.place(convolution.bias), 0
+    for part, packed in _packed(lowering, convolution.filters):
         lowering.tape.emit(
             fused_winograd(part.rows),
-            out=out.at(target.origin + first * target.plane),
-            x=x,
+            out=convolution.out.at().at(first * target.plane),
+            x=convolution.corner(),
             bias=shift + first,
             height=height,
             width=width,
@@ -65,30 +56,28 @@ def emit_fused(
             out_plane=target.plane,
             out_pitch=target.pitch,
             **packed,
-            **after,
+            **vars(finish),
         )
         first += part.channels
 
 
-def pool_patches(lowering: Lowering, node: Node, pooling: Node, settling: dict[str, Any]) -> None:
-    """A convolution and the 2x2 max-pooling behind it, with the operands that settle its ties."""
-    layer, x, y = node.layer, node.inputs[0], pooling.output
+def pool_patches(lowering: Lowering, node: Node, pooling: Node, settling: Settling) -> None:
+    """A convolution and the 2x2 max-pooling behind it, whose ties are settled."""
+    layer, x = node.layer, node.inputs[0]
     assert isinstance(layer, Conv2D)
-    source, target = lowering.layouts[x], lowering.layouts[y]
-    operands = pooled_operands(lowering, pooling)
-    operands["floor"] = floor(lowering, rectify=pooling.inputs[0] != node.output)
-    out, first = lowering.activations[y], 0
+    source = image_of(lowering, x, lowering.activations[x])
+    output, first = pooled_output(lowering, pooling), 0
+    least = floor(lowering, rectify=pooling.inputs[0] != node.output)
     for part, packed in _packed(lowering, layer.weights):
-        operands["out"] = out.at(target.origin + first * target.plane)
-        own = {"bias": first, "tolerance": first, "weights": first * settling["depth"]}
         lowering.tape.emit(
             pooled_winograd(part.rows),
-            x=lowering.activations[x].at(source.origin),
-            plane=source.plane,
-            pitch=source.pitch,
+            x=source.at(),
+            plane=source.layout.plane,
+            pitch=source.layout.pitch,
+            floor=least,
             **packed,
-            **settling | {name: settling[name] + distance for name, distance in own.items()},
-            **operands,
+            **vars(settling.from_channel(first)),
+            **vars(output.from_channel(first)),
         )
         first += part.channels
-    lowering.clear_border(y, out)
+    lowering.clear_border(pooling.output, output.out.buffer)

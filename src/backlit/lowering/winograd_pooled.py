@@ -4,69 +4,47 @@ Rows of windows are taken as soon as they are made. Where nothing else needs the
 output, there is never more of it than these.
 """
 
-import numpy as np
-from backlit_kernels.ties import largest_magnitude, pool_settled
+from dataclasses import replace
+
+from backlit_kernels.ties import pool_settled
 from backlit_kernels.vector import LANES
 
 from backlit.graph import Node
 from backlit.layers import Conv2D
 from backlit.lowering.context import Lowering
-from backlit.lowering.flat_convolution import window_offsets
-from backlit.lowering.fusing import after_forward, fuse_forward
-from backlit.lowering.pooled import pooled_operands, pooling_of
-from backlit.lowering.products import count_pieces
+from backlit.lowering.fused_pooling import pooled_output, pooling_of
+from backlit.lowering.fusing import fuse_forward, plain_finish
+from backlit.lowering.images import Image, image_of
+from backlit.lowering.settling import settling_of
 from backlit.lowering.ties import rectified
-from backlit.lowering.winograd import is_wide, strip_layout, winograd_forward
+from backlit.lowering.winograd import one_by_one, winograd_forward
 from backlit.lowering.winograd_fused import pool_patches
-from backlit.tape import Buffer
-
-# A channel's values are close that differ by less than this share of the largest sum its weights
-# give. Winograd's method was seen to err by 2^-24 of it, by 2^-22 where all terms are positive.
-CLOSE = 2.0**-20
+from backlit.lowering.winograd_strips import strip_layout
 
 
 def winograd_pooled_forward(lowering: Lowering, node: Node, pooling: Node, m: int) -> None:
     layer, x, y = node.layer, node.inputs[0], node.output
     assert isinstance(layer, Conv2D)
-    tape, source, made = lowering.tape, lowering.layouts[x], lowering.layouts[y]
+    tape = lowering.tape
     relu = rectified(lowering.graph, node) != y
     user = lowering.only_user(y)
     alone = user is not None and pooling_of(lowering, [user]) is pooling
-    weights = layer.weights.reshape(len(layer.weights), -1)
-    settling = {
-        "largest": emit_largest(lowering, x),
-        "weights": tape.constants.place(weights),
-        "bias": tape.constants.place(layer.bias),
-        "tolerance": tape.constants.place(CLOSE * np.abs(weights).sum(axis=1)),
-        "offsets": window_offsets(source, layer),
-        "depth": weights.shape[1],
-        "pieces": count_pieces(weights.shape[1]),
-    }
-    if alone and lowering.lanes == LANES and not is_wide(layer.weights):
+    settling = settling_of(lowering, node)
+    if alone and one_by_one(lowering, layer.weights):
         pool_patches(lowering, node, pooling, settling)
         return
     if alone:
-        made = strip_layout(lowering, layer, m, made)
-        out = tape.buffer(made.size)
-        after = after_forward(lowering) | {"rectify": int(relu)}
+        layout = strip_layout(lowering, layer, m, lowering.layouts[y])
+        made = Image(tape.buffer(layout.size), layout)
+        finish = replace(plain_finish(lowering), rectify=int(relu))
     else:
-        out = lowering.new_buffer(y)
-        result, after = fuse_forward(lowering, node, out)
-        lowering.activations[result] = out
+        made = image_of(lowering, y, lowering.new_buffer(y))
+        result, finish = fuse_forward(lowering, node, made.buffer)
+        lowering.activations[result] = made.buffer
     # values that are wanted are settled where they lie, and pooled again by a node of its own
-    taken = lowering if alone else lowering.another_pass()
-    operands = pooled_operands(taken, pooling)
-    pooled, target = taken.activations[pooling.output], lowering.layouts[pooling.output]
-    operands |= settling | {
-        "spare": tape.buffer(len(weights) * LANES),
-        "channels": len(weights),
-        "x_row": source.pitch,
-        "plane": made.plane,
-        "pitch": made.pitch,
-        "positive": int(relu),
-        "rectify": after["rectify"],
-        "ceiling": after["ceiling"],
-    }
+    output = pooled_output(lowering if alone else lowering.another_pass(), pooling)
+    source = image_of(lowering, x, lowering.activations[x])
+    spare = tape.buffer(len(layer.weights) * LANES)
     done = 0
 
     def follow(ready: int) -> None:
@@ -74,37 +52,25 @@ def winograd_pooled_forward(lowering: Lowering, node: Node, pooling: Node, m: in
         nonlocal done
         first, count = 2 * done, ready // 2 - done
         if count:
-            operands["out"] = pooled.at(target.origin + done * target.pitch)
-            operands["height"] = count
             tape.emit(
                 pool_settled(lowering.lanes),
-                x=lowering.activations[x].at(source.origin + first * source.pitch),
-                y=out.at(made.origin + first % made.image[1] * made.pitch),
-                **operands,
+                x=source.at(first),
+                y=made.at(first % made.layout.image[1]),
+                spare=spare,
+                channels=len(layer.weights),
+                x_row=source.layout.pitch,
+                plane=made.layout.plane,
+                pitch=made.layout.pitch,
+                positive=int(relu),
+                rectify=finish.rectify,
+                ceiling=finish.ceiling,
+                **vars(settling),
+                **vars(output.rows(done, count)),
             )
         done += count
 
-    winograd_forward(lowering, node, m, out, made, after, follow)
+    winograd_forward(lowering, node, m, made, finish, follow)
     if alone:
-        lowering.clear_border(pooling.output, pooled)
+        lowering.clear_border(pooling.output, output.out.buffer)
     else:
-        lowering.clear_border(y, out)
-
-
-def emit_largest(lowering: Lowering, tensor: int) -> Buffer:
-    """The largest magnitude of a tensor, as a lane value."""
-    layout, lanes = lowering.layouts[tensor], lowering.lanes
-    largest = lowering.tape.buffer(max(lanes, LANES))
-    channels, height, width = layout.image
-    lowering.tape.emit(
-        largest_magnitude,
-        x=lowering.activations[tensor].at(layout.origin),
-        out=largest,
-        channels=channels,
-        height=height,
-        row=width * lanes,
-        plane=layout.plane,
-        pitch=layout.pitch,
-        lanes=lanes,
-    )
-    return largest
+        lowering.clear_border(y, made.buffer)

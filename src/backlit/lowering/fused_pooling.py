@@ -1,22 +1,18 @@
 """A 2x2 max-pooling in one with what makes its input: see `backlit_kernels.windows`."""
 
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from backlit_kernels.entries import ENTRIES
 from backlit_kernels.vector import LANES
-from backlit_kernels.windows import (
-    channel_blocks,
-    interpolate_windows,
-    pooled_product,
-)
+from backlit_kernels.windows import channel_blocks, pooled_product
 
 from backlit.graph import Node
 from backlit.layers import Conv2D, MaxPool2D, ReLU
 from backlit.lowering.context import Lowering
-from backlit.lowering.flat_convolution import window_offsets
+from backlit.lowering.images import image_of, window_offsets
 from backlit.lowering.products import Weights, count_pieces
-from backlit.tape import Buffer, Distance
+from backlit.tape import Distance, Place
 
 MOST_UNROLLED = 9  # terms of a sum: of a 3x3 kernel, one channel
 
@@ -48,47 +44,41 @@ def pooling_to_fuse(lowering: Lowering, node: Node) -> Node | None:
     return pooling_of(lowering, [user])
 
 
-def place(lowering: Lowering, tensor: int, a: Buffer, b: Buffer, position: Buffer) -> None:
-    """Let a pass go on from ``a + position * (b - a)`` in place of a tensor.
+@dataclass(frozen=True)
+class PooledOutput:
+    """Where a pooling's output goes, and its choices. Operands of the kernels that make both."""
 
-    If a ReLU alone uses the tensor, or a pooling, its output is made at once.
-    """
-    users = lowering.graph.consumers(tensor)
-    if lowering.lanes == LANES and (pooling := pooling_of(lowering, users)):
-        source = lowering.layouts[tensor]
-        origins = {"a": a.at(source.origin), "b": b.at(source.origin)}
-        lowering.tape.emit(
-            interpolate_windows,
-            **origins,
-            position=position,
-            channels=source.image[0],
-            plane=source.plane,
-            row=source.pitch,
-            floor=floor(lowering, rectify=pooling.inputs[0] != tensor),
-            **pooled_operands(lowering, pooling),
-        )
-        lowering.clear_border(pooling.output, lowering.activations[pooling.output])
-        return
-    rectify = len(users) == 1 and isinstance(users[0].layer, ReLU)
-    at = users[0].output if rectify else tensor
-    lowering.activations[at] = lowering.interpolate(at, a, b, position, rectify=rectify)
+    out: Place
+    choice: Distance
+    height: int
+    width: int
+    out_plane: int
+    out_row: int
+
+    def from_channel(self, first: int) -> "PooledOutput":
+        """The channels from one on."""
+        return replace(self, out=self.out.at(first * self.out_plane))
+
+    def rows(self, first: int, count: int) -> "PooledOutput":
+        """Some rows alone."""
+        return replace(self, out=self.out.at(first * self.out_row), height=count)
 
 
-def pooled_operands(lowering: Lowering, pooling: Node) -> dict[str, Any]:
-    """Makes buffers for a pooling's output and choices; returns the operands that write them."""
+def pooled_output(lowering: Lowering, pooling: Node) -> PooledOutput:
+    """Makes buffers for a pooling's output and choices."""
     y = pooling.output
     layout = lowering.layouts[y]
     _, height, width = layout.image
     out = lowering.activations[y] = lowering.new_buffer(y)
     choices = lowering.choices[y] = lowering.new_buffer(y)
-    return {
-        "out": out.at(layout.origin),
-        "choice": Distance(out, choices),
-        "height": height,
-        "width": width,
-        "out_plane": layout.plane,
-        "out_row": layout.pitch,
-    }
+    return PooledOutput(
+        out=out.at(layout.origin),
+        choice=Distance(out, choices),
+        height=height,
+        width=width,
+        out_plane=layout.plane,
+        out_row=layout.pitch,
+    )
 
 
 def floor(lowering: Lowering, *, rectify: bool) -> int:
@@ -97,33 +87,31 @@ def floor(lowering: Lowering, *, rectify: bool) -> int:
 
 
 def pooled_forward(lowering: Lowering, node: Node, pooling: Node) -> None:
-    layer, x, y = node.layer, node.inputs[0], pooling.output
+    layer, x = node.layer, node.inputs[0]
     assert isinstance(layer, Conv2D)
-    source, tape = lowering.layouts[x], lowering.tape
-    operands = pooled_operands(lowering, pooling)
-    operands["floor"] = floor(lowering, rectify=pooling.inputs[0] != node.output)
-    out, plane = lowering.activations[y], operands["out_plane"]
+    source = image_of(lowering, x, lowering.activations[x])
+    output, first = pooled_output(lowering, pooling), 0
+    least = floor(lowering, rectify=pooling.inputs[0] != node.output)
     weights = layer.weights.reshape(1, len(layer.weights), -1)
-    offsets, depth = window_offsets(source, layer), weights.shape[2]
+    offsets, depth = window_offsets(source.layout, layer), weights.shape[2]
     pieces = count_pieces(depth)
-    first = 0
     shapes = tuple((r, ENTRIES, blocks) for r, blocks in channel_blocks(len(layer.weights)))
     for part in Weights(lowering, weights, layer.bias).packed(shapes):
         partial = part.channels * ENTRIES * LANES if pieces > 1 else 0
-        operands["out"] = out.at(lowering.layouts[y].origin + first * plane)
-        tape.emit(
+        lowering.tape.emit(
             pooled_product(part.rows, pieces > 1, depth if depth <= MOST_UNROLLED else 0),
-            x=lowering.activations[x].at(source.origin),
+            x=source.at(),
             weights=part.weights,
             bias=part.bias,
             offsets=offsets,
             depth=depth,
             pieces=pieces,
-            partial=tape.buffer(partial),
+            partial=lowering.tape.buffer(partial),
             blocks=part.blocks,
-            x_row=layer.stride[0] * source.pitch,
+            x_row=layer.stride[0] * source.layout.pitch,
             x_step=layer.stride[1] * LANES,
-            **operands,
+            floor=least,
+            **vars(output.from_channel(first)),
         )
         first += part.channels
-    lowering.clear_border(y, out)
+    lowering.clear_border(pooling.output, output.out.buffer)
