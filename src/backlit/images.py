@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from backlit.layers.base import as_array
+from backlit.checks import as_array
 
 if TYPE_CHECKING:
     from backlit.model import Model

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from backlit.arguments import check_samples, check_threads
+from backlit.checks import whole
 from backlit.graph import HEADS, Graph, build_graph, simplify
 from backlit.layers import Conv2D, ConvTranspose2D, Layer, LogSoftmax, Sigmoid, Softmax
-from backlit.layers.base import whole
 from backlit.layers.structure import layer_sequence
 from backlit.picture_axes import is_picture
 from backlit.probes import Logits, ProgramStore

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backlit.layers.base import as_array, whole
+from backlit.checks import as_array, whole
 
 Shape3 = tuple[int, int, int]
 

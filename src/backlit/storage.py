@@ -10,10 +10,10 @@ import numpy as np
 
 from backlit import layers as layer_module
 from backlit import operators as operator_module
+from backlit.checks import whole
 from backlit.files import DAMAGE, open_arrays, replacing
 from backlit.graph import Graph
 from backlit.layers import Layer
-from backlit.layers.base import whole
 from backlit.model import Model
 
 LAYERS, GRAPH = "backlit model 1", "backlit graph 1"  # formats: what the model was made of

@@ -17,8 +17,8 @@ from backlit_kernels.vector import NOWHERE
 
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.checks import number, whole
 from backlit.graph import Graph
-from backlit.layers.base import number, whole
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.lowering.step_seed import seed_of_steps

@@ -18,8 +18,8 @@ from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.steps import step_values, step_weights
 from backlit.baselines import check_background
+from backlit.checks import whole
 from backlit.graph import Graph, affine_prefix, relu_first
-from backlit.layers.base import whole
 from backlit.lowering import Lowering
 from backlit.lowering.baselines import baseline_pass
 from backlit.lowering.context import FIRST_FREE_PORT

@@ -21,8 +21,8 @@ from backlit.attribution.call import Call
 from backlit.attribution.exact_path import check_piecewise_linear, integrate_exactly
 from backlit.attribution.steps import step_values, step_weights
 from backlit.baselines import Baseline, check_baseline
+from backlit.checks import as_array, number, whole_or_exact
 from backlit.graph import Graph, affine_prefix, relu_first
-from backlit.layers.base import as_array, number, whole_or_exact
 from backlit.lowering import Lowering
 from backlit.lowering.baselines import baseline_pass
 from backlit.lowering.context import FIRST_FREE_PORT

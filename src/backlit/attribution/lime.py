@@ -22,7 +22,7 @@ from backlit.attribution.by_segment import (
 )
 from backlit.attribution.call import Call
 from backlit.baselines import check_baseline
-from backlit.layers.base import number, whole
+from backlit.checks import number, whole
 from backlit.model import Model
 from backlit.segments import check_segments
 from backlit.streams import check_seed

@@ -12,7 +12,7 @@ from backlit.attribution.call import Call
 from backlit.attribution.masked import box_scores
 from backlit.attribution.masks import Span
 from backlit.baselines import check_baseline
-from backlit.layers.base import whole
+from backlit.checks import whole
 from backlit.model import Model
 from backlit.segments import image_shape
 

@@ -21,8 +21,8 @@ from backlit_kernels.noise import running_variance
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.steps import step_weights
+from backlit.checks import number, whole
 from backlit.graph import Graph, affine_prefix, relu_first
-from backlit.layers.base import number, whole
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.lowering.noise import noisy_input

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from backlit.layers.base import Layer, number
+from backlit.checks import number
+from backlit.layers.base import Layer
 
 
 class Elementwise(Layer):

@@ -5,16 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from backlit.layers.base import (
-    Layer,
-    Shape,
-    border,
-    image_shape,
-    pair,
-    vector_array,
-    weight_array,
-    whole,
-)
+from backlit.checks import whole
+from backlit.layers.base import Layer, Shape, border, image_shape, pair, vector_array, weight_array
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backlit.layers.base import Layer, Shape, number, vector_array, weight_array
+from backlit.checks import number
+from backlit.layers.base import Layer, Shape, vector_array, weight_array
 
 
 @dataclass(frozen=True, eq=False, repr=False)

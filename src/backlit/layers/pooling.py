@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from backlit.layers.base import Layer, Shape, border, flag, image_shape, pair
+from backlit.checks import flag
+from backlit.layers.base import Layer, Shape, border, image_shape, pair
 
 
 class _Pool2D(Layer):

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 import backlit as bl
 from backlit.arguments import check_classifier
+from backlit.checks import as_array
 from backlit.images import as_labels, model_images
-from backlit.layers.base import as_array
 from backlit.metrics import focus, gini
 from backlit.model import check_model
 from backlit.plots.saliency import how_to_read, map_colors

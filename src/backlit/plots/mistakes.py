@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 import backlit as bl
 from backlit.arguments import check_classifier, check_targets
+from backlit.checks import as_array, whole
 from backlit.images import as_labels, model_images
-from backlit.layers.base import as_array, whole
 from backlit.model import check_model
 from backlit.plots.saliency import how_to_read, map_colors
 from backlit.plots.scaling import PERCENTILE, check_percentile, pictures, scale, strongest_channel

@@ -10,8 +10,8 @@ from matplotlib import colormaps
 
 import backlit as bl
 from backlit.arguments import check_classifier
+from backlit.checks import as_array
 from backlit.images import as_labels, model_images
-from backlit.layers.base import as_array
 from backlit.model import check_model
 from backlit.plots.scaling import PERCENTILE, check_percentile, pictures, scale, strongest_channel
 from backlit.plots.style import (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from backlit.layers.base import number
+from backlit.checks import number
 
 PERCENTILE = 99.0
 
