@@ -13,7 +13,15 @@ from backlit.checks import as_array
 if TYPE_CHECKING:
     from backlit.model import Model
 
+Shape3 = tuple[int, int, int]
+
 SMALLEST = 64  # values that make a flat sample a picture: 8x8, as scikit-learn's digits
+
+
+def as_three_axes(shape: tuple[int, ...]) -> Shape3:
+    """Any sample's shape as (channels, height, width): more axes put together, missing ones 1."""
+    *_, height, width = (1, 1, *shape)
+    return math.prod(shape[:-2]), height, width
 
 
 def as_images(

@@ -19,9 +19,10 @@ from backlit.attribution.masks import (
     all_boxes,
 )
 from backlit.baselines import Baseline
+from backlit.images import as_three_axes
 from backlit.lowering.patterns import find_patterns
 from backlit.progress import progress_bar
-from backlit.segments import Segments, image_shape
+from backlit.segments import Segments
 
 SCORE_BYTES = 4 << 20  # of the scores that are held at a time
 FEWEST_STEPS = 8  # masks a lane for which its sample is worth loading
@@ -55,7 +56,7 @@ def segment_scores(call: Call, baseline: Baseline, segments: Segments, masks: np
         base, own = baseline.chosen(index), segments.chosen(index)
         common: dict[str, Any] = {
             "score": part.score,
-            "shape": image_shape(part.samples.shape[1:]),
+            "shape": as_three_axes(part.samples.shape[1:]),
             "steps": len(masks),
             "baseline_per_sample": base.per_sample,
             "count": masks.shape[1],
@@ -76,7 +77,7 @@ def box_scores(call: Call, baseline: Baseline, spans: Spans) -> Scores:
 
     def batch(part: Call, index: slice) -> tuple[MaskedScores, list[np.ndarray]]:
         base = baseline.chosen(index)
-        shape = image_shape(part.samples.shape[1:])
+        shape = as_three_axes(part.samples.shape[1:])
         probe = Boxes(part.score, shape, len(boxes), base.per_sample, spans=spans)
         return probe, [base.values, boxes]
 
@@ -91,7 +92,7 @@ def swap_scores(call: Call, segments: Segments, masks: np.ndarray, choice: np.nd
         own = segments.chosen(index)
         probe = SegmentSwaps(
             part.score,
-            image_shape(part.samples.shape[1:]),
+            as_three_axes(part.samples.shape[1:]),
             len(masks),
             0,
             count=masks.shape[1],
