@@ -10,11 +10,12 @@ import numpy as np
 
 from backlit.arguments import check_samples, check_threads
 from backlit.checks import whole
-from backlit.graph import HEADS, Graph, build_graph, simplify
+from backlit.graph import HEADS, Graph, build_graph
 from backlit.layers import Conv2D, ConvTranspose2D, Layer, LogSoftmax, Sigmoid, Softmax
 from backlit.layers.structure import layer_sequence
 from backlit.picture_axes import is_picture
 from backlit.probes import Logits, ProgramStore
+from backlit.rewriting import simplify
 from backlit.signals import as_signal, in_rows
 
 

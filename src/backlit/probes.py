@@ -32,9 +32,11 @@ from backlit.engine import (
     split_steps,
     watched,
 )
-from backlit.graph import Graph, multiply_adds, relu_first
+from backlit.graph import Graph
+from backlit.layers import Conv2D, Dense
 from backlit.lowering import Lowering
 from backlit.lowering.context import GRADIENT, TARGETS, ReluRule
+from backlit.rewriting import relu_first
 from backlit.tape import Program, Steps
 
 # Features are multiplied by matrices that are read anew for each tile: wider tiles read less.
@@ -116,6 +118,18 @@ class SumOfSteps(Probe):
         if self.adds_up:
             lowering.tape.steps = Steps.DEALT if self.dealt else Steps.ADDED
         return lowering
+
+
+def multiply_adds(graph: Graph) -> int:
+    """Multiply-adds of one forward pass of one sample, in dense and convolution layers."""
+    total = 0
+    for node in graph.nodes:
+        if isinstance(node.layer, Dense):
+            total += node.layer.weights.size
+        elif isinstance(node.layer, Conv2D):
+            positions = np.prod(graph.shapes[node.output][1:], dtype=np.int64)
+            total += int(node.layer.weights.size * positions)
+    return total
 
 
 def tile_bytes(graph: Graph) -> int:
