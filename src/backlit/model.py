@@ -14,7 +14,8 @@ from backlit.graph import HEADS, Graph, build_graph
 from backlit.layers import Conv2D, ConvTranspose2D, Layer, LogSoftmax, Sigmoid, Softmax
 from backlit.layers.structure import layer_sequence
 from backlit.picture_axes import is_picture
-from backlit.probes import Logits, ProgramStore
+from backlit.probes import Logits
+from backlit.programs import ProgramStore
 from backlit.rewriting import simplify
 from backlit.signals import as_signal, in_rows
 

@@ -6,7 +6,7 @@ import pytest
 import backlit as bl
 from backlit.layers import Softmax
 from backlit.operators import Reshape
-from backlit.probes import ProgramStore
+from backlit.programs import ProgramStore
 from backlit.rewriting import simplify
 from backlit.signals import in_rows
 from tests.helpers import assert_close
