@@ -174,7 +174,7 @@ def lasso_fold(kept: np.ndarray, weights: np.ndarray, alpha: float, detailed: bo
         from sklearn.linear_model import Lasso
     except ImportError as error:
         raise ImportError(
-            "regression='lasso' needs scikit-learn: pip install 'backlit[regression]'"
+            "regression='lasso' needs scikit-learn: pip install 'backlit[sklearn]'"
         ) from error
 
     def fold(y: np.ndarray, full: float) -> dict[str, Any]:
