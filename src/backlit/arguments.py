@@ -92,6 +92,7 @@ def _large_ints(array: np.ndarray) -> bool:
 
 
 def check_score(score: Any, outputs: str) -> int:
+    """The number that kernels know a score by."""
     if not isinstance(score, str) or score not in SCORES:
         raise ValueError(f"score must be one of {', '.join(map(repr, SCORES))}, got {score!r}")
     if outputs == "values" and score != "logit":

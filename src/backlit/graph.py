@@ -75,6 +75,7 @@ class Graph:
         return len(self.shapes) - 1
 
     def consumers(self, tensor: int) -> list[Node]:
+        """The nodes that read a tensor."""
         return [node for node in self.nodes if tensor in node.inputs]
 
     def leading_to(self, tensor: int) -> list[Node]:
@@ -97,6 +98,7 @@ class Graph:
         return False
 
     def producer(self, tensor: int) -> Node | None:
+        """The node that computes a tensor; None for the input."""
         return next((node for node in self.nodes if node.output == tensor), None)
 
 

@@ -33,13 +33,13 @@ def as_images(
 
     Parameters
     ----------
-    samples
+    samples : array
         (N, C, H, W); (N, H, W), taken as one channel; or (N, D), flat.
-    input_shape
+    input_shape : tuple of ints, optional
         The model's input shape. If it is (C, H, W) with C·H·W = D, flat samples take it;
         otherwise D must be a square number, of 64 at least: one channel of √D × √D. Fewer values
         are taken for a table's columns.
-    argument
+    argument : str
         What the error messages call `samples`.
 
     Returns

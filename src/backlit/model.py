@@ -53,7 +53,9 @@ class Model:
 
     Attributes
     ----------
+    layers : tuple of layers
     input_shape : tuple of ints
+    name : str or None
     outputs : str
     channels_last : bool
         Whether samples, and with them all maps, have their channels (or features) as the last

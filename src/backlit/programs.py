@@ -52,7 +52,22 @@ STAGES = 1, 2, 3, 4, 6, 8, 12, 16
 
 
 class ProgramStore:
-    """The programs of a model, linked when first needed."""
+    """The programs of a model, linked when first needed.
+
+    Attributes
+    ----------
+    graph : Graph
+    work : int
+        Multiply-adds of one forward pass of one sample.
+    images : bool
+        Whether there are tensors of more than one axis.
+    tile_lanes : int
+        How many samples run side by side, if there are so many.
+    large : bool
+        Whether a tile of images is too large for every thread to have one of its own.
+    pictured : dict
+        Layers as pictures: see `attribution.as_picture`.
+    """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -63,7 +78,7 @@ class ProgramStore:
         self._programs: dict[Hashable, Program] = {}
         self._kernels: dict[Probe, list[Kernel]] = {}  # for single samples, not seen compiled
         self._last: dict[bytes, Any] = {}
-        self.pictured: dict[int, tuple[ProgramStore, int]] = {}  # see `attribution.as_picture`
+        self.pictured: dict[int, tuple[ProgramStore, int]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the programs: they hold addresses of this process."""
@@ -97,6 +112,7 @@ class ProgramStore:
         return last[key]
 
     def program(self, probe: Probe, lanes: int, stages: int = 1) -> Program:
+        """A probe's program for so many samples side by side, the way back in so many stages."""
         key = probe, lanes, stages
         if (found := self._programs.get(key)) is not None:
             return found

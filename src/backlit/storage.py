@@ -111,6 +111,8 @@ def load(path: Any, **options: Any) -> Model:
         If there is no such file.
     ValueError
         If it is not such a model, or is damaged.
+    TypeError
+        For another kind of `path`, or options that are given for another model.
     ImportError
         If the package that reads it is missing.
     """

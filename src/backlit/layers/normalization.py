@@ -15,7 +15,13 @@ class BatchNorm(Layer):
     Parameters
     ----------
     gamma, beta, mean, variance : arrays of shape (channels,)
-    epsilon : float
+    epsilon : float, default 1e-5
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arrays of wrong shape or kind, or with NaN or infinite values; for a negative variance;
+        where variance + epsilon is not positive.
     """
 
     gamma: np.ndarray

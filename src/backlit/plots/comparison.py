@@ -66,7 +66,8 @@ def compare(
         Without names, a model is called by its own name or its number.
     X : array of shape (N, C, H, W), (N, H, W) or (N, D)
         At least one sample; (N, H, W, C) for models whose channels are last.
-    y : array of N labels
+    y : array of N ints
+        The labels.
     threshold : float
         What counts as stroke; see `backlit.metrics.stroke_mask`.
     percentile : float
