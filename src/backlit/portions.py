@@ -1,4 +1,4 @@
-"""Portions of a call: samples that run in tiles, one by one, or with their steps dealt out to lanes.
+"""Portions of a call: samples in tiles, one by one, or with their steps dealt out to lanes.
 
 Which way takes the least time is estimated from a few measured constants.
 """
@@ -107,9 +107,7 @@ def tiles_then_singles(probe: Probe, samples: int, repeats: int, pace: Pace) -> 
     ]
 
 
-def dealt_out(
-    probe: SumOfSteps, first: int, stop: int, repeats: int, pace: Pace
-) -> Portion | None:
+def dealt_out(probe: SumOfSteps, first: int, stop: int, repeats: int, pace: Pace) -> Portion | None:
     """Samples with their steps dealt out to the lanes of tiles, if they take less time so."""
     samples = stop - first
     share = min(SHARES, key=lambda n: pace.dealt_out(samples, repeats, n))
