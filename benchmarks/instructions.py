@@ -16,8 +16,8 @@ from interleave import time_of
 
 import backlit as bl
 from backlit.arguments import SCORES
+from backlit.attribution.gradients import InputGradient
 from backlit.engine import Job, Part, Worker
-from backlit.probes import InputGradient
 from backlit.tape import SECTIONS
 
 TURN, PAUSE = 0.002, 0.004  # seconds that an instruction is repeated for in each round, and between

@@ -14,7 +14,6 @@ from interleave import side_by_side
 from networks import NETWORKS, Network
 
 import backlit as bl
-from backlit.graph import multiply_adds
 
 THREADS = 2
 ROUNDS = 5
@@ -85,7 +84,7 @@ def test_input_gradient(network, contender, benchmark, replay, record):
             "batch": count,
             "seconds": seconds,
             "single": per_image(contender, 1),
-            "rate": 4 * multiply_adds(model._programs.graph) / seconds / THREADS,
+            "rate": 4 * model._programs.work / seconds / THREADS,
             "ratio": seconds / per_image("backlit", best["backlit"]),
             "single ratio": per_image(contender, 1) / per_image("backlit", 1),
             "target": network.goals.get(contender),

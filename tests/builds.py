@@ -8,7 +8,7 @@ from backlit_kernels.vector import LANES
 
 import backlit as bl
 from backlit.importers.builder import GraphBuilder
-from backlit.probes import FEATURE_LANES
+from backlit.portions import FEATURE_LANES
 from tests.helpers import assert_close
 from tests.reference import operators as reference
 

@@ -14,7 +14,7 @@ import numpy as np
 from backlit_kernels.vector import LANES
 
 import backlit as bl
-from backlit import engine, probes, tape
+from backlit import engine, programs, tape
 from backlit.layout import CACHE_LINE
 from tests.attribution.random_networks import METHODS, network, options
 from tests.engine.test_teams import images
@@ -130,7 +130,7 @@ def main(side):
     faulthandler.enable()
     tape.Tape._plan_arena = spread_arena(side)
     engine.aligned = guarded
-    probes.TEAM_WORK = 0
+    programs.TEAM_WORK = 0
     for name, model in models():
         every = name.startswith(("images", "network"))
         run(name, model, METHODS if every else ["gradient"])

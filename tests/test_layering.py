@@ -15,13 +15,16 @@ ALLOWED = {"backlit_kernels", "numpy", "numba", "llvmlite"} | sys.stdlib_module_
 
 
 ENDS = {"cli", "plots", "by_name", "completeness"}  # what people touch
-RUNS = {"engine", "model", "models", "probes"}
+RUNS = {"engine", "portions", "probes", "programs"}
+MODELS = {"model", "models"}
+GRAPHS = {"graph", "affine_parts", "rewriting"}
+ELSEWHERE = {"importers", "exporters"}  # where models come from, and go to
 ROOMS = {  # of src/backlit, each with those that it knows nothing of
-    "layers": {"graph", "lowering", "tape", "attribution", "importers", "exporters"} | RUNS | ENDS,
-    "lowering": {"attribution", "importers", "exporters"} | RUNS | ENDS,
-    "attribution": {"importers", "exporters", "cli", "completeness", "plots"},
-    "importers": {"lowering", "tape", "attribution", "exporters", "engine", "probes"} | ENDS,
-    "exporters": {"lowering", "tape", "attribution", "importers", "engine", "probes"} | ENDS,
+    "layers": {"lowering", "tape", "attribution"} | GRAPHS | ELSEWHERE | MODELS | RUNS | ENDS,
+    "lowering": {"attribution"} | ELSEWHERE | MODELS | RUNS | ENDS,
+    "attribution": {"cli", "completeness", "plots"} | ELSEWHERE,
+    "importers": {"lowering", "tape", "attribution", "exporters"} | RUNS | ENDS,
+    "exporters": {"lowering", "tape", "attribution", "importers"} | RUNS | ENDS,
 }
 
 

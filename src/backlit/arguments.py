@@ -1,4 +1,4 @@
-"""The one boundary: arguments of public functions are checked here, once."""
+"""Checks of the arguments that public functions share: samples, targets, threads and the like."""
 
 from math import prod
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from backlit_kernels import scores
 
-from backlit.layers.base import as_array, as_float32
+from backlit.checks import as_array, as_float32, is_int, real_numbers
 from backlit.placement import available_cores
 
 SCORES = {
@@ -15,22 +15,6 @@ SCORES = {
     "probability": scores.PROBABILITY,
     "loss": scores.LOSS,
 }
-
-
-def real_numbers(name: str, value: Any) -> np.ndarray:
-    """What a user gave for an array of real numbers, as one."""
-    array = as_array(name, value)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
-    return array
-
-
-def finite_numbers(name: str, value: Any) -> np.ndarray:
-    """The same, none of them NaN or infinite."""
-    array = real_numbers(name, value)
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite, but holds NaN or infinity")
-    return array
 
 
 def not_finite(samples: np.ndarray) -> ValueError:
@@ -108,6 +92,7 @@ def _large_ints(array: np.ndarray) -> bool:
 
 
 def check_score(score: Any, outputs: str) -> int:
+    """The number that kernels know a score by."""
     if not isinstance(score, str) or score not in SCORES:
         raise ValueError(f"score must be one of {', '.join(map(repr, SCORES))}, got {score!r}")
     if outputs == "values" and score != "logit":
@@ -128,7 +113,7 @@ def check_threads(threads: Any) -> int:
     """How many threads to use; None stands for the cores this process may use."""
     if threads is None:
         return available_cores()
-    if isinstance(threads, bool) or not isinstance(threads, int | np.integer):
+    if not is_int(threads):
         raise TypeError(f"threads must be None or an int, not {type(threads).__name__}")
     if threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}")
@@ -139,7 +124,7 @@ def check_memory(memory: Any) -> int | None:
     """A budget in bytes for working memory, or None."""
     if memory is None:
         return None
-    if isinstance(memory, bool) or not isinstance(memory, int | np.integer):
+    if not is_int(memory):
         raise TypeError(f"memory must be None or an int (bytes), not {type(memory).__name__}")
     if memory < 1:
         raise ValueError(f"memory must be at least 1 byte, got {memory}")

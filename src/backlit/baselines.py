@@ -4,8 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backlit.arguments import finite_numbers, real_numbers
-from backlit.layers.base import as_float32
+from backlit.checks import as_float32, finite_numbers, real_numbers
 
 
 class Baseline(NamedTuple):

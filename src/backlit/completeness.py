@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from backlit.arguments import finite_numbers
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.scores import scores_of
 from backlit.baselines import check_baseline
+from backlit.checks import finite_numbers
 from backlit.model import Model
 
 

@@ -23,6 +23,7 @@ class Member:
         self.thread.start()
 
     def begin(self, job: Callable[[], Any]) -> Future:
+        """Do a job, on another core than the caller's if that can be."""
         future: Future = Future()
         assert self.thread.native_id is not None
         self.jobs.put((job, future, send_elsewhere(self.thread.native_id)))

@@ -19,16 +19,6 @@ from backlit.layout import CACHE_LINE
 from backlit.memory import address, aligned
 from backlit.tape import Program, Steps
 
-# From this many multiply-adds a tile on, threads work on one tile together if there are few.
-TEAM_WORK = 10_000_000
-# Under this many multiply-adds in all, starting a thread costs more than it saves.
-SERIAL_WORK = 10_000_000
-# From this many on, the calling thread waits for signals rather than work.
-LONG_WORK = 10_000_000_000
-# A part is so small a share of what each thread has left, but has so many multiply-adds (a tenth of
-# a millisecond's): threads take parts one after the other.
-SHARES_PER_THREAD = 8
-PART_WORK = 5_000_000
 WATCH = 0.1  # seconds between looks for a signal
 
 

@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from backlit.layers.base import as_array
+from backlit.checks import as_array
 
 if TYPE_CHECKING:
     from backlit.model import Model
 
+Shape3 = tuple[int, int, int]
+
 SMALLEST = 64  # values that make a flat sample a picture: 8x8, as scikit-learn's digits
+
+
+def as_three_axes(shape: tuple[int, ...]) -> Shape3:
+    """Any sample's shape as (channels, height, width): more axes put together, missing ones 1."""
+    *_, height, width = (1, 1, *shape)
+    return math.prod(shape[:-2]), height, width
 
 
 def as_images(
@@ -25,13 +33,13 @@ def as_images(
 
     Parameters
     ----------
-    samples
+    samples : array
         (N, C, H, W); (N, H, W), taken as one channel; or (N, D), flat.
-    input_shape
+    input_shape : tuple of ints, optional
         The model's input shape. If it is (C, H, W) with C·H·W = D, flat samples take it;
         otherwise D must be a square number, of 64 at least: one channel of √D × √D. Fewer values
         are taken for a table's columns.
-    argument
+    argument : str
         What the error messages call `samples`.
 
     Returns

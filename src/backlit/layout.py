@@ -15,7 +15,7 @@ NO_BORDER: Border = (0, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Layout:
-    """Distances are in floats."""
+    """Where a tensor's values lie. Distances are in floats."""
 
     shape: tuple[int, ...]
     lanes: int

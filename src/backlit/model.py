@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from backlit.arguments import check_samples, check_threads
-from backlit.graph import HEADS, Graph, build_graph, simplify
+from backlit.checks import whole
+from backlit.graph import HEADS, Graph, build_graph
 from backlit.layers import Conv2D, ConvTranspose2D, Layer, LogSoftmax, Sigmoid, Softmax
-from backlit.layers.base import whole
 from backlit.layers.structure import layer_sequence
 from backlit.picture_axes import is_picture
-from backlit.probes import Logits, ProgramStore
+from backlit.probes import Logits
+from backlit.programs import ProgramStore
+from backlit.rewriting import simplify
 from backlit.signals import as_signal, in_rows
 
 
@@ -51,7 +53,9 @@ class Model:
 
     Attributes
     ----------
+    layers : tuple of layers
     input_shape : tuple of ints
+    name : str or None
     outputs : str
     channels_last : bool
         Whether samples, and with them all maps, have their channels (or features) as the last

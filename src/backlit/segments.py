@@ -7,15 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from backlit.layers.base import as_array, whole
-
-Shape3 = tuple[int, int, int]
-
-
-def image_shape(shape: tuple[int, ...]) -> Shape3:
-    """A sample's shape as (channels, height, width), with leading axes put together."""
-    leading, trailing = shape[:-2], shape[-2:]
-    return prod(leading), *((1,) * (2 - len(trailing)) + trailing)  # type: ignore[return-value]
+from backlit.checks import as_array, whole
+from backlit.images import as_three_axes
 
 
 @dataclass(frozen=True)
@@ -113,7 +106,7 @@ def _grid(segments: Any, shape: tuple[int, ...]) -> np.ndarray:
 def _number(array: np.ndarray, entries: int, shape: tuple[int, ...]) -> Segments:
     """Number the segments of each entry from 0 on, in order."""
     array = array.reshape(entries, array.size // max(entries, 1))
-    maps = np.empty((entries, *image_shape(shape)), np.int64)
+    maps = np.empty((entries, *as_three_axes(shape)), np.int64)
     counts = np.empty(entries, np.int64)
     for n, entry in enumerate(array):
         names, numbers = np.unique(entry, return_inverse=True)
@@ -135,7 +128,7 @@ def _segmented(name: str, samples: np.ndarray) -> Segments:
     shape = samples.shape[1:]
     if len(shape) < 2:
         raise ValueError(f"segments={name!r} needs images, but a sample has shape {shape}")
-    images = np.moveaxis(samples.reshape(-1, *image_shape(shape)), 1, -1)
+    images = np.moveaxis(samples.reshape(-1, *as_three_axes(shape)), 1, -1)
     maps = [SEGMENTATIONS[name](skimage.segmentation, image) for image in images]
     return _number(np.array(maps, np.int64), len(samples), shape)
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from backlit import layers as layer_module
 from backlit import operators as operator_module
+from backlit.checks import whole
 from backlit.files import DAMAGE, open_arrays, replacing
 from backlit.graph import Graph
 from backlit.layers import Layer
-from backlit.layers.base import whole
 from backlit.model import Model
 
 LAYERS, GRAPH = "backlit model 1", "backlit graph 1"  # formats: what the model was made of
@@ -118,6 +118,8 @@ def load(path: Any, **options: Any) -> Model:
         If it is nothing that can be loaded, or options do not fit it.
     ValueError
         If it is not such a model, or is damaged.
+    TypeError
+        For another kind of `path`, or options that are given for another model.
     ImportError
         If the package that reads it is missing.
     """

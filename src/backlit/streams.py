@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from backlit.layers.base import whole
+from backlit.checks import is_int, whole
 
 CHUNK = 1 << 18  # values at a time
 
@@ -17,7 +17,7 @@ def check_seed(seed: Any) -> int:
     """A seed as an int; a generator is asked for one, and moves on."""
     if isinstance(seed, np.random.Generator):
         return int(seed.integers(2**63))
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+    if not is_int(seed):
         raise TypeError(
             f"seed must be an int or a numpy.random.Generator, not {type(seed).__name__}"
         )

@@ -92,6 +92,8 @@ Operand = int | Buffer | Place | Distance | Marks | np.ndarray
 
 @dataclass(frozen=True)
 class Instruction:
+    """A kernel and its operands, in the order of its parameters."""
+
     kernel: Kernel
     operands: tuple[Operand, ...]
 
@@ -140,6 +142,7 @@ class Tape:
         self.section = before
 
     def buffer(self, size: int) -> Buffer:
+        """A piece of the arena, of so many floats."""
         # slack: the last vector of a run of single floats may reach past the end
         return Buffer(round_up(size, CACHE_LINE) + CACHE_LINE)
 
@@ -152,6 +155,7 @@ class Tape:
         self.instructions[self.section].append(Instruction(kernel, values))
 
     def link(self, lanes: int) -> Program:
+        """The program: buffers have their places, kernels are compiled and have addresses."""
         self._drop_unread_marks()
         arena_size = self._plan_arena()
         sections, code = [], []

@@ -6,7 +6,7 @@ from backlit_kernels.vector import LANES
 
 import backlit as bl
 from backlit.lowering import baselines
-from backlit.probes import FEATURE_LANES
+from backlit.portions import FEATURE_LANES
 from tests.attribution.networks import NETWORKS, conv, dense, samples
 from tests.attribution.peers import assert_maps_agree, tensor, twin
 from tests.helpers import assert_close

@@ -5,9 +5,9 @@ import pytest
 from backlit_kernels.vector import LANES
 
 import backlit as bl
-from backlit import probes
+from backlit import portions, programs
 from backlit.attribution.steps import step_values, step_weights
-from backlit.probes import SHARES
+from backlit.portions import SHARES
 from tests.attribution.networks import NETWORKS, samples
 
 METHODS = {
@@ -30,13 +30,13 @@ METHODS = {
 @pytest.fixture
 def dealt(monkeypatch):
     """dealt(yes, share): whether steps are dealt out from now on, to so many lanes a sample."""
-    monkeypatch.setattr(probes, "SERIAL_WORK", 0)
+    monkeypatch.setattr(programs, "SERIAL_WORK", 0)
 
     def switch(yes, share=LANES):
-        monkeypatch.setattr(probes, "SHARES", (share,))
+        monkeypatch.setattr(portions, "SHARES", (share,))
         # what surrounds the steps of a tile costs nothing, or more than anything
-        monkeypatch.setattr(probes, "AROUND_STEPS", -(10**6) if yes else 10**6)
-        monkeypatch.setattr(probes, "ALONE", -1 if yes else 0)
+        monkeypatch.setattr(portions, "AROUND_STEPS", -(10**6) if yes else 10**6)
+        monkeypatch.setattr(portions, "ALONE", -1 if yes else 0)
 
     return switch
 

@@ -117,7 +117,7 @@ def test_methods_share_weights(network):
 
 def test_weights_end_with_the_programs_that_use_them(network, monkeypatch):
     model, X = network
-    monkeypatch.setattr("backlit.probes.MOST_PROGRAMS", 4)
+    monkeypatch.setattr("backlit.programs.MOST_PROGRAMS", 4)
     sizes = []
     for n in range(12):
         bl.lrp(model, X, 0, rule="gamma", gamma=0.1 + 0.05 * n)

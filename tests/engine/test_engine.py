@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit import probes
+from backlit import programs
 from backlit.crew import Member, crew
 from backlit.engine import split
 from tests.helpers import run_python
@@ -71,8 +71,8 @@ def test_threads_that_cannot_be_started(models, mnist, monkeypatch, team):
         start(self)
 
     model, X = models["mnist_cnn"], mnist[0][: 1 if team else 2000]
-    monkeypatch.setattr(probes, "TEAM_WORK", 0 if team else 1 << 62)
-    monkeypatch.setattr(probes, "SERIAL_WORK", 0)
+    monkeypatch.setattr(programs, "TEAM_WORK", 0 if team else 1 << 62)
+    monkeypatch.setattr(programs, "SERIAL_WORK", 0)
     expected = bl.saliency(model, X, threads=1)
     crew.cache_clear()
     monkeypatch.setattr(Member, "begin", begin)

@@ -8,8 +8,7 @@ from backlit_kernels.kernel import Kernel
 from backlit_kernels.vector import LANES
 
 import backlit as bl
-from backlit import probes
-from backlit.probes import InputGradient
+from backlit.attribution.gradients import InputGradient
 from tests.helpers import ending
 
 PROBE = InputGradient(0, False)
@@ -51,7 +50,7 @@ def test_lanes_idle_rather_than_that_kernels_are_compiled(model, monkeypatch):
     assert lanes_of(programs, LANES + 1) == [LANES]
     assert lanes_of(programs, LANES) == [LANES]
     assert lanes_of(programs, 1) == [1]  # somebody must begin
-    monkeypatch.setattr(probes, "WORTH_COMPILING", 1)
+    monkeypatch.setattr("backlit.programs.WORTH_COMPILING", 1)
     assert lanes_of(programs, LANES + 1) == [LANES, 1]
 
 

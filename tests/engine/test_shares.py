@@ -14,8 +14,8 @@ from backlit_kernels.machine import run_machine
 from backlit_kernels.vector import LANES
 
 import backlit as bl
+from backlit.attribution.gradients import InputGradient
 from backlit.engine import address, aligned
-from backlit.probes import InputGradient
 from backlit.tape import SECTIONS
 from tests.engine.test_uncompiled import rows, wide
 from tests.every_layer import NETWORKS

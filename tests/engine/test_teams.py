@@ -9,7 +9,8 @@ from backlit_kernels import frame
 from backlit_kernels.vector import LANES
 
 import backlit as bl
-from backlit import probes
+from backlit import portions, programs
+from backlit.attribution.gradients import InputGradient
 from backlit.engine import Job, Part, Worker, run_teams
 from backlit.importers.builder import GraphBuilder
 
@@ -118,9 +119,9 @@ def test_models_too_large_for_tiles(case, monkeypatch):
     assert model._programs.tile_lanes > 1
     assert_equal(results(model, X), expected)
     for bound in ("TILE_BYTES", "SHARED_TILE_BYTES", "LARGE_TILE_BYTES"):
-        monkeypatch.setattr(probes, bound, 1000)
+        monkeypatch.setattr(portions, bound, 1000)
     large = model_of(name)
-    assert large._programs.tile_lanes == (probes.FEATURE_LANES if name == "features" else 1)
+    assert large._programs.tile_lanes == (portions.FEATURE_LANES if name == "features" else 1)
     for threads in (1, 2, 3):
         assert_equal(results(large, X, threads=threads), expected)
 
@@ -129,7 +130,7 @@ def test_memory_for_less_than_a_tile(case):
     _, model, X, expected = case
     programs = model._programs
     arenas = [
-        4 * programs.program(probes.InputGradient(0, False), lanes).arena_size
+        4 * programs.program(InputGradient(0, False), lanes).arena_size
         for lanes in (1, programs.tile_lanes)
     ]
     assert arenas[0] < arenas[1]
@@ -144,22 +145,22 @@ def test_memory_for_less_than_a_tile(case):
 @pytest.fixture
 def teams(monkeypatch):
     """Threads work on one tile together, however little there is to do; how often they did."""
-    monkeypatch.setattr(probes, "TEAM_WORK", 0)
-    monkeypatch.setattr(probes, "SERIAL_WORK", 0)
+    monkeypatch.setattr(programs, "TEAM_WORK", 0)
+    monkeypatch.setattr(programs, "SERIAL_WORK", 0)
     calls = []
 
-    def counted(parts, threads, progress, run_teams=probes.run_teams):
+    def counted(parts, threads, progress, run_teams=programs.run_teams):
         calls.extend([threads] * len(parts))
         return run_teams(parts, threads, progress)
 
-    monkeypatch.setattr(probes, "run_teams", counted)
+    monkeypatch.setattr(programs, "run_teams", counted)
     return calls
 
 
 @pytest.mark.parametrize("name", ["images", "operators"])
 def test_large_tiles_are_shared(name, monkeypatch, teams):
     """A few threads work on one tile of large samples together, many on samples of their own."""
-    monkeypatch.setattr(probes, "TILE_BYTES", 1000)
+    monkeypatch.setattr(portions, "TILE_BYTES", 1000)
     model = model_of(name)
     assert model._programs.tile_lanes == LANES
     X = samples(model, 3 * LANES + 1)
@@ -169,7 +170,7 @@ def test_large_tiles_are_shared(name, monkeypatch, teams):
         assert teams
         assert set(teams) == {threads}
         teams.clear()
-    assert_equal(results(model, X, threads=probes.FEW_THREADS + 1), expected)
+    assert_equal(results(model, X, threads=portions.FEW_THREADS + 1), expected)
     assert not teams
 
 
@@ -207,7 +208,7 @@ def test_teams_on_whole_tiles(case, teams, threads):
     """A tile, with a single sample behind it."""
     name, model, X, expected = case
     if name == "features":
-        X = np.repeat(X[:1], probes.FEATURE_LANES + 1, axis=0)
+        X = np.repeat(X[:1], portions.FEATURE_LANES + 1, axis=0)
         expected = [np.repeat(e[:1], len(X), axis=0) for e in expected]
     found = in_time(lambda: results(model, X, threads=threads))
     assert_equal(found, expected)
@@ -249,7 +250,7 @@ def test_teams_refuse_what_is_not_finite(case, teams, place, value):
 def test_a_team_stops_at_the_first_bad_sample(case):
     """All of it, though samples are left: nobody waits for those who have gone."""
     _, model, X, _ = case
-    program = model._programs.program(probes.InputGradient(0, False), 1)
+    program = model._programs.program(InputGradient(0, False), 1)
     for place in (0, 2):
         bad, maps = X[:6].copy(), np.zeros_like(X[:6])
         bad[place].flat[0] = np.nan
@@ -262,7 +263,7 @@ def test_a_team_stops_at_the_first_bad_sample(case):
 def test_a_team_ends_if_one_thread_never_comes(case, monkeypatch):
     """Such as the caller's, interrupted before it began."""
     _, model, X, expected = case
-    program = model._programs.program(probes.InputGradient(0, False), 1)
+    program = model._programs.program(InputGradient(0, False), 1)
     run = Worker.run
 
     def interrupted(self, part):
@@ -281,7 +282,7 @@ def test_a_team_ends_if_one_thread_never_comes(case, monkeypatch):
 @pytest.mark.parametrize("part", [0, 1])
 def test_what_goes_wrong_in_a_team_is_raised(case, monkeypatch, part):
     _, model, X, _ = case
-    program = model._programs.program(probes.InputGradient(0, False), 1)
+    program = model._programs.program(InputGradient(0, False), 1)
     run = Worker.run
 
     def fails(self, some):

@@ -84,7 +84,7 @@ def gradients():
 
 def gradients_of_teams():
     """Every tenth model, by three threads together."""
-    bl.probes.TEAM_WORK = bl.probes.SERIAL_WORK = 0
+    bl.programs.TEAM_WORK = bl.programs.SERIAL_WORK = 0
     return {
         name: bl.gradient(model, samples(model, 1), 0, threads=3)
         for name, model in list(models().items())[::10]

@@ -6,12 +6,12 @@ from backlit_kernels.scores import LOGIT, PROBABILITY
 from backlit_kernels.vector import LANES
 
 import backlit as bl
+from backlit.affine_parts import affine_end
 from backlit.attribution.expected_gradients import BackgroundPaths
+from backlit.attribution.gradients import InputGradient
 from backlit.attribution.integrated_gradients import PathIntegral
 from backlit.attribution.smoothgrad import NoisyGradients
-from backlit.graph import affine_end
 from backlit.lowering.context import Lowering
-from backlit.probes import InputGradient
 from tests.attribution.networks import NETWORKS, samples
 from tests.helpers import assert_close, ending
 from tests.reference.network import input_gradient

@@ -11,7 +11,8 @@ from backlit_kernels.vector import LANES
 from hypothesis import given, settings
 
 import backlit as bl
-from backlit import engine, probes
+from backlit import engine, programs
+from backlit.attribution.gradients import InputGradient
 from backlit.attribution.registry import METHODS
 from backlit.graph import build_graph
 from backlit.lowering.checkpoints import bottlenecks, checkpoints
@@ -58,7 +59,7 @@ def arenas(monkeypatch):
 
 
 def arena(model, stages):
-    return 4 * model._programs.program(probes.InputGradient(0, False), 1, stages).arena_size
+    return 4 * model._programs.program(InputGradient(0, False), 1, stages).arena_size
 
 
 # --- where a network is cut -----------------------------------------------------------------------
@@ -108,7 +109,7 @@ def test_less_memory(deep):
 def test_a_budget_is_kept(deep, arenas, rng):
     X = rng.normal(size=(3, 1, 24, 24)).astype(np.float32)
     expected = bl.gradient(deep, X)
-    least = min(arena(deep, stages) for stages in probes.STAGES)
+    least = min(arena(deep, stages) for stages in programs.STAGES)
     for budget in (arena(deep, 1), arena(deep, 2), arena(deep, 4), least):
         arenas.clear()
         np.testing.assert_array_equal(bl.gradient(deep, X, memory=budget, threads=2), expected)
@@ -125,10 +126,10 @@ def test_a_budget_is_kept_by_tiles_and_what_is_left(
     network, samples_of, threads, arenas, monkeypatch
 ):
     """Also where a single sample's steps could be dealt out to lanes."""
-    monkeypatch.setattr(probes, "SERIAL_WORK", 0)
+    monkeypatch.setattr(programs, "SERIAL_WORK", 0)
     model = NETWORKS[network]()
     X = samples(model, samples_of)
-    tile = 4 * model._programs.program(probes.InputGradient(0, False), LANES).arena_size
+    tile = 4 * model._programs.program(InputGradient(0, False), LANES).arena_size
     for method, own in (
         (bl.gradient, {}),
         (bl.integrated_gradients, {"steps": 20}),
@@ -152,10 +153,10 @@ def test_affine_models():
 def staged(stages):
     """All programs in so many stages."""
 
-    def program(self, probe, lanes, _=1, program=probes.ProgramStore.program):
+    def program(self, probe, lanes, _=1, program=programs.ProgramStore.program):
         return program(self, probe, lanes, stages)
 
-    return mock.patch.object(probes.ProgramStore, "program", program)
+    return mock.patch.object(programs.ProgramStore, "program", program)
 
 
 @some

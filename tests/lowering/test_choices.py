@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import backlit as bl
-from backlit import probes
+from backlit import programs
 from backlit.lowering import choices
 from backlit.lowering.step_sum import StepSum
 from backlit.tape import Tape
@@ -176,8 +176,8 @@ def add_stored(total, point, weight):
 
 def test_threads_of_a_team(rng, monkeypatch):
     """Each has a room of its own, and there are more threads than channels."""
-    monkeypatch.setattr(probes, "SERIAL_WORK", 0)
-    monkeypatch.setattr(probes, "TEAM_WORK", 0)
+    monkeypatch.setattr(programs, "SERIAL_WORK", 0)
+    monkeypatch.setattr(programs, "TEAM_WORK", 0)
     conv = bl.Conv2D(rng.normal(size=(7, 3, 5, 5)), rng.normal(size=7), padding=2)
     model = with_scores(rng, [conv, *POOL], (3, 20, 23))
     X = normal(rng, 3, 20, 23, count=1)

@@ -5,8 +5,8 @@ import pytest
 from backlit_kernels.vector import LANES
 
 import backlit as bl
+from backlit.attribution.gradients import InputGradient
 from backlit.lowering.depthwise_by_two import moves_by_two
-from backlit.probes import InputGradient
 from tests.helpers import ending
 
 WINDOWS = [(3, 3), (5, 5), (1, 1), (1, 4)]

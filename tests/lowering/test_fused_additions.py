@@ -5,8 +5,8 @@ import pytest
 from backlit_kernels.vector import LANES
 
 import backlit as bl
+from backlit.attribution.gradients import InputGradient
 from backlit.operators import Add
-from backlit.probes import InputGradient
 from tests.helpers import assert_close, ending
 from tests.reference.network import input_gradient, logits
 

@@ -5,8 +5,8 @@ import pytest
 from backlit_kernels.vector import LANES
 
 import backlit as bl
+from backlit.attribution.gradients import InputGradient
 from backlit.attribution.integrated_gradients import PathIntegral
-from backlit.probes import InputGradient
 from tests.helpers import assert_close, ending, grid
 from tests.reference.network import input_gradient, logits
 

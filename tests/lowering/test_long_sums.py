@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit import probes
+from backlit import programs
 from backlit.lowering import products
 from tests.helpers import assert_close, ending
 from tests.reference.network import input_gradient, logits
@@ -89,8 +89,8 @@ def test_pieces_round_less(rng, monkeypatch):
 
 def test_pieces_of_teams(rng, monkeypatch):
     """Threads that share a sample are at different runs of it now and then."""
-    monkeypatch.setattr(probes, "TEAM_WORK", 0)
-    monkeypatch.setattr(probes, "SERIAL_WORK", 0)
+    monkeypatch.setattr(programs, "TEAM_WORK", 0)
+    monkeypatch.setattr(programs, "SERIAL_WORK", 0)
     model = long_sums(rng, channels=(50, 25), kernel=5, size=(13, 33))
     X = rng.normal(size=(1, *model.input_shape)).astype(np.float32)
     expected = bl.gradient(model, X, 0, threads=1)

@@ -5,7 +5,8 @@ import pytest
 from backlit_kernels.vector import LANES, NOWHERE
 
 import backlit as bl
-from backlit.probes import InputGradient, Logits
+from backlit.attribution.gradients import InputGradient
+from backlit.probes import Logits
 from backlit.tape import Marks
 from tests.helpers import assert_close
 from tests.reference.network import input_gradient

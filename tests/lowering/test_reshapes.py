@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.graph import simplify
 from backlit.layers import Softmax
 from backlit.operators import Reshape
-from backlit.probes import ProgramStore
+from backlit.programs import ProgramStore
+from backlit.rewriting import simplify
 from backlit.signals import in_rows
 from tests.helpers import assert_close
 

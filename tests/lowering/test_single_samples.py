@@ -7,10 +7,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import backlit as bl
+from backlit.attribution.gradients import InputGradient
 from backlit.importers.builder import GraphBuilder
 from backlit.lowering import convolution, products
 from backlit.lowering.flat_convolution import cut_runs
-from backlit.probes import FEATURE_LANES, InputGradient, Logits
+from backlit.portions import FEATURE_LANES
+from backlit.probes import Logits
 from tests.helpers import assert_close, ending, grid
 from tests.reference import network
 

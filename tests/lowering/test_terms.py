@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import backlit as bl
 from backlit.lowering.dense import LEAST_OUTPUTS
-from backlit.probes import FEATURE_LANES
+from backlit.portions import FEATURE_LANES
 from tests.builds import assert_same_bits
 from tests.helpers import assert_close
 

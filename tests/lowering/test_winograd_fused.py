@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import backlit as bl
+from backlit.attribution.gradients import InputGradient
 from backlit.lowering import convolution, settling, winograd
-from backlit.probes import InputGradient, Logits
+from backlit.probes import Logits
 from tests.lowering.test_single_samples import check, kernels_of, normal, with_scores
 from tests.lowering.test_ties import stripes
 

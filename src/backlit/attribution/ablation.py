@@ -10,9 +10,10 @@ from backlit.attribution.by_segment import Fold, explain_segments, seeded
 from backlit.attribution.call import Call
 from backlit.attribution.masked import box_scores, swap_scores
 from backlit.baselines import check_baseline
+from backlit.images import as_three_axes
 from backlit.model import Model
 from backlit.progress import progress_bar
-from backlit.segments import check_segments, image_shape, own_segments
+from backlit.segments import check_segments, own_segments
 
 MASK_BYTES = 4 << 20  # of permuted segments' masks that are held at a time
 
@@ -66,7 +67,7 @@ def feature_ablation(
     features = prod(call.samples.shape[1:])
     result = call.result(len(call.samples), features) if per_segment else call.result()
     values = result.reshape(len(result), features)
-    boxes = [[(i, i + 1) for i in range(n)] for n in image_shape(call.samples.shape[1:])]
+    boxes = [[(i, i + 1) for i in range(n)] for n in as_three_axes(call.samples.shape[1:])]
     for index, scores, full in box_scores(call, baseline, tuple(map(tuple, boxes))):
         values[index] = full[:, None].astype(np.float64) - scores
     return result

@@ -14,7 +14,7 @@ import numpy as np
 from backlit.graph import Graph
 from backlit.operators import AxisMap, Concatenate, Reshape, Transpose
 from backlit.picture_axes import COLUMNS, NEITHER, PICTURE, ROWS, image_axes, is_picture
-from backlit.probes import ProgramStore
+from backlit.programs import ProgramStore
 
 # Of a graph, a tensor and a name: the numbers of a picture of it, and of the tensor made again
 Insert = Callable[[Graph, int, str], tuple[int, int]]

@@ -15,7 +15,7 @@ import numpy as np
 
 from backlit.arguments import check_out
 from backlit.attribution.boundary import Method, checked
-from backlit.layers.base import as_array
+from backlit.checks import as_array
 from backlit.model import Model
 
 REFERENCES = ("baseline", "fill", "background")  # of a sample's shape

@@ -7,9 +7,11 @@ along the path, and path integrals begin behind it.
 
 import numpy as np
 
+from backlit.affine_parts import affine_prefix
 from backlit.baselines import Baseline
-from backlit.graph import Graph, affine_prefix, pool_first
+from backlit.graph import Graph
 from backlit.layers import Conv2D, MaxPool2D, ReLU
+from backlit.rewriting import pool_first
 
 
 def starts_blank(graph: Graph, baseline: Baseline, positions: np.ndarray) -> bool:

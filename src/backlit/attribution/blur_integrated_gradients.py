@@ -17,14 +17,14 @@ from backlit_kernels.vector import NOWHERE
 
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.checks import number, whole
 from backlit.graph import Graph
-from backlit.layers.base import number, whole
+from backlit.images import Shape3, as_three_axes
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.lowering.step_seed import seed_of_steps
 from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
-from backlit.segments import Shape3, image_shape
 from backlit.tape import Buffer
 
 LEVELS, HALF = FIRST_FREE_PORT, FIRST_FREE_PORT + 1
@@ -161,7 +161,7 @@ def blur_integrated_gradients(
         raise ValueError(
             f"X must hold images to be blurred, (N, ..., height, width), got {call.samples.shape}"
         )
-    shape = image_shape(call.samples.shape[1:])
+    shape = as_three_axes(call.samples.shape[1:])
     table = levels(steps, max_sigma, max(shape[1:]))
     result = call.result()
     call.run(

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from backlit.layers.base import as_array, flag
+from backlit.checks import as_array, flag
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 

@@ -27,7 +27,7 @@ from backlit.attribution.cam_layers import Layers, layer_maps
 from backlit.graph import Graph
 from backlit.lowering import Lowering, maps
 from backlit.model import Model
-from backlit.probes import ProgramStore
+from backlit.programs import ProgramStore
 
 # name: the weights of channels and what the activations are multiplied by
 RULES = {

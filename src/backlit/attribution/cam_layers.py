@@ -12,7 +12,7 @@ from backlit.attribution.call import Call
 from backlit.attribution.inner import find_image_layer
 from backlit.graph import Graph
 from backlit.lowering.maps import neighbours
-from backlit.probes import ProgramStore
+from backlit.programs import ProgramStore
 from backlit.progress import progress_bar
 
 Layers = int | str | Sequence[int | str] | None

@@ -23,7 +23,7 @@ from backlit.attribution.inner import independent_of
 from backlit.graph import Graph
 from backlit.lowering import Lowering, maps
 from backlit.model import Model
-from backlit.probes import ProgramStore
+from backlit.programs import ProgramStore
 from backlit.tape import Buffer
 
 

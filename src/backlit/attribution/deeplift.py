@@ -22,7 +22,7 @@ from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.steps import step_values, step_weights
 from backlit.baselines import check_background, check_baseline
-from backlit.graph import Graph, Node, centred_classes, pool_first
+from backlit.graph import Graph, Node
 from backlit.lowering import Lowering
 from backlit.lowering.baselines import baseline_pass
 from backlit.lowering.context import FIRST_FREE_PORT, Emitter
@@ -31,6 +31,7 @@ from backlit.lowering.reveal_cancel import RevealCancel
 from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
 from backlit.probes import SumOfSteps
+from backlit.rewriting import centred_classes, pool_first
 
 BASELINE, WEIGHTS = FIRST_FREE_PORT, FIRST_FREE_PORT + 1
 RULES: dict[str, Callable[[Lowering], Callable[[Node], Emitter]]] = {

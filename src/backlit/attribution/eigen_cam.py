@@ -12,7 +12,7 @@ from backlit.attribution.call import Call
 from backlit.attribution.cam_layers import Layers, enlargement, layer_maps
 from backlit.attribution.layer_attribution import Activation
 from backlit.model import Model
-from backlit.probes import ProgramStore
+from backlit.programs import ProgramStore
 from backlit.progress import progress_bar
 
 CHUNK_BYTES = 2 << 20  # of activations that are held at a time

@@ -10,11 +10,12 @@ from math import prod
 
 import numpy as np
 
+from backlit.affine_parts import is_affine
 from backlit.attribution.call import Call
 from backlit.attribution.gradients import gradient
 from backlit.attribution.scores import scores_of
 from backlit.baselines import Baseline
-from backlit.graph import Graph, is_linear
+from backlit.graph import Graph
 from backlit.layers import Elementwise, Layer, MaxPool2D, ReLU
 from backlit.operators import Add, Binary, Concatenate, Constant, Reduce
 from backlit.progress import progress_bar
@@ -36,7 +37,7 @@ def is_piecewise_linear(layer: Layer) -> bool:
         return True
     if isinstance(layer, Binary):
         return layer.function in OF_TWO
-    return isinstance(layer, PIECEWISE) or is_linear(layer)
+    return isinstance(layer, PIECEWISE) or is_affine(layer)
 
 
 def check_piecewise_linear(graph: Graph) -> None:

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from backlit_kernels.noise import stratified
 
+from backlit.affine_parts import affine_prefix
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.steps import step_values, step_weights
 from backlit.baselines import check_background
-from backlit.graph import Graph, affine_prefix, relu_first
-from backlit.layers.base import whole
+from backlit.checks import whole
+from backlit.graph import Graph
 from backlit.lowering import Lowering
 from backlit.lowering.baselines import baseline_pass
 from backlit.lowering.context import FIRST_FREE_PORT
@@ -28,6 +29,7 @@ from backlit.lowering.step_seed import seed_of_steps
 from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
 from backlit.probes import SumOfSteps
+from backlit.rewriting import relu_first
 from backlit.streams import check_seed, stream_keys
 
 KEY, OTHER, BASELINES, STRATA, WEIGHTS = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 5)

@@ -1,13 +1,37 @@
 """The gradient of a class score by the input, signed or as a magnitude."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.graph import Graph
+from backlit.lowering import Lowering
+from backlit.lowering.context import GRADIENT, ReluRule
 from backlit.model import Model
-from backlit.probes import InputGradient
+from backlit.rewriting import relu_first
+
+
+@dataclass(frozen=True)
+class InputGradient:
+    """The gradient of the target's score by the input, or its magnitude."""
+
+    score: int
+    magnitude: bool
+    relu_rule: ReluRule = GRADIENT
+
+    def lower(self, graph: Graph, lanes: int) -> Lowering:
+        # other rules than the gradient's tell how a ReLU lies to a pooling
+        plain = relu_first(graph) if self.relu_rule == GRADIENT else graph
+        lowering = Lowering(plain, lanes, self.relu_rule)
+        lowering.load()
+        lowering.forward()
+        lowering.seed(self.score)
+        lowering.backward()
+        lowering.store(lowering.gradients[0], 0, magnitude=self.magnitude)
+        return lowering
 
 
 @any_channels()

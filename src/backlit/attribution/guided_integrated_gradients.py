@@ -16,8 +16,8 @@ from backlit_kernels.guided_path import guided_step
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.baselines import check_baseline
+from backlit.checks import number, whole
 from backlit.graph import Graph
-from backlit.layers.base import number, whole
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT, INPUT, OUTPUT
 from backlit.lowering.step_seed import seed_of_steps

@@ -7,7 +7,7 @@ import numpy as np
 from backlit.attribution.as_picture import pictured
 from backlit.lowering import Lowering
 from backlit.model import Model
-from backlit.probes import ProgramStore
+from backlit.programs import ProgramStore
 from backlit.tape import Buffer
 
 

@@ -15,14 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from backlit.affine_parts import affine_prefix
 from backlit.attribution.axes import any_channels
 from backlit.attribution.blank_start import past_first_pooling, starts_blank
 from backlit.attribution.call import Call
 from backlit.attribution.exact_path import check_piecewise_linear, integrate_exactly
 from backlit.attribution.steps import step_values, step_weights
 from backlit.baselines import Baseline, check_baseline
-from backlit.graph import Graph, affine_prefix, relu_first
-from backlit.layers.base import as_array, number, whole_or_exact
+from backlit.checks import as_array, number, whole_or_exact
+from backlit.graph import Graph
 from backlit.lowering import Lowering
 from backlit.lowering.baselines import baseline_pass
 from backlit.lowering.context import FIRST_FREE_PORT
@@ -32,6 +33,7 @@ from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
 from backlit.probes import SumOfSteps
 from backlit.progress import progress_bar
+from backlit.rewriting import relu_first
 
 BASELINE, POSITIONS, WEIGHTS, SCORES = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 4)
 MOST_STEPS = 4096  # where `tolerance` gives up

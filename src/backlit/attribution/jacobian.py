@@ -7,8 +7,8 @@ import numpy as np
 
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.checks import as_array
 from backlit.graph import Graph
-from backlit.layers.base import as_array
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.model import Model

@@ -34,7 +34,7 @@ from backlit.attribution.by_segment import (
 from backlit.attribution.call import Call
 from backlit.attribution.shapley import MOST_EXACT, exact_plan
 from backlit.baselines import check_references
-from backlit.layers.base import whole_or_exact
+from backlit.checks import whole_or_exact
 from backlit.model import Model
 from backlit.segments import check_segments
 from backlit.streams import check_seed

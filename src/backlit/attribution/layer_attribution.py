@@ -25,8 +25,8 @@ from backlit.attribution.inner import find_layer, independent_of
 from backlit.attribution.integrated_gradients import quadrature
 from backlit.attribution.steps import step_values, step_weights
 from backlit.baselines import check_baseline
+from backlit.checks import whole
 from backlit.graph import Graph
-from backlit.layers.base import whole
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.lowering.step_seed import seed_of_steps

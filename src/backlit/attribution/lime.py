@@ -22,7 +22,7 @@ from backlit.attribution.by_segment import (
 )
 from backlit.attribution.call import Call
 from backlit.baselines import check_baseline
-from backlit.layers.base import number, whole
+from backlit.checks import number, whole
 from backlit.model import Model
 from backlit.segments import check_segments
 from backlit.streams import check_seed
@@ -174,7 +174,7 @@ def lasso_fold(kept: np.ndarray, weights: np.ndarray, alpha: float, detailed: bo
         from sklearn.linear_model import Lasso
     except ImportError as error:
         raise ImportError(
-            "regression='lasso' needs scikit-learn: pip install 'backlit[regression]'"
+            "regression='lasso' needs scikit-learn: pip install 'backlit[sklearn]'"
         ) from error
 
     def fold(y: np.ndarray, full: float) -> dict[str, Any]:

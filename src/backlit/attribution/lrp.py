@@ -24,13 +24,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from backlit_kernels.scores import LOGIT
 
-from backlit.arguments import finite_numbers
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.inner import layer_name
+from backlit.checks import as_float32, finite_numbers, number
 from backlit.graph import Graph, Node
 from backlit.layers import Conv2D, ConvTranspose2D, Dense
-from backlit.layers.base import as_float32, number
 from backlit.lowering import Lowering
 from backlit.lowering.relevance import Propagation
 from backlit.lowering.relevance_graph import is_input, zeros_stay

@@ -21,9 +21,10 @@ from backlit.attribution.masks import (
 )
 from backlit.attribution.segment_sums import SegmentSums
 from backlit.baselines import Baseline
+from backlit.images import as_three_axes
 from backlit.lowering.patterns import find_patterns
 from backlit.progress import progress_bar
-from backlit.segments import Segments, image_shape
+from backlit.segments import Segments
 
 SCORE_BYTES = 4 << 20  # of the scores that are held at a time
 FEWEST_STEPS = 8  # masks a lane for which its sample is worth loading
@@ -59,7 +60,7 @@ def segment_scores(call: Call, baseline: Baseline, segments: Segments, masks: np
         base, own = baseline.chosen(index), segments.chosen(index)
         common: dict[str, Any] = {
             "score": part.score,
-            "shape": image_shape(part.samples.shape[1:]),
+            "shape": as_three_axes(part.samples.shape[1:]),
             "steps": len(masks),
             "baseline_per_sample": base.per_sample,
             "count": count,
@@ -82,7 +83,7 @@ def box_scores(call: Call, baseline: Baseline, spans: Spans) -> Scores:
 
     def batch(part: Call, index: slice) -> tuple[MaskedScores, list[np.ndarray]]:
         base = baseline.chosen(index)
-        shape = image_shape(part.samples.shape[1:])
+        shape = as_three_axes(part.samples.shape[1:])
         probe = Boxes(part.score, shape, len(boxes), base.per_sample, spans=spans)
         return probe, [base.values, boxes]
 
@@ -97,7 +98,7 @@ def swap_scores(call: Call, segments: Segments, masks: np.ndarray, choice: np.nd
         own = segments.chosen(index)
         probe = SegmentSwaps(
             part.score,
-            image_shape(part.samples.shape[1:]),
+            as_three_axes(part.samples.shape[1:]),
             len(masks),
             0,
             count=masks.shape[1],

@@ -13,10 +13,10 @@ import numpy as np
 from backlit_kernels import masking
 
 from backlit.graph import Graph
+from backlit.images import Shape3
 from backlit.lowering import Lowering, changed_regions
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.lowering.winograd import LEAST_CHANNELS
-from backlit.segments import Shape3
 from backlit.tape import Buffer, Steps
 
 FULL, BASELINE, MASKS, SEGMENTS = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 4)

@@ -16,8 +16,8 @@ from backlit.attribution.boundary import checked
 from backlit.attribution.call import Call
 from backlit.attribution.smoothgrad import KEY, OTHER, SCALE, check_noise
 from backlit.by_name import find_method
+from backlit.checks import whole
 from backlit.graph import Graph
-from backlit.layers.base import whole
 from backlit.lowering import Lowering
 from backlit.lowering.noise import noisy_input
 from backlit.model import Model

@@ -12,9 +12,9 @@ from backlit.attribution.call import Call
 from backlit.attribution.masked import box_scores
 from backlit.attribution.masks import Span
 from backlit.baselines import check_baseline
-from backlit.layers.base import whole
+from backlit.checks import whole
+from backlit.images import as_three_axes
 from backlit.model import Model
-from backlit.segments import image_shape
 
 
 @any_channels(pictures=True)
@@ -68,7 +68,7 @@ def occlusion(
         For arguments of wrong shape, kind or range.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
-    shape = image_shape(call.samples.shape[1:])
+    shape = as_three_axes(call.samples.shape[1:])
     axes = call.samples.ndim - 1
     windows = _sizes("window", window, axes, shape)
     strides = windows if stride is None else _sizes("stride", stride, axes, shape)

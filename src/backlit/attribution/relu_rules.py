@@ -17,9 +17,9 @@ import numpy as np
 
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.attribution.gradients import InputGradient
 from backlit.lowering.context import ReluRule
 from backlit.model import Model
-from backlit.probes import InputGradient
 
 DECONVNET = ReluRule(masked=False, rectified=True)
 GUIDED = ReluRule(masked=True, rectified=True)

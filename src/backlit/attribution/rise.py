@@ -14,7 +14,7 @@ from backlit.attribution.by_segment import product, seeded
 from backlit.attribution.call import Call
 from backlit.attribution.masked import segment_scores
 from backlit.baselines import check_baseline
-from backlit.layers.base import number, whole
+from backlit.checks import number, whole
 from backlit.model import Model
 from backlit.progress import progress_bar
 from backlit.segments import check_segments

@@ -23,7 +23,7 @@ from backlit.attribution.by_segment import (
 )
 from backlit.attribution.call import Call
 from backlit.baselines import check_references
-from backlit.layers.base import whole
+from backlit.checks import whole
 from backlit.model import Model
 from backlit.segments import check_segments
 from backlit.streams import check_seed

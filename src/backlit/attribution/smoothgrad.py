@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 from backlit_kernels.noise import running_variance
 
+from backlit.affine_parts import affine_prefix
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.steps import step_weights
-from backlit.graph import Graph, affine_prefix, relu_first
-from backlit.layers.base import number, whole
+from backlit.checks import number, whole
+from backlit.graph import Graph
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.lowering.noise import noisy_input
@@ -30,6 +31,7 @@ from backlit.lowering.step_seed import seed_of_steps
 from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
 from backlit.probes import SumOfSteps
+from backlit.rewriting import relu_first
 from backlit.streams import check_seed, stream_keys
 
 KEY, OTHER, SCALE, WEIGHTS = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 4)

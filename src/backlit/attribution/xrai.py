@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from backlit.arguments import finite_numbers, not_finite
+from backlit.arguments import not_finite
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.integrated_gradients import integrated_gradients
+from backlit.checks import finite_numbers
+from backlit.images import as_three_axes
 from backlit.model import Model
-from backlit.segments import image_shape
 
 SCALES = (50, 100, 150, 250, 500, 1200)
 SIDE = 224  # pixels of the picture that is segmented; other sizes below are for such a picture
@@ -73,7 +74,7 @@ def xrai(
         raise ImportError("xrai needs scikit-image: pip install 'backlit[segments]'") from error
     if not np.isfinite(call.samples).all():
         raise not_finite(call.samples)
-    images = call.samples.reshape(-1, *image_shape(shape))
+    images = call.samples.reshape(-1, *as_three_axes(shape))
     result = call.result(len(images), 1, *images.shape[2:])
     if attributions is None:
         axes = tuple(range(1, len(shape) + 1))

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from backlit.layers.base import Layer, number
+from backlit.checks import number
+from backlit.layers.base import Layer
 
 
 class Elementwise(Layer):
@@ -30,7 +31,17 @@ class ReLU(Layer):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LeakyReLU(Elementwise):
-    """x where positive, slope * x elsewhere; the derivative at 0 is the slope."""
+    """x where positive, slope * x elsewhere; the derivative at 0 is the slope.
+
+    Parameters
+    ----------
+    slope : float, default 0.01
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `slope` is no finite number.
+    """
 
     slope: float = 0.01
     function = "leaky_relu"
@@ -42,7 +53,17 @@ class LeakyReLU(Elementwise):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Clip(Elementwise):
-    """min(max(x, low), high); the derivative at the bounds is 0, so Clip(0, 6) is ReLU6."""
+    """min(max(x, low), high); the derivative at the bounds is 0, so Clip(0, 6) is ReLU6.
+
+    Parameters
+    ----------
+    low, high : float
+
+    Raises
+    ------
+    ValueError, TypeError
+        If these are no finite numbers, or `low` exceeds `high`.
+    """
 
     low: float
     high: float

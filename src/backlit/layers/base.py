@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from backlit.checks import as_array, as_float32, is_int, whole
+
 Shape = tuple[int, ...]
 
 
@@ -37,33 +39,6 @@ class Layer:
             object.__setattr__(self, name, value)
 
 
-def as_array(name: str, value: Any) -> np.ndarray:
-    """What a user gave for an array, as one."""
-    if type(value) is np.ndarray:
-        return value
-    if hasattr(value, "detach"):  # a tensor of PyTorch's, wherever it lies and whatever records it
-        value = value.detach().cpu()
-        if "bfloat16" in str(value.dtype):  # which NumPy does not have
-            value = value.float()
-    if np.ma.is_masked(value):
-        raise ValueError(f"{name} must not hold masked values: fill them first")
-    try:
-        return np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name} must be an array, but its rows have different lengths") from error
-
-
-def as_float32(name: str, array: np.ndarray) -> np.ndarray:
-    """Numbers as contiguous float32; those beyond its range are refused."""
-    if array.dtype == np.float32 and array.flags.c_contiguous:
-        return array
-    try:
-        with np.errstate(over="raise"):
-            return np.require(array, np.float32, "C")
-    except FloatingPointError:
-        raise ValueError(f"{name} holds values beyond float32, whose largest is 3.4e38") from None
-
-
 def weight_array(name: str, value: Any, dimensions: int, meaning: str) -> np.ndarray:
     """A finite, contiguous, read-only float32 array of so many dimensions."""
     given = as_array(name, value)
@@ -89,37 +64,6 @@ def vector_array(name: str, value: Any, length: int) -> np.ndarray:
     return array
 
 
-def number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise TypeError(f"{name} must be a number, not {type(value).__name__}")
-    if not abs(float(value)) <= float(np.finfo(np.float32).max):
-        raise ValueError(f"{name} must be finite and within float32, got {value}")
-    return float(value)
-
-
-def whole(name: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be an int, not {type(value).__name__}: {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
-    return int(value)
-
-
-def whole_or_exact(name: str, value: Any) -> int | None:
-    """A number of at least 1; None stands for "exact"."""
-    if isinstance(value, str):
-        if value != "exact":
-            raise ValueError(f"{name} must be an int or 'exact', got {value!r}")
-        return None
-    return whole(name, value, 1)
-
-
-def flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False, not {type(value).__name__}: {value!r}")
-    return bool(value)
-
-
 def pair(name: str, value: Any, least: int = 1) -> tuple[int, int]:
     """An int, or a pair (rows, columns)."""
     values = _sequence(name, value, (2,), "an int or a pair (rows, columns)")
@@ -139,16 +83,12 @@ def _sequence(name: str, value: Any, lengths: tuple[int, ...], form: str) -> tup
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if not isinstance(value, Sequence | np.ndarray) or isinstance(value, str):
-        return (whole_or_fail(name, value, form),)
+        if not is_int(value):
+            raise TypeError(f"{name} must be {form}, not {type(value).__name__}: {value!r}")
+        return (value,)
     if len(value) not in lengths:
         raise ValueError(f"{name} must be {form}, got {value!r}")
     return tuple(value)
-
-
-def whole_or_fail(name: str, value: Any, form: str) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be {form}, not {type(value).__name__}: {value!r}")
-    return value
 
 
 def image_shape(layer: Layer, shape: Shape) -> tuple[int, int, int]:

@@ -5,16 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from backlit.layers.base import (
-    Layer,
-    Shape,
-    border,
-    image_shape,
-    pair,
-    vector_array,
-    weight_array,
-    whole,
-)
+from backlit.checks import whole
+from backlit.layers.base import Layer, Shape, border, image_shape, pair, vector_array, weight_array
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -24,7 +16,13 @@ class Dense(Layer):
     Parameters
     ----------
     weights : array of shape (in, out)
+        Any real dtype; copied as float32, as all weights are.
     bias : array of shape (out,), default zeros
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arrays of wrong shape or kind, or with NaN or infinite values.
     """
 
     weights: np.ndarray
@@ -52,12 +50,17 @@ class Conv2D(Layer):
     ----------
     weights : array of shape (out, in / groups, height, width)
     bias : array of shape (out,), default zeros
-    stride, dilation : int or pair (rows, columns)
-    padding : int, pair (rows, columns) or (top, left, bottom, right)
+    stride, dilation : int or pair (rows, columns), default 1
+    padding : int, pair (rows, columns) or (top, left, bottom, right), default 0
         Zeros added around the image.
-    groups : int
+    groups : int, default 1
         Channels are split into so many groups that do not see each other; as many as there are
         channels is a depthwise convolution.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments of wrong shape, kind or range; for groups that do not divide the channels.
     """
 
     weights: np.ndarray
@@ -115,8 +118,14 @@ class ConvTranspose2D(Layer):
     bias : array of shape (out,), default zeros
     stride, padding, dilation, groups
         Those of the convolution; padding is taken away from the output.
-    output_padding : int or pair (rows, columns)
-        Added to the output's end, of the sizes that the convolution could have started from.
+    output_padding : int or pair (rows, columns), default 0
+        Added to the output's end, of the sizes that the convolution could have started from; less
+        than the stride or the dilation.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `Conv2D`; for an output padding that is too large.
     """
 
     weights: np.ndarray

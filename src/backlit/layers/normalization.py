@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backlit.layers.base import Layer, Shape, number, vector_array, weight_array
+from backlit.checks import number
+from backlit.layers.base import Layer, Shape, vector_array, weight_array
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -14,7 +15,13 @@ class BatchNorm(Layer):
     Parameters
     ----------
     gamma, beta, mean, variance : arrays of shape (channels,)
-    epsilon : float
+    epsilon : float, default 1e-5
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arrays of wrong shape or kind, or with NaN or infinite values; for a negative variance;
+        where variance + epsilon is not positive.
     """
 
     gamma: np.ndarray

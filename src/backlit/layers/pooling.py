@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from backlit.layers.base import Layer, Shape, border, flag, image_shape, pair
+from backlit.checks import flag
+from backlit.layers.base import Layer, Shape, border, image_shape, pair
 
 
 class _Pool2D(Layer):
@@ -52,9 +53,15 @@ class MaxPool2D(_Pool2D):
     ----------
     size : int or pair (rows, columns)
     stride : int or pair, default `size`
-    padding : int, pair or (top, left, bottom, right), at most half the size; never the maximum
+    padding : int, pair or (top, left, bottom, right), default 0
+        At most half the size; never the maximum.
     ceil_mode : bool
-        Whether a last window that is cut short counts.
+        Whether a last window that is cut short counts. Default: it does not.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments of wrong kind or range.
     """
 
     size: Any
@@ -65,12 +72,19 @@ class MaxPool2D(_Pool2D):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AvgPool2D(_Pool2D):
-    """The mean over windows. Parameters as for `MaxPool2D`, and
+    """The mean over windows.
 
     Parameters
     ----------
+    size, stride, padding, ceil_mode
+        As for `MaxPool2D`.
     count_include_pad : bool
-        Whether padding counts as zeros or not at all.
+        Whether padding counts as zeros (the default) or not at all.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments of wrong kind or range.
     """
 
     size: Any

@@ -22,7 +22,12 @@ class Residual(Layer):
     Parameters
     ----------
     body, shortcut : sequences of layers
-        An empty shortcut is the identity.
+        An empty shortcut, the default, is the identity. Both must give outputs of one shape.
+
+    Raises
+    ------
+    TypeError
+        For what is no sequence of layers.
     """
 
     body: Sequence[Layer]

@@ -12,8 +12,9 @@ from backlit_kernels.samples import load_samples, store_samples
 from backlit_kernels.scores import LOGIT
 from backlit_kernels.vector import NOWHERE
 
+from backlit.affine_parts import affine_end
 from backlit.constants import ConstantsInUse
-from backlit.graph import Graph, Node, affine_end
+from backlit.graph import Graph, Node
 from backlit.layers import Layer
 from backlit.layout import NO_BORDER
 from backlit.lowering.checkpoints import Stage, checkpoints

@@ -13,7 +13,8 @@ from backlit_kernels.rescale_unary import rescale_unary
 from backlit_kernels.scores import LOG_PROBABILITY, LOGIT, LOSS
 from backlit_kernels.sigmoid_scores import rescale_sigmoid_score
 
-from backlit.graph import Node, is_linear
+from backlit.affine_parts import is_affine
+from backlit.graph import Node
 from backlit.layers import (
     Clip,
     Elementwise,
@@ -64,7 +65,7 @@ def rescale_rule(reference: Lowering) -> Callable[[Node], Emitter]:
         if own is not None:
             return own
         # linear layers pass multipliers on as they pass gradients
-        if is_linear(layer) or is_sum(layer) or isinstance(layer, Concatenate | Constant):
+        if is_affine(layer) or is_sum(layer) or isinstance(layer, Concatenate | Constant):
             return BACKWARD[type(layer)]
         raise ValueError(
             f"model must have layers that DeepLIFT has a rule for, but {node.name} is {layer!r}"

@@ -4,9 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backlit.arguments import finite_numbers
+from backlit.checks import finite_numbers, flag, number, whole
 from backlit.images import as_images
-from backlit.layers.base import flag, number, whole
 from backlit.metrics.magnitudes import shares_of_largest
 
 MOST = 4  # channels of what is surely a picture

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from backlit.arguments import finite_numbers
+from backlit.checks import finite_numbers
 
 
 def magnitudes(name: str, maps: Any) -> np.ndarray:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 import backlit as bl
 from backlit.arguments import check_classifier
+from backlit.checks import as_array
 from backlit.images import as_labels, model_images
-from backlit.layers.base import as_array
 from backlit.metrics import focus, gini
 from backlit.model import check_model
 from backlit.plots.saliency import how_to_read, map_colors
@@ -66,7 +66,8 @@ def compare(
         Without names, a model is called by its own name or its number.
     X : array of shape (N, C, H, W), (N, H, W) or (N, D)
         At least one sample; (N, H, W, C) for models whose channels are last.
-    y : array of N labels
+    y : array of N ints
+        The labels.
     threshold : float
         What counts as stroke; see `backlit.metrics.stroke_mask`.
     percentile : float

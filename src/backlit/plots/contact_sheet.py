@@ -49,6 +49,11 @@ def contact_sheet(
     matplotlib.figure.Figure
         Maps with negative values are red (for) and blue (against), others black, at their least
         value, to white.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to show, or it is no pictures.
     """
     images = as_images(X)
     if len(images) == 0 or not maps:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import backlit as bl
+from backlit.checks import whole
 from backlit.images import model_images
-from backlit.layers.base import Layer, whole
+from backlit.layers.base import Layer
 from backlit.model import check_model
 from backlit.plots.scaling import PERCENTILE, check_percentile, display_limit
 from backlit.plots.style import CAPTION, FAINT, GAP, HEADER, MARGIN, PER_ROW, Sheet, cell_size

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 import backlit as bl
 from backlit.arguments import check_classifier, check_targets
+from backlit.checks import as_array, whole
 from backlit.images import as_labels, model_images
-from backlit.layers.base import as_array, whole
 from backlit.model import check_model
 from backlit.plots.saliency import how_to_read, map_colors
 from backlit.plots.scaling import PERCENTILE, check_percentile, pictures, scale, strongest_channel
@@ -23,6 +23,7 @@ from backlit.plots.style import (
     HEADER,
     MARGIN,
     PER_ROW,
+    Blocks,
     Sheet,
     cell_size,
     text_width,
@@ -54,8 +55,10 @@ def wrong(
     Parameters
     ----------
     model : Model
-    X : array of N samples
-    y : array of N labels
+    X : array of shape (N, C, H, W), (N, H, W) or (N, D)
+        The samples; (N, H, W, C) for a model whose channels are last.
+    y : array of N ints
+        The labels.
     most : int
         How many to show at most, 1 or more.
     percentile : float
@@ -103,24 +106,20 @@ def wrong(
         for classes in explained.values()
     ]
     width, height = (1.1 * inches for inches in cell_size(*images.shape[2:]))
-    columns = min(len(mistakes), PER_ROW)
-    blocks = -(-len(mistakes) // PER_ROW)
-    block = 2 * CAPTION + (1 + len(maps)) * (height + GAP)
     titles = [f"said {predicted[i]} ({percentage(confidence[i])})" for i in mistakes]
     pitch = max(width + GAP, text_width(titles, size=8) + APART)
+    blocks = Blocks(len(mistakes), LEFT, pitch, 2 * CAPTION + (1 + len(maps)) * (height + GAP))
     order = ""
     if total > len(mistakes):
         order = f"the {f'{most} ' if most > 1 else ''}most confident of "
     sheet = Sheet(
-        LEFT + columns * pitch + MARGIN - GAP,
-        HEADER + blocks * (block + GAP) + MARGIN - GAP,
+        *blocks.size,
         title,
         f"{order}{total} among {among}\n{how_to_read(False, percentile)}",
         show=show,
     )
     for number, index in enumerate(mistakes):
-        row, column = divmod(number, PER_ROW)
-        middle, top = LEFT + (column + 0.5) * pitch - GAP / 2, HEADER + row * (block + GAP)
+        middle, top = blocks.place(number)
         left = middle - width / 2
         sheet.text(middle, top + 0.5 * CAPTION, f"is {labels[index]}", align="center")
         words = titles[number]
@@ -132,7 +131,7 @@ def wrong(
             else:
                 shades = scale(maps[place - 1][number], percentile)
                 sheet.picture(left, below, (width, height), shades, **map_colors(signed=False))
-            if column == 0:
+            if number % PER_ROW == 0:
                 half = below + height / 2
                 sheet.text(LEFT - 0.1, half, name, align="right", color=FAINT)
     return sheet.done()

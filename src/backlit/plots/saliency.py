@@ -10,8 +10,8 @@ from matplotlib import colormaps
 
 import backlit as bl
 from backlit.arguments import check_classifier
+from backlit.checks import as_array
 from backlit.images import as_labels, model_images
-from backlit.layers.base import as_array
 from backlit.model import check_model
 from backlit.plots.scaling import PERCENTILE, check_percentile, pictures, scale, strongest_channel
 from backlit.plots.style import (
@@ -20,10 +20,9 @@ from backlit.plots.style import (
     DIVERGING,
     FAINT,
     GAP,
-    HEADER,
-    MARGIN,
     PER_ROW,
     SEQUENTIAL,
+    Blocks,
     Sheet,
     cell_size,
     said,
@@ -57,27 +56,27 @@ def show_saliency(
 
     Parameters
     ----------
-    model
+    model : Model
         The model to explain.
-    X_samples
+    X_samples : array
         (N, C, H, W), (N, H, W) or, for a fully-connected model, (N, D); (N, H, W, C) for a model
         whose channels are last. N at least 1.
-    y_samples
-        The N labels.
-    is_cnn
+    y_samples : array of N ints
+        The labels.
+    is_cnn : bool, optional
         True demands image-shaped samples and a model that takes such, convolutional or not; False
         a model without convolutions, given images or flat samples. False and None work the picture
         of a flat sample out from the model's input shape or, for a square number of values, from
         that. Default None: whatever the model is.
-    target, score
+    target, score : optional
         What is differentiated, as in `backlit.saliency`: by default the predicted class's logit.
-    signed
+    signed : bool
         Show the signed gradient on a diverging colour map centred on 0.
-    percentile
+    percentile : float
         The percentile of each map that is shown at full strength. Default 99.
-    title
+    title : str
         The figure's title.
-    show
+    show : bool, optional
         True: show the figure by pyplot. False: do not. None: if matplotlib is interactive.
 
     Returns
@@ -117,27 +116,17 @@ def show_saliency(
     ]
 
     width, height = cell_size(*images.shape[2:])
-    block = CAPTION + 3 * (height + GAP)
-    blocks = -(-len(images) // PER_ROW)
-    columns = min(len(images), PER_ROW)
     titles = [said(*both) for both in zip(labels, predicted, strict=True)]
     pitch = max(width + GAP, text_width(words for words, _ in titles) + APART)
-    sheet = Sheet(
-        LEFT + columns * pitch + MARGIN - GAP,
-        HEADER + blocks * (block + GAP) + MARGIN - GAP,
-        title,
-        how_to_read(signed, percentile),
-        show=show,
-    )
-    for index in range(len(images)):
-        row, column = divmod(index, PER_ROW)
-        middle, top = LEFT + (column + 0.5) * pitch - GAP / 2, HEADER + row * (block + GAP)
-        words, color = titles[index]
+    blocks = Blocks(len(images), LEFT, pitch, CAPTION + 3 * (height + GAP))
+    sheet = Sheet(*blocks.size, title, how_to_read(signed, percentile), show=show)
+    for index, (words, color) in enumerate(titles):
+        middle, top = blocks.place(index)
         sheet.text(middle, top + CAPTION / 2, words, align="center", color=color)
         for place, (name, pixels, style) in enumerate(rows):
             below = top + CAPTION + place * (height + GAP)
             sheet.picture(middle - width / 2, below, (width, height), pixels[index], **style)
-            if column == 0:
+            if index % PER_ROW == 0:
                 sheet.text(LEFT - 0.1, below + height / 2, name, color=FAINT, align="right")
     return sheet.done()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from backlit.layers.base import number
+from backlit.checks import number
 
 PERCENTILE = 99.0
 
@@ -26,9 +26,9 @@ def display_limit(values: npt.ArrayLike, percentile: float = PERCENTILE) -> floa
 
     Parameters
     ----------
-    values
+    values : array
         One map, or several that are to share a scale. Any shape.
-    percentile
+    percentile : float
         Above 0, at most 100 (the maximum). Default 99.
 
     Returns
@@ -37,6 +37,11 @@ def display_limit(values: npt.ArrayLike, percentile: float = PERCENTILE) -> floa
         The percentile of ``|values|``, by linear interpolation. Where that is 0 (a map with
         few pixels other than 0) the maximum, and 1 where that is 0 too, so that one can divide.
         Values that are not finite do not count.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For no values, or a percentile out of range.
     """
     percentile = check_percentile(percentile)
     array = np.asarray(values, dtype=np.float64)
@@ -49,7 +54,8 @@ def display_limit(values: npt.ArrayLike, percentile: float = PERCENTILE) -> floa
 def scale(values: npt.ArrayLike, percentile: float = PERCENTILE) -> np.ndarray:
     """`values` over their `display_limit`, clipped to [-1, 1]: float64, same shape.
 
-    A signed map keeps its 0 at 0, the middle of a diverging colour map. NaN stays NaN.
+    A signed map keeps its 0 at 0, the middle of a diverging colour map. NaN stays NaN. Parameters
+    and errors as for `display_limit`.
     """
     limit = display_limit(values, percentile)
     return np.clip(np.asarray(values, dtype=np.float64), -limit, limit) / limit

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from textwrap import wrap
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -53,6 +53,31 @@ def fitted(size: tuple[float, float], height: int, width: int) -> tuple[float, f
     """
     pixel = min(size[0] / width, size[1] / height)
     return max(pixel * width, STRIP), max(pixel * height, STRIP)
+
+
+class Blocks(NamedTuple):
+    """Where samples are on a sheet: `PER_ROW` of them side by side in blocks, one below the other.
+
+    In inches.
+    """
+
+    samples: int
+    left: float  # of the first column
+    pitch: float  # from a column to the next
+    height: float  # of a block
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """The width and height of the sheet."""
+        columns, blocks = min(self.samples, PER_ROW), -(-self.samples // PER_ROW)
+        width = self.left + columns * self.pitch + MARGIN - GAP
+        return width, HEADER + blocks * (self.height + GAP) + MARGIN - GAP
+
+    def place(self, index: int) -> tuple[float, float]:
+        """The middle of a sample's column, and the upper edge of its block."""
+        above, column = divmod(index, PER_ROW)
+        middle = self.left + (column + 0.5) * self.pitch - GAP / 2
+        return middle, HEADER + above * (self.height + GAP)
 
 
 def text_width(words: Iterable[str], size: float = 9.0, weight: str = "normal") -> float:

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from backlit.checks import whole
 from backlit.importers.builder import UnsupportedError
-from backlit.layers.base import whole
 
 SHAPES_ONLY = {"Shape", "Size"}  # what they give does not depend on their input's values
 

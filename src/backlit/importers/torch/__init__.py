@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from backlit.checks import is_int
 from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError
 from backlit.importers.builder.batches import DEPENDS, first_difference
 from backlit.model import Model
@@ -154,7 +155,7 @@ def _import(
 
     converter = Converter(program, channels_last)
     results = converter.outputs()
-    if output is not None and (isinstance(output, bool) or not isinstance(output, int)):
+    if output is not None and not is_int(output):
         raise TypeError(f"output must be an int, not {type(output).__name__}: {output!r}")
     if output is None:
         results = [result for result in results if result is not None]

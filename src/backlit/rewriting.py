@@ -1,0 +1,118 @@
+"""Graphs that compute the same as a given one by other nodes, which cost less or round better."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from backlit.graph import HEADS, Graph, Node
+from backlit.layers import BatchNorm, Conv2D, ConvTranspose2D, Dense, Layer, MaxPool2D, ReLU
+
+
+def simplify(graph: Graph, fold: bool = True) -> Graph:
+    """The same logits from fewer nodes: no final softmax, batch normalisation folded.
+
+    A layer that a normalisation is folded into loses its name: its own output is not computed.
+    """
+    result = Graph([graph.shapes[0]], outputs_are=graph.outputs_are, constants=graph.constants)
+    output, heads = graph.output, HEADS[graph.outputs_are]
+    if (last := graph.producer(output)) and isinstance(last.layer, heads):
+        output = last.inputs[0]
+    renamed, folded = {0: 0}, set()
+    for node in graph.leading_to(output):
+        if fold and isinstance(node.layer, BatchNorm) and _can_fold(graph, node.inputs[0]):
+            (source,) = node.inputs
+            _fold(result, renamed[source], node.layer)
+            renamed[node.output] = renamed[source]
+            folded.add(source)
+        else:
+            inputs = tuple(renamed[t] for t in node.inputs)
+            renamed[node.output] = result.append(node.layer, inputs, node.name)
+    result.output = renamed[output]
+    computed = renamed.keys() - folded
+    result.names = {name: renamed[t] for name, t in graph.names.items() if t in computed}
+    return result
+
+
+def _can_fold(graph: Graph, tensor: int) -> bool:
+    """Whether the layer before a normalisation, which reads its `tensor`, can take it up."""
+    before = graph.producer(tensor)
+    has_weights = before is not None and isinstance(before.layer, Conv2D | ConvTranspose2D | Dense)
+    return has_weights and len(graph.consumers(tensor)) == 1
+
+
+def _fold(graph: Graph, tensor: int, norm: BatchNorm) -> None:
+    """Have the layer that computes a tensor normalise it as well."""
+    for place, node in enumerate(graph.nodes):
+        if node.output == tensor:
+            graph.nodes[place] = replace(node, layer=fold_batch_norm(node.layer, norm))
+
+
+def fold_batch_norm(layer: Layer, norm: BatchNorm) -> Layer:
+    """The layer that computes ``norm(layer(x))``."""
+    assert isinstance(layer, Conv2D | ConvTranspose2D | Dense)
+    scale, shift = norm.scale_and_shift()
+    bias = layer.bias * scale + shift
+    if isinstance(layer, Dense):
+        return Dense(layer.weights * scale, bias)
+    if isinstance(layer, Conv2D):
+        return replace(layer, weights=layer.weights * scale[:, None, None, None], bias=bias)
+    by_group = layer.weights.reshape(layer.groups, -1, *layer.weights.shape[1:])
+    by_group = by_group * scale.reshape(layer.groups, 1, -1, 1, 1)
+    return replace(layer, weights=by_group.reshape(layer.weights.shape), bias=bias)
+
+
+def pool_first(graph: Graph, of: int | None = None) -> Graph:
+    """The same function with max pooling before a ReLU that only the pooling reads.
+
+    The ReLU then has less to do. This is done for all such ReLUs, or for that `of` a tensor.
+    """
+    return _exchanged(graph, ReLU, MaxPool2D, of)
+
+
+def relu_first(graph: Graph) -> Graph:
+    """The same function, and gradient, with a ReLU before max pooling that only the ReLU reads.
+
+    The ReLU is then computed with the layer before.
+    """
+    return _exchanged(graph, MaxPool2D, ReLU)
+
+
+def _exchanged(
+    graph: Graph, first: type[Layer], second: type[Layer], of: int | None = None
+) -> Graph:
+    """With layers of one kind behind one of another that alone reads them.
+
+    They lose their names: their own outputs are not computed.
+    """
+    result = replace(graph, shapes=graph.shapes[:1], nodes=[], names={})
+    renamed: dict[int, int] = {0: 0}
+    waiting: dict[int, Node] = {}  # those put off, by their output
+    for node in graph.nodes:
+        users = [type(user.layer) for user in graph.consumers(node.output)]
+        meant = of is None or node.inputs == (of,)
+        if meant and isinstance(node.layer, first) and users == [second]:
+            waiting[node.output] = node
+            renamed[node.output] = renamed[node.inputs[0]]
+            continue
+        tensor = result.append(node.layer, tuple(renamed[t] for t in node.inputs), node.name)
+        late = waiting.get(node.inputs[0]) if node.inputs else None
+        if late is not None:
+            tensor = result.append(late.layer, (tensor,), late.name)
+        renamed[node.output] = tensor
+    result.output = renamed[graph.output]
+    result.names = {name: renamed[t] for name, t in graph.names.items() if t not in waiting}
+    return result
+
+
+def centred_classes(graph: Graph) -> Graph:
+    """The same probabilities from a last dense layer whose logits add up to 0.
+
+    What all logits have in common, however large, then takes no digits from their differences.
+    """
+    last = graph.producer(graph.output)
+    if graph.outputs_are != "classes" or last is None or not isinstance(last.layer, Dense):
+        return graph
+    weights, bias = (np.asarray(v, np.float64) for v in (last.layer.weights, last.layer.bias))
+    centred = Dense(weights - weights.mean(axis=1, keepdims=True), bias - bias.mean())
+    nodes = [replace(n, layer=centred) if n is last else n for n in graph.nodes]
+    return replace(graph, nodes=nodes)
