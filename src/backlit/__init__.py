@@ -52,11 +52,9 @@ if TYPE_CHECKING:
     from backlit.attribution.integrated_gradients import integrated_gradients
     from backlit.attribution.jacobian import jacobian
     from backlit.attribution.kernel_shap import kernel_shap
-    from backlit.attribution.layer_attribution import (
-        layer_activation,
-        layer_attribution,
-        layer_gradient,
-    )
+    from backlit.attribution.layer_activation import layer_activation
+    from backlit.attribution.layer_attribution import layer_attribution
+    from backlit.attribution.layer_gradient import layer_gradient
     from backlit.attribution.lime import lime
     from backlit.attribution.lrp import lrp
     from backlit.attribution.noise_tunnel import noise_tunnel
@@ -89,9 +87,9 @@ _LATER = {
     "from_sklearn": "backlit.importers.sklearn",
     "from_torch": "backlit.importers.torch",
     "jacobian": "backlit.attribution.jacobian",
-    "layer_activation": "backlit.attribution.layer_attribution",
+    "layer_activation": "backlit.attribution.layer_activation",
     "layer_attribution": "backlit.attribution.layer_attribution",
-    "layer_gradient": "backlit.attribution.layer_attribution",
+    "layer_gradient": "backlit.attribution.layer_gradient",
     "load": "backlit.storage",
     "methods": "backlit.by_name",
     "metrics": "backlit.metrics",

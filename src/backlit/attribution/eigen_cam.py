@@ -10,7 +10,7 @@ import numpy as np
 from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.cam_layers import Layers, enlargement, layer_maps
-from backlit.attribution.layer_attribution import Activation
+from backlit.attribution.layer_activation import LayerOutput
 from backlit.model import Model
 from backlit.probes import ProgramStore
 from backlit.progress import progress_bar
@@ -52,7 +52,7 @@ def eigen_cam(
                 index = slice(first, first + chunk)
                 part = call.chosen(index)
                 activations = np.empty((len(part.samples), *shape), np.float32)
-                part.run(Activation(tensor), activations, programs=programs)
+                part.run(LayerOutput(tensor), activations, programs=programs)
                 maps = _components(activations)
                 if relu:
                     maps = np.maximum(maps, 0)
