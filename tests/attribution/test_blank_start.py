@@ -7,7 +7,7 @@ from backlit_kernels.vector import LANES
 import backlit as bl
 from backlit.attribution import integrated_gradients
 from backlit.attribution.blank_start import past_first_pooling, starts_blank
-from backlit.attribution.integrated_gradients import quadrature
+from backlit.attribution.quadrature import quadrature
 from backlit.baselines import Baseline
 from backlit.graph import affine_prefix
 from tests.helpers import assert_close, ending

@@ -58,7 +58,8 @@ def saliency(
     ValueError, TypeError
         For arguments of wrong shape, kind or range.
     """
-    return _input_gradient(model, X, target, score, threads, progress, out, memory, True)
+    call = Call(model, X, target, score, threads, progress, out, memory)
+    return _input_gradient(call, magnitude=True)
 
 
 @any_channels()
@@ -84,21 +85,11 @@ def gradient(
     ValueError, TypeError
         For arguments of wrong shape, kind or range.
     """
-    return _input_gradient(model, X, target, score, threads, progress, out, memory, False)
-
-
-def _input_gradient(
-    model: Model,
-    X: Any,
-    target: Any,
-    score: str,
-    threads: int | None,
-    progress: bool,
-    out: np.ndarray | None,
-    memory: int | None,
-    magnitude: bool,
-) -> np.ndarray:
     call = Call(model, X, target, score, threads, progress, out, memory)
+    return _input_gradient(call, magnitude=False)
+
+
+def _input_gradient(call: Call, magnitude: bool) -> np.ndarray:
     result = call.result()
     call.run(InputGradient(call.score, magnitude), result)
     return result

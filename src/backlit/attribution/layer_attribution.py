@@ -20,8 +20,8 @@ from backlit.attribution.call import Call
 from backlit.attribution.conductance import Conductance
 from backlit.attribution.deeplift import DifferenceRule
 from backlit.attribution.inner import find_layer, independent_of
-from backlit.attribution.integrated_gradients import quadrature
 from backlit.attribution.layer_gradient import LayerGradient
+from backlit.attribution.quadrature import quadrature
 from backlit.attribution.steps import step_values, step_weights
 from backlit.baselines import check_baseline
 from backlit.graph import Graph
