@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from backlit.arguments import finite_numbers
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.attribution.sample_axes import any_channels
 from backlit.attribution.scores import scores_of
 from backlit.baselines import check_baseline
 from backlit.model import Model

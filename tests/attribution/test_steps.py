@@ -6,7 +6,7 @@ from backlit_kernels.vector import LANES
 
 import backlit as bl
 from backlit import probes
-from backlit.attribution.steps import step_values, step_weights
+from backlit.attribution.step_arrays import step_values, step_weights
 from backlit.probes import SHARES
 from tests.attribution.networks import NETWORKS, samples
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.by_segment import Fold, explain_segments, seeded
 from backlit.attribution.call import Call
-from backlit.attribution.masked import box_scores, swap_scores
+from backlit.attribution.masked_scores import box_scores, swap_scores
+from backlit.attribution.sample_axes import any_channels
 from backlit.baselines import check_baseline
 from backlit.model import Model
 from backlit.progress import progress_bar

@@ -15,8 +15,8 @@ from backlit_kernels.blur import gaussian_blur
 from backlit_kernels.fold import interpolate
 from backlit_kernels.vector import NOWHERE
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.attribution.sample_axes import any_channels
 from backlit.graph import Graph
 from backlit.layers.base import number, whole
 from backlit.lowering import Lowering

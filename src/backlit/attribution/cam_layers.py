@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from backlit.attribution.call import Call
-from backlit.attribution.inner import find_image_layer
+from backlit.attribution.find_layer import find_image_layer
 from backlit.graph import Graph
 from backlit.lowering.maps import neighbours
 from backlit.probes import ProgramStore

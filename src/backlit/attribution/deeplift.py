@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from backlit_kernels.scores import LOGIT
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
-from backlit.attribution.steps import step_values, step_weights
+from backlit.attribution.sample_axes import any_channels
+from backlit.attribution.step_arrays import step_values, step_weights
 from backlit.baselines import check_background, check_baseline
 from backlit.graph import Graph, Node, centred_classes, pool_first
 from backlit.lowering import Lowering

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.cam_layers import Layers, enlargement, layer_maps
 from backlit.attribution.layer_activation import LayerOutput
+from backlit.attribution.sample_axes import any_channels
 from backlit.model import Model
 from backlit.probes import ProgramStore
 from backlit.progress import progress_bar

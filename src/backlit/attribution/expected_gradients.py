@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from backlit_kernels.noise import stratified
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
-from backlit.attribution.steps import step_values, step_weights
+from backlit.attribution.sample_axes import any_channels
+from backlit.attribution.step_arrays import step_values, step_weights
 from backlit.baselines import check_background
 from backlit.graph import Graph, affine_prefix, relu_first
 from backlit.layers.base import whole

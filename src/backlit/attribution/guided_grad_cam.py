@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
-from backlit.attribution.cam import grad_cam
 from backlit.attribution.cam_layers import Layers
+from backlit.attribution.gradient_cam import grad_cam
 from backlit.attribution.relu_rules import guided_backprop
+from backlit.attribution.sample_axes import any_channels
 from backlit.model import Model
 from backlit.progress import progress_bar
 

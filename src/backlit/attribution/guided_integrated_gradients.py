@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from backlit_kernels.guided_path import guided_step
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.attribution.sample_axes import any_channels
 from backlit.baselines import check_baseline
 from backlit.graph import Graph
 from backlit.layers.base import number, whole

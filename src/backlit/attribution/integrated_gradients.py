@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.blank_start import past_first_pooling, starts_blank
 from backlit.attribution.call import Call
 from backlit.attribution.exact_path import check_exact, integrate_exactly
 from backlit.attribution.quadrature import quadrature
-from backlit.attribution.steps import step_values, step_weights
+from backlit.attribution.sample_axes import any_channels
+from backlit.attribution.step_arrays import step_values, step_weights
 from backlit.baselines import Baseline, check_baseline
 from backlit.graph import Graph, affine_prefix, relu_first
 from backlit.layers.base import as_array, number, whole_or_exact

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.attribution.sample_axes import any_channels
 from backlit.graph import Graph
 from backlit.layers.base import as_array
 from backlit.lowering import Lowering

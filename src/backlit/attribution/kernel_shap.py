@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from backlit_kernels.scores import LOG_ODDS
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.by_segment import (
     Fold,
     Mean,
@@ -32,6 +31,7 @@ from backlit.attribution.by_segment import (
     remembered,
 )
 from backlit.attribution.call import Call
+from backlit.attribution.sample_axes import any_channels
 from backlit.attribution.shapley import MOST_EXACT, exact_plan
 from backlit.baselines import check_references
 from backlit.layers.base import whole_or_exact

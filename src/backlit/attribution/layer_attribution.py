@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.conductance import Conductance
 from backlit.attribution.deeplift import DifferenceRule
-from backlit.attribution.inner import find_layer, independent_of
+from backlit.attribution.find_layer import find_layer, independent_of
 from backlit.attribution.layer_gradient import LayerGradient
 from backlit.attribution.quadrature import quadrature
-from backlit.attribution.steps import step_values, step_weights
+from backlit.attribution.sample_axes import any_channels
+from backlit.attribution.step_arrays import step_values, step_weights
 from backlit.baselines import check_baseline
 from backlit.graph import Graph
 from backlit.layers.base import whole

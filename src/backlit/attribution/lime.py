@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.by_segment import (
     Fold,
     Plan,
@@ -21,6 +20,7 @@ from backlit.attribution.by_segment import (
     remembered,
 )
 from backlit.attribution.call import Call
+from backlit.attribution.sample_axes import any_channels
 from backlit.baselines import check_baseline
 from backlit.layers.base import number, whole
 from backlit.model import Model

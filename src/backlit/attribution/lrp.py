@@ -25,9 +25,9 @@ import numpy as np
 from backlit_kernels.scores import LOGIT
 
 from backlit.arguments import finite_numbers
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
-from backlit.attribution.inner import layer_name
+from backlit.attribution.find_layer import layer_name
+from backlit.attribution.sample_axes import any_channels
 from backlit.graph import Graph, Node
 from backlit.layers import Conv2D, ConvTranspose2D, Dense
 from backlit.layers.base import as_float32, number

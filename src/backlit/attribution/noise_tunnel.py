@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from backlit.arguments import check_out
-from backlit.attribution.boundary import checked
 from backlit.attribution.call import Call
+from backlit.attribution.checked import checked
 from backlit.attribution.smoothgrad import KEY, OTHER, SCALE, check_noise
 from backlit.by_name import find_method
 from backlit.graph import Graph

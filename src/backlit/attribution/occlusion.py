@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
-from backlit.attribution.masked import box_scores
-from backlit.attribution.masks import Span
+from backlit.attribution.masked_probes import Span
+from backlit.attribution.masked_scores import box_scores
+from backlit.attribution.sample_axes import any_channels
 from backlit.baselines import check_baseline
 from backlit.layers.base import whole
 from backlit.model import Model

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.by_segment import Fold, explain_segments, product
 from backlit.attribution.call import Call
+from backlit.attribution.sample_axes import any_channels
 from backlit.baselines import check_references
 from backlit.model import Model
 from backlit.segments import check_segments

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.by_segment import product, seeded
 from backlit.attribution.call import Call
-from backlit.attribution.masked import segment_scores
+from backlit.attribution.masked_scores import segment_scores
+from backlit.attribution.sample_axes import any_channels
 from backlit.baselines import check_baseline
 from backlit.layers.base import number, whole
 from backlit.model import Model

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.by_segment import (
     Fold,
     Plan,
@@ -22,6 +21,7 @@ from backlit.attribution.by_segment import (
     seeded,
 )
 from backlit.attribution.call import Call
+from backlit.attribution.sample_axes import any_channels
 from backlit.baselines import check_references
 from backlit.layers.base import whole
 from backlit.model import Model

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from backlit_kernels.noise import running_variance
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
-from backlit.attribution.steps import step_weights
+from backlit.attribution.sample_axes import any_channels
+from backlit.attribution.step_arrays import step_weights
 from backlit.graph import Graph, affine_prefix, relu_first
 from backlit.layers.base import number, whole
 from backlit.lowering import Lowering

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from backlit.arguments import finite_numbers, not_finite
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.integrated_gradients import integrated_gradients
+from backlit.attribution.sample_axes import any_channels
 from backlit.model import Model
 from backlit.segments import image_shape
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from backlit.attribution.call import Call
-from backlit.attribution.masks import (
+from backlit.attribution.masked_probes import (
     BASELINE,
     MASKS,
     Boxes,
