@@ -14,6 +14,7 @@ from backlit.attribution.call import Call
 from backlit.attribution.masked_scores import segment_scores
 from backlit.attribution.sample_axes import any_channels
 from backlit.baselines import check_baseline
+from backlit.interpolation import interpolation_matrix
 from backlit.layers.base import number, whole
 from backlit.model import Model
 from backlit.progress import progress_bar
@@ -116,7 +117,7 @@ def random_masks(
 ) -> Iterator[np.ndarray]:
     """Masks, a block at a time: float32 arrays (n, pixels) with values in [0, 1]."""
     steps = [-(-size // n) for size, n in zip(shape, cells, strict=True)]
-    scale = [upsampling(n, (n + 1) * step) for n, step in zip(cells, steps, strict=True)]
+    scale = [interpolation_matrix(n, (n + 1) * step) for n, step in zip(cells, steps, strict=True)]
     for first in range(0, samples, BLOCK):
         count = min(BLOCK, samples - first)
         ones = (random.random((count, *cells)) < keep).astype(np.float64)
@@ -126,9 +127,3 @@ def random_masks(
         )
         masks = rows @ ones @ columns.transpose(0, 2, 1)
         yield masks.reshape(count, -1).astype(np.float32)
-
-
-def upsampling(count: int, size: int) -> np.ndarray:
-    """The matrix (size, count) of linear interpolation between cells' centres."""
-    place = np.clip((np.arange(size) + 0.5) * count / size - 0.5, 0, count - 1)
-    return np.maximum(1 - np.abs(place[:, None] - np.arange(count)), 0)
