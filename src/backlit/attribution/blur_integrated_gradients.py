@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 from backlit_kernels.blur import gaussian_blur
-from backlit_kernels.fold import interpolate
-from backlit_kernels.vector import NOWHERE
 
 from backlit.attribution.call import Call
 from backlit.attribution.sample_axes import any_channels
@@ -41,8 +39,7 @@ class BlurPath:
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
         end = Lowering(graph, lanes)
-        tape = end.tape
-        tape.section = "prologue"
+        end.tape.section = "prologue"
         x = end.load()
         end.forward()
         targets = end.choose_targets()  # what is predicted for the input itself, if not given
@@ -51,7 +48,7 @@ class BlurPath:
         half = end.load_lane_values(HALF, per_step=0)
         before = self.blur(end, x, 0, 0)
 
-        tape.section = "body"
+        end.tape.section = "body"
         point = end.another_pass()
         after = self.blur(end, x, 1, 1)
         point.activations[0] = point.interpolate(0, before, after, half)
@@ -59,11 +56,9 @@ class BlurPath:
         seed.sow(point)
         point.backward()
         total.add_contribution(after, before, point.gradients[0], end.fill_lane_values(1))
-        size = end.layouts[0].size
-        same = {"a": after, "b": after, "position": half}  # a copy
-        tape.emit(interpolate, out=before, size=size, rectify=0, mark=NOWHERE, lanes=lanes, **same)
+        end.copy_to(0, after, before)
 
-        tape.section = "epilogue"
+        end.tape.section = "epilogue"
         end.store(total.total, 0)
         return end
 

@@ -40,13 +40,12 @@ class Conductance:
         seed = seed_of_steps(end, self.score, targets, self.tensor)
         seed.sow(begin)
         begin.backward(until=self.tensor)
-        total, zero = end.zeros(self.tensor), end.zeros(self.tensor)
+        total = end.zeros(self.tensor)
         value, slope = end.new_buffer(self.tensor), end.new_buffer(self.tensor)
 
         def remember(this: Lowering) -> None:
-            size = end.layouts[self.tensor].size
-            end.tape.emit(add, a=this.activations[self.tensor], b=zero, out=value, size=size)
-            end.tape.emit(add, a=this.gradients[self.tensor], b=zero, out=slope, size=size)
+            end.copy_to(self.tensor, this.activations[self.tensor], value)
+            end.copy_to(self.tensor, this.gradients[self.tensor], slope)
 
         remember(begin)
 
