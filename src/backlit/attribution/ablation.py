@@ -100,6 +100,7 @@ def feature_permutation(
     segments : optional
         As for `backlit.feature_ablation`, but the same for all samples.
     seed : int or numpy.random.Generator
+        Orders are a function of the seed and of the numbers of samples and segments.
     per_segment : bool
         Whether to return an array (N, S) of the segments' values instead of maps.
     score, threads, progress, out, memory

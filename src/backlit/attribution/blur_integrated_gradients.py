@@ -121,6 +121,9 @@ def blur_integrated_gradients(
 ) -> np.ndarray:
     """Gradients integrated along the path from a blurred input to the input.
 
+    Xu, Venugopalan and Sundararajan, "Attribution in scale and space", 2020; for the formula see
+    `backlit.attribution.blur_integrated_gradients`.
+
     The attributions add up to score(x) less the score of the most blurred input, up to the error
     of `steps`. Blurs are those of PAIR's implementation (zero beyond the edges, cut off at four
     standard deviations), and so is the integral; the quadrature differs: between neighbouring
@@ -133,9 +136,9 @@ def blur_integrated_gradients(
         As for `backlit.saliency`; samples must be images. With `target` None the class is the one
         predicted for the input, all along the path.
     steps : int
-        Pieces of the path.
+        Pieces of the path, at least 1.
     max_sigma : float
-        Standard deviation, in pixels, of the strongest blur.
+        Standard deviation, in pixels, of the strongest blur: positive, at most 100,000.
     score, threads, progress, out, memory
         As for `backlit.saliency`.
 

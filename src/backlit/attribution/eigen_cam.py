@@ -35,9 +35,10 @@ def eigen_cam(
 ) -> np.ndarray:
     """Eigen-CAM: a layer's activations along their first principal component.
 
-    Muhammad and Yeasin, 2020. As in pytorch-grad-cam each channel is centred first. A component
-    has no sign of its own: it is given the one with which its entries add up to 0 or more, so that
-    the map is large where activations are. `target` and `score` make no difference.
+    Muhammad and Yeasin, "Eigen-CAM: Class activation map using principal components", 2020. As in
+    pytorch-grad-cam each channel is centred first. A component has no sign of its own: it is given
+    the one with which its entries add up to 0 or more, so that the map is large where activations
+    are. `target` and `score` make no difference.
 
     Arguments and result are those of `backlit.grad_cam`.
     """

@@ -39,7 +39,7 @@ def saliency(
         The quantity that is differentiated; "loss" is the cross-entropy of the target. Values
         have a "logit" alone: the value itself.
     threads : int, optional
-        Default: the cores this process may use. Results do not depend on it.
+        At least 1; default: the cores this process may use. Results do not depend on it.
     progress : bool
         Whether to show a progress bar.
     out : float32 array of the shape of `X`, optional
@@ -74,7 +74,10 @@ def gradient(
     out: np.ndarray | None = None,
     memory: int | None = None,
 ) -> np.ndarray:
-    """The signed gradient, d score / d input. Arguments as for `saliency`.
+    """The signed gradient, d score / d input.
+
+    Baehrens et al., "How to explain individual classification decisions", 2010. Arguments as for
+    `saliency`.
 
     Returns
     -------

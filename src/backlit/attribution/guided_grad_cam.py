@@ -32,7 +32,8 @@ def guided_grad_cam(
 ) -> np.ndarray:
     """Guided backpropagation times Grad-CAM, enlarged bilinearly.
 
-    Selvaraju et al., 2017. Equal to Captum's `GuidedGradCam` with ``interpolate_mode="bilinear"``
+    Selvaraju et al., "Grad-CAM: Visual explanations from deep networks via gradient-based
+    localization", 2017. Equal to Captum's `GuidedGradCam` with ``interpolate_mode="bilinear"``
     (its default, "nearest", leaves squares).
 
     Parameters

@@ -112,6 +112,10 @@ def integrated_gradients(
 ) -> Any:
     """Gradients integrated along the straight path from a baseline, times the difference.
 
+    Sundararajan, Taly and Yan, "Axiomatic attribution for deep networks", 2017: (x - x') times the
+    mean of d score / dx along the path from the baseline x' to x. The attributions add up to
+    score(x) - score(x'), up to the error of `steps`.
+
     Parameters
     ----------
     model, X, target
@@ -121,17 +125,18 @@ def integrated_gradients(
         The reference input; the attributions of several are averaged. (A list of numbers that has
         a sample's shape is one reference.)
     steps : int or "exact"
-        Points on the path. "exact", for piecewise-linear networks and the logit, finds the
-        breakpoints along the path instead and integrates without discretisation error (see
-        `backlit.attribution.exact_path`); `rule` and `tolerance` have no part in it then. It
-        takes some twenty gradients for each breakpoint, of which wide networks have thousands.
+        Points on the path, at least 1 (2 for the trapezoid rule). "exact", for piecewise-linear
+        networks and the logit, finds the breakpoints along the path instead and integrates without
+        discretisation error (see `backlit.attribution.exact_path`); `rule` and `tolerance` have no
+        part in it then. It takes some twenty gradients for each breakpoint, of which wide networks
+        have thousands.
     rule : {"gauss_legendre", "trapezoid", "riemann_left", "riemann_right", "riemann_middle"}
         The quadrature. All are the textbook rules, with weights that add up to 1 (Captum's
         trapezoid differs). Along a path the gradient of a ReLU network jumps; Gauss-Legendre is
         then no better than the midpoint rule.
     tolerance : float, optional
-        Double the points, from `steps` on, for each sample whose convergence delta exceeds this,
-        up to 4096; a warning reports what has not converged then.
+        Positive: double the points, from `steps` on, for each sample whose convergence delta
+        exceeds this, up to 4096; a warning reports what has not converged then.
     multiply_by_inputs : bool
         Whether to multiply by the difference, x - baseline. If not, the result is the gradient
         averaged along the path, as in Captum; it does not add up to a difference of scores, so
@@ -150,7 +155,8 @@ def integrated_gradients(
     Raises
     ------
     ValueError, TypeError
-        For arguments of wrong shape, kind or range.
+        For arguments of wrong shape, kind or range; for options that do not go together; for
+        "exact" with a network that is not piecewise linear, or another score than the logit.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
     count = whole_or_exact("steps", steps)

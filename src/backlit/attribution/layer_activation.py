@@ -57,7 +57,8 @@ def layer_activation(
     Raises
     ------
     ValueError, TypeError
-        For arguments of wrong shape, kind or range; for a final softmax, which is set aside.
+        For arguments of wrong shape, kind or range; for a layer that is not there, as a final
+        softmax, which is set aside.
     """
     call = Call(model, X, 0, "logit", threads, progress, out, memory)
     programs, tensor = find_layer(model, layer)

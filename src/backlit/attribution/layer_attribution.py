@@ -93,6 +93,8 @@ def layer_attribution(
 ) -> np.ndarray:
     """Attributions of the score to a layer's output.
 
+    For the methods' formulas and sources see `backlit.attribution.layer_attribution`.
+
     Parameters
     ----------
     method : {"gradient_x_activation", "conductance", "integrated_gradients", "deeplift"}
@@ -104,13 +106,13 @@ def layer_attribution(
     baseline : number, array of a sample's shape, or array of the shape of `X`
         For all but gradient times activation.
     steps : int
-        For conductance and integrated gradients.
+        For conductance and integrated gradients; at least 1.
     model, X, target, score, layer, threads, progress, out, memory
         As for `backlit.layer_gradient`.
 
     Returns
     -------
-    float32 array of shape (N, *shape of the layer's output)
+    float32 array of shape (N, *shape of the layer's output), signed
 
     Raises
     ------

@@ -48,10 +48,18 @@ def layer_gradient(
     out: np.ndarray | None = None,
     memory: int | None = None,
 ) -> np.ndarray:
-    """The gradient of the score by a layer's output.
+    """The gradient of the score by a layer's output, d score / d a.
 
-    Arguments and result are those of `backlit.layer_activation`; `target` and `score` are those
-    of `backlit.saliency`.
+    Parameters
+    ----------
+    model, X, target, score, threads, progress, memory
+        As for `backlit.saliency`.
+    layer, out
+        As for `backlit.layer_activation`.
+
+    Returns
+    -------
+    float32 array of shape (N, *shape of the layer's output), signed
 
     Raises
     ------

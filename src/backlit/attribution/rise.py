@@ -43,10 +43,11 @@ def rise(
 ) -> np.ndarray:
     """The mean of random masks, weighted by the scores under them.
 
-    A mask is a grid of zeros and ones, upsampled bilinearly to a little more than the input and cut
-    out at a random shift; the score is taken of ``mask * x + (1 - mask) * baseline``. A pixel's
-    value is the sum over masks of ``score * mask``, over ``samples * keep``. The same masks serve
-    all samples.
+    Petsiuk, Das and Saenko, "RISE: randomized input sampling for explanation of black-box models",
+    2018. A mask is a grid of zeros and ones, upsampled bilinearly to a little more than the input
+    and cut out at a random shift; the score is taken of ``mask * x + (1 - mask) * baseline``. A
+    pixel's value is the sum over masks of ``score * mask``, over ``samples * keep``. The same masks
+    serve all samples.
 
     Parameters
     ----------
@@ -54,13 +55,15 @@ def rise(
         As for `backlit.saliency`, samples having at least two axes; None is the class predicted
         for the input itself.
     samples : int
-        The number of masks.
+        The number of masks, at least 1.
     grid : int or tuple (rows, columns)
-        Cells of the masks' grid.
+        Cells of the masks' grid, at least 1 along each axis.
     keep : float in (0, 1]
         The probability of a cell being one.
     baseline : number, array of a sample's shape, or array of the shape of `X`
+        What a mask leaves where it is 0.
     seed : int or numpy.random.Generator
+        Masks are a function of the seed and of sizes, not of samples.
     score
         As for `backlit.saliency`. The paper's is "probability".
     threads, progress, out, memory

@@ -134,15 +134,18 @@ def smoothgrad(
 ) -> np.ndarray:
     """A statistic of the gradients at noisy copies of the input.
 
+    Smilkov, Thorat, Kim, Viegas and Wattenberg, "SmoothGrad: removing noise by adding noise", 2017;
+    for the formulas, and the sources of the other statistics, see `backlit.attribution.smoothgrad`.
+
     Parameters
     ----------
     model, X, target
         As for `backlit.saliency`. With `target` None the class is the one predicted without
         noise.
     samples : int
-        Noisy copies of each input.
+        Noisy copies of each input, at least 1.
     noise : float
-        The standard deviation of the normal noise.
+        The standard deviation of the normal noise, not negative.
     relative : bool
         Whether `noise` is a share of each input's range (maximum - minimum), as in the paper and
         PAIR's implementation. Otherwise it is in units of the input, as Captum's.
