@@ -178,7 +178,7 @@ def integrated_gradients(
 def _check_options(
     rule: str, steps: int | None, tolerance: Any, multiply: bool, return_delta: bool
 ) -> None:
-    """Refuse options that are wrong or do not go together; no `steps` stand for "exact"."""
+    """Refuse options that are wrong or do not go together; `steps` is None for "exact"."""
     if tolerance is not None and number("tolerance", tolerance) <= 0:
         raise ValueError(f"tolerance must be positive, got {tolerance}")
     if not multiply and (return_delta or tolerance is not None):
@@ -216,7 +216,7 @@ def _refine(
     result: np.ndarray,
     delta: np.ndarray,
 ) -> None:
-    """Double the steps of samples whose delta exceeds the tolerance, until none does or a limit."""
+    """Double the steps of samples whose delta exceeds the tolerance, up to `MOST_STEPS`."""
     while (left := np.flatnonzero(np.abs(delta) > tolerance)).size:
         if steps >= MOST_STEPS:
             warnings.warn(
