@@ -127,8 +127,8 @@ def _networks(rows: list[dict]) -> list[str]:
     head = ["network", "", "best batch", "an image", "a core", "of peak", "×", "single image", "×"]
     return [
         "## Input gradients of real architectures, 2 threads, each at its best batch size\n",
-        "GFLOP/s count the multiplications of direct convolutions, forward and back; of peak: their "
-        "share of the fused multiply-adds that one core was measured to do.\n",
+        "GFLOP/s count the multiplications of direct convolutions, forward and back; of peak: "
+        "their share of the fused multiply-adds that one core was measured to do.\n",
         table(head, body),
     ]
 

@@ -8,7 +8,7 @@ import backlit_kernels
 import pytest
 
 import backlit as bl
-from backlit.attribution.registry import METHODS
+from backlit.attribution.method_table import METHODS
 
 KERNELS = sorted(Path(backlit_kernels.__file__).parent.glob("*.py"))
 ALLOWED = {"backlit_kernels", "numpy", "numba", "llvmlite"} | sys.stdlib_module_names

@@ -7,7 +7,7 @@ their weights; a method takes arrays and returns an array of the input's shape.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from backlit.attribution.registry import METHODS
+from backlit.attribution.method_table import METHODS
 from backlit.layers import (
     Activation,
     AvgPool2D,
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
     from backlit import datasets, metrics, models, plots
     from backlit.attribution.ablation import feature_ablation, feature_permutation
     from backlit.attribution.blur_integrated_gradients import blur_integrated_gradients
-    from backlit.attribution.cam import (
+    from backlit.attribution.deeplift import deeplift, deeplift_shap
+    from backlit.attribution.eigen_cam import eigen_cam
+    from backlit.attribution.expected_gradients import expected_gradients
+    from backlit.attribution.full_grad import full_grad
+    from backlit.attribution.gradient_cam import (
         grad_cam,
         grad_cam_plus_plus,
         hires_cam,
         layer_cam,
         xgrad_cam,
     )
-    from backlit.attribution.channel_cam import ablation_cam, score_cam
-    from backlit.attribution.deeplift import deeplift, deeplift_shap
-    from backlit.attribution.eigen_cam import eigen_cam
-    from backlit.attribution.expected_gradients import expected_gradients
-    from backlit.attribution.full_grad import full_grad
+    from backlit.attribution.gradient_free_cam import ablation_cam, score_cam
     from backlit.attribution.gradients import gradient, saliency
     from backlit.attribution.guided_grad_cam import guided_grad_cam
     from backlit.attribution.guided_integrated_gradients import guided_integrated_gradients
@@ -52,11 +52,9 @@ if TYPE_CHECKING:
     from backlit.attribution.integrated_gradients import integrated_gradients
     from backlit.attribution.jacobian import jacobian
     from backlit.attribution.kernel_shap import kernel_shap
-    from backlit.attribution.layer_attribution import (
-        layer_activation,
-        layer_attribution,
-        layer_gradient,
-    )
+    from backlit.attribution.layer_activation import layer_activation
+    from backlit.attribution.layer_attribution import layer_attribution
+    from backlit.attribution.layer_gradient import layer_gradient
     from backlit.attribution.lime import lime
     from backlit.attribution.lrp import lrp
     from backlit.attribution.noise_tunnel import noise_tunnel
@@ -89,9 +87,9 @@ _LATER = {
     "from_sklearn": "backlit.importers.sklearn",
     "from_torch": "backlit.importers.torch",
     "jacobian": "backlit.attribution.jacobian",
-    "layer_activation": "backlit.attribution.layer_attribution",
+    "layer_activation": "backlit.attribution.layer_activation",
     "layer_attribution": "backlit.attribution.layer_attribution",
-    "layer_gradient": "backlit.attribution.layer_attribution",
+    "layer_gradient": "backlit.attribution.layer_gradient",
     "load": "backlit.storage",
     "methods": "backlit.by_name",
     "metrics": "backlit.metrics",

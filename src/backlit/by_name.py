@@ -4,7 +4,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from backlit.attribution.registry import METHODS
+from backlit.attribution.method_table import METHODS
 from backlit.model import Model
 
 

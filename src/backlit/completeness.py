@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.attribution.sample_axes import any_channels
 from backlit.attribution.scores import scores_of
 from backlit.baselines import check_baseline
 from backlit.checks import finite_numbers

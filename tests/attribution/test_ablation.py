@@ -7,7 +7,8 @@ import pytest
 
 import backlit as bl
 from backlit.attribution.by_segment import seeded
-from backlit.attribution.rise import random_masks, upsampling
+from backlit.attribution.rise import random_masks
+from backlit.interpolation import interpolation_matrix
 from tests.attribution.networks import NETWORKS, fully_connected, pooled, samples
 from tests.attribution.peers import assert_maps_agree, tensor, twin
 from tests.helpers import assert_close
@@ -110,7 +111,7 @@ def test_rise_masks():
     assert masks.min() >= 0
     assert masks.max() <= 1
     assert np.abs(masks.mean(axis=0) - 0.3).max() < 0.05  # nowhere more often than elsewhere
-    matrix = upsampling(3, 12)
+    matrix = interpolation_matrix(3, 12)
     np.testing.assert_allclose(matrix.sum(axis=1), 1)
     np.testing.assert_allclose(matrix[4:8, 1], [0.625, 0.875, 0.875, 0.625])
 

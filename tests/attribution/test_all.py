@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.attribution.registry import METHODS
+from backlit.attribution.method_table import METHODS
 from backlit.by_name import find_method
 
 COMMON = ["score", "threads", "progress", "out", "memory"]

@@ -8,7 +8,7 @@ import backlit as bl
 from backlit.affine_parts import affine_prefix
 from backlit.attribution import integrated_gradients
 from backlit.attribution.blank_start import past_first_pooling, starts_blank
-from backlit.attribution.integrated_gradients import quadrature
+from backlit.attribution.quadrature import quadrature
 from backlit.baselines import Baseline
 from tests.helpers import assert_close, ending
 from tests.reference.network import input_gradient

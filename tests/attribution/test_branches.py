@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.attribution.masks import all_boxes
-from backlit.attribution.registry import METHODS
+from backlit.attribution.masked_probes import all_boxes
+from backlit.attribution.method_table import METHODS
 from backlit.importers.builder import GraphBuilder
 from backlit.layers import ConvTranspose2D
 from backlit.lowering import changed_regions

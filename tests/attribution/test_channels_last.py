@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.attribution.registry import METHODS
+from backlit.attribution.method_table import METHODS
 from backlit.graph import build_graph
 from backlit.model import Model
 from tests.helpers import grid

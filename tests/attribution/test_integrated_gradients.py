@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.attribution.integrated_gradients import quadrature
+from backlit.attribution.quadrature import quadrature
 from tests.helpers import assert_close
 from tests.reference import network
 

@@ -5,7 +5,7 @@ import pytest
 
 import backlit as bl
 from backlit import engine
-from backlit.attribution.masks import all_boxes
+from backlit.attribution.masked_probes import all_boxes
 from backlit.lowering import changed_regions
 from tests.attribution.networks import NETWORKS, conv, dense, fully_connected, norm, pooled, samples
 from tests.attribution.peers import assert_maps_agree, tensor, twin

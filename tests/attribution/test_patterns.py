@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.attribution import masked
+from backlit.attribution import masked_scores
 from backlit.lowering.patterns import colour, find_patterns, seen_segments
 
 
@@ -66,10 +66,10 @@ def test_patterns_change_no_bit(rng, monkeypatch, stack, segments, batch):
             score="probability",
         )
 
-    monkeypatch.setattr(masked, "find_patterns", recorded)
+    monkeypatch.setattr(masked_scores, "find_patterns", recorded)
     with_patterns = explain()
     assert found[-1] is not None
-    monkeypatch.setattr(masked, "find_patterns", lambda *_: None)
+    monkeypatch.setattr(masked_scores, "find_patterns", lambda *_: None)
     np.testing.assert_array_equal(with_patterns, explain())
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.attribution.registry import METHODS
+from backlit.attribution.method_table import METHODS
 from backlit.importers.builder import GraphBuilder
 from backlit.operators import Add, Reshape, Transpose
 

@@ -6,7 +6,7 @@ from backlit_kernels.vector import LANES
 
 import backlit as bl
 from backlit import portions, programs
-from backlit.attribution.steps import step_values, step_weights
+from backlit.attribution.step_arrays import step_values, step_weights
 from backlit.portions import SHARES
 from tests.attribution.networks import NETWORKS, samples
 

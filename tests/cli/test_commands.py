@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.by_name import METHODS
+from backlit.attribution.method_table import METHODS
 from backlit.importers.builder import GraphBuilder
 from tests.cli.running import run
 

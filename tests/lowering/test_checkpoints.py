@@ -13,7 +13,7 @@ from hypothesis import given, settings
 import backlit as bl
 from backlit import engine, programs
 from backlit.attribution.gradients import InputGradient
-from backlit.attribution.registry import METHODS
+from backlit.attribution.method_table import METHODS
 from backlit.graph import build_graph
 from backlit.lowering.checkpoints import bottlenecks, checkpoints
 from tests.attribution.networks import NETWORKS, conv, dense, samples

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.by_segment import Fold, explain_segments, seeded
 from backlit.attribution.call import Call
-from backlit.attribution.masked import box_scores, swap_scores
+from backlit.attribution.masked_scores import box_scores, swap_scores
+from backlit.attribution.sample_axes import any_channels
 from backlit.baselines import check_baseline
 from backlit.images import as_three_axes
 from backlit.model import Model
@@ -101,6 +101,7 @@ def feature_permutation(
     segments : optional
         As for `backlit.feature_ablation`, but the same for all samples.
     seed : int or numpy.random.Generator
+        Orders are a function of the seed and of the numbers of samples and segments.
     per_segment : bool
         Whether to return an array (N, S) of the segments' values instead of maps.
     score, threads, progress, out, memory

@@ -12,11 +12,9 @@ from typing import Any
 
 import numpy as np
 from backlit_kernels.blur import gaussian_blur
-from backlit_kernels.fold import interpolate
-from backlit_kernels.vector import NOWHERE
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.attribution.sample_axes import any_channels
 from backlit.checks import number, whole
 from backlit.graph import Graph
 from backlit.images import Shape3, as_three_axes
@@ -41,8 +39,7 @@ class BlurPath:
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
         end = Lowering(graph, lanes)
-        tape = end.tape
-        tape.section = "prologue"
+        end.tape.section = "prologue"
         x = end.load()
         end.forward()
         targets = end.choose_targets()  # what is predicted for the input itself, if not given
@@ -51,7 +48,7 @@ class BlurPath:
         half = end.load_lane_values(HALF, per_step=0)
         before = self.blur(end, x, 0, 0)
 
-        tape.section = "body"
+        end.tape.section = "body"
         point = end.another_pass()
         after = self.blur(end, x, 1, 1)
         point.activations[0] = point.interpolate(0, before, after, half)
@@ -59,11 +56,9 @@ class BlurPath:
         seed.sow(point)
         point.backward()
         total.add_contribution(after, before, point.gradients[0], end.fill_lane_values(1))
-        size = end.layouts[0].size
-        same = {"a": after, "b": after, "position": half}  # a copy
-        tape.emit(interpolate, out=before, size=size, rectify=0, mark=NOWHERE, lanes=lanes, **same)
+        end.copy_to(0, after, before)
 
-        tape.section = "epilogue"
+        end.tape.section = "epilogue"
         end.store(total.total, 0)
         return end
 
@@ -126,6 +121,9 @@ def blur_integrated_gradients(
 ) -> np.ndarray:
     """Gradients integrated along the path from a blurred input to the input.
 
+    Xu, Venugopalan and Sundararajan, "Attribution in scale and space", 2020; for the formula see
+    `backlit.attribution.blur_integrated_gradients`.
+
     The attributions add up to score(x) less the score of the most blurred input, up to the error
     of `steps`. Blurs are those of PAIR's implementation (zero beyond the edges, cut off at four
     standard deviations), and so is the integral; the quadrature differs: between neighbouring
@@ -138,9 +136,9 @@ def blur_integrated_gradients(
         As for `backlit.saliency`; samples must be images. With `target` None the class is the one
         predicted for the input, all along the path.
     steps : int
-        Pieces of the path.
+        Pieces of the path, at least 1.
     max_sigma : float
-        Standard deviation, in pixels, of the strongest blur.
+        Standard deviation, in pixels, of the strongest blur: positive, at most 100,000.
     score, threads, progress, out, memory
         As for `backlit.saliency`.
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from backlit.attribution.call import Call
-from backlit.attribution.masked import Scores, segment_scores
+from backlit.attribution.masked_scores import Scores, segment_scores
 from backlit.baselines import Baseline
 from backlit.progress import progress_bar
 from backlit.segments import Segments

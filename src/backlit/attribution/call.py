@@ -77,12 +77,23 @@ class Call:
         copies: int = 1,
         programs: ProgramStore | None = None,
     ) -> None:
-        """Run a probe over the samples.
+        """Run a probe over the samples, which are at port `INPUT`, their targets at `TARGETS`.
 
-        Ports are `INPUT` (the samples), `OUTPUT` (the result) and `TARGETS`; the arrays in `more`
-        follow from `FIRST_FREE_PORT` on, and must be contiguous. With `copies`, a lone sample takes
-        so many lanes; the probe must load it into all of them. `programs` are the model's, unless
-        those of another form of its graph are given.
+        Parameters
+        ----------
+        probe : Probe
+        result : float32 array, contiguous, or None
+            At port `OUTPUT`.
+        more : sequence of contiguous arrays
+            At the ports from `FIRST_FREE_PORT` on.
+        repeats : int
+            How often the tape's body is run for each sample.
+        label : str
+            What the progress bar says.
+        copies : int
+            How many lanes a lone sample takes; the probe must load it into all of them.
+        programs : ProgramStore, optional
+            Those of another form of the model's graph; default: the model's.
         """
         targets = None if self.targets is None else np.repeat(self.targets, copies)
         ports = [self.samples, result, targets]

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from backlit.attribution.call import Call
-from backlit.attribution.inner import find_image_layer
+from backlit.attribution.find_layer import find_image_layer
 from backlit.graph import Graph
-from backlit.lowering.maps import neighbours
+from backlit.interpolation import interpolation_matrix
 from backlit.programs import ProgramStore
 from backlit.progress import progress_bar
 
@@ -62,12 +62,6 @@ def in_range(maps: np.ndarray) -> np.ndarray:
 
 def enlargement(graph: Graph, tensor: int) -> tuple[np.ndarray, np.ndarray]:
     """The matrices that enlarge rows and columns of a tensor's maps to the input's."""
-    matrices = []
-    for size, wanted in zip(graph.shapes[tensor][1:], graph.shapes[0][1:], strict=True):
-        between, share = neighbours(size, wanted)
-        matrix = np.zeros((wanted, size))
-        for number, (first, second) in enumerate(between):
-            matrix[number, first] += 1 - share[number]
-            matrix[number, second] += share[number]
-        matrices.append(matrix)
-    return matrices[0], matrices[1]
+    (_, *small), (_, *large) = graph.shapes[tensor], graph.shapes[0]
+    rows, columns = map(interpolation_matrix, small, large)
+    return rows, columns

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from backlit_kernels.scores import LOGIT
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
-from backlit.attribution.steps import step_values, step_weights
+from backlit.attribution.sample_axes import any_channels
+from backlit.attribution.step_arrays import step_values, step_weights
 from backlit.baselines import check_background, check_baseline
 from backlit.graph import Graph, Node
 from backlit.lowering import Lowering
@@ -105,6 +105,10 @@ def deeplift(
 ) -> np.ndarray:
     """DeepLIFT: how differences from a baseline make that of the score.
 
+    Shrikumar, Greenside and Kundaje, "Learning important features through propagating activation
+    differences", 2017; for the formula see `backlit.attribution.deeplift`. The attributions add up
+    to score(x) - score(baseline).
+
     Additions, convolutions, dense layers, average pooling, batch normalisation and what moves or
     averages values are linear. Any other function of one value is rescaled. A product of two
     tensors is ``(b + b') / 2`` for a and ``(a + a') / 2`` for b, which adds up (matrix products
@@ -182,7 +186,7 @@ def deeplift_shap(
     model, X, target
         As for `backlit.saliency`.
     background : array of shape (B, *shape of a sample)
-        The baselines; every one counts the same.
+        The baselines, at least one; every one counts the same.
     multiply_by_inputs : bool
         Whether to multiply the multipliers for each baseline by x less that baseline. If not, the
         result is their mean, as in Captum, and does not add up to a difference of scores.

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.cam_layers import Layers, enlargement, layer_maps
-from backlit.attribution.layer_attribution import Activation
+from backlit.attribution.layer_activation import LayerOutput
+from backlit.attribution.sample_axes import any_channels
 from backlit.model import Model
 from backlit.programs import ProgramStore
 from backlit.progress import progress_bar
@@ -35,9 +35,10 @@ def eigen_cam(
 ) -> np.ndarray:
     """Eigen-CAM: a layer's activations along their first principal component.
 
-    Muhammad and Yeasin, 2020. As in pytorch-grad-cam each channel is centred first. A component
-    has no sign of its own: it is given the one with which its entries add up to 0 or more, so that
-    the map is large where activations are. `target` and `score` make no difference.
+    Muhammad and Yeasin, "Eigen-CAM: Class activation map using principal components", 2020. As in
+    pytorch-grad-cam each channel is centred first. A component has no sign of its own: it is given
+    the one with which its entries add up to 0 or more, so that the map is large where activations
+    are. `target` and `score` make no difference.
 
     Arguments and result are those of `backlit.grad_cam`.
     """
@@ -52,7 +53,7 @@ def eigen_cam(
                 index = slice(first, first + chunk)
                 part = call.chosen(index)
                 activations = np.empty((len(part.samples), *shape), np.float32)
-                part.run(Activation(tensor), activations, programs=programs)
+                part.run(LayerOutput(tensor), activations, programs=programs)
                 maps = _components(activations)
                 if relu:
                     maps = np.maximum(maps, 0)

@@ -40,14 +40,16 @@ def is_piecewise_linear(layer: Layer) -> bool:
     return isinstance(layer, PIECEWISE) or is_affine(layer)
 
 
-def check_piecewise_linear(graph: Graph) -> None:
-    """Refuse a network whose gradient is not piecewise constant."""
+def check_exact(graph: Graph, score: str) -> None:
+    """Refuse a network whose gradient is not piecewise constant, and scores of which it is not."""
     for node in graph.nodes:
         if not is_piecewise_linear(node.layer):
             raise ValueError(
                 "steps='exact' takes piecewise-linear networks, but layer "
                 f"{node.name} is {node.layer!r}"
             )
+    if score != "logit":
+        raise ValueError(f"score must be 'logit' with steps='exact', got {score!r}")
 
 
 def integrate_exactly(

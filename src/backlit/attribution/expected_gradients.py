@@ -15,9 +15,9 @@ import numpy as np
 from backlit_kernels.noise import stratified
 
 from backlit.affine_parts import affine_prefix
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
-from backlit.attribution.steps import step_values, step_weights
+from backlit.attribution.sample_axes import any_channels
+from backlit.attribution.step_arrays import step_values, step_weights
 from backlit.baselines import check_background
 from backlit.checks import whole
 from backlit.graph import Graph
@@ -163,6 +163,10 @@ def expected_gradients(
 ) -> np.ndarray:
     """Integrated gradients averaged over the baselines of a background set, by sampling.
 
+    Erion, Janizek, Sturmfels, Lundberg and Lee, "Improving performance of deep learning models with
+    axiomatic attribution priors and expected gradients", 2021. The attributions add up to score(x)
+    less the mean score of the background, up to the error of `samples`.
+
     Baselines and positions are stratified: every baseline is taken equally often, and each of
     `samples` equal parts of the path once. (Captum's GradientShap and shap's GradientExplainer
     draw both independently; the expectation is the same, the error smaller here. Captum adds
@@ -177,7 +181,8 @@ def expected_gradients(
         The baselines. If `samples` is less than B, a random part of them is taken, the same for
         all of `X`.
     samples : int
-        Points at which the gradient is taken, for each input. A multiple of B is fastest.
+        Points at which the gradient is taken, for each input, at least 1. A multiple of B is
+        fastest.
     multiply_by_inputs : bool
         Whether to multiply each gradient by x less its baseline. If not, the result is the mean of
         the gradients themselves, as in Captum, and does not add up to anything.

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.attribution.sample_axes import any_channels
 from backlit.graph import Graph, Node
 from backlit.layers import BatchNorm, Conv2D, ConvTranspose2D
 from backlit.lowering import Lowering, maps

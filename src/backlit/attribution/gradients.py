@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.attribution.sample_axes import any_channels
 from backlit.graph import Graph
 from backlit.lowering import Lowering
 from backlit.lowering.context import GRADIENT, ReluRule
@@ -63,7 +63,7 @@ def saliency(
         The quantity that is differentiated; "loss" is the cross-entropy of the target. Values
         have a "logit" alone: the value itself.
     threads : int, optional
-        Default: the cores this process may use. Results do not depend on it.
+        At least 1; default: the cores this process may use. Results do not depend on it.
     progress : bool
         Whether to show a progress bar.
     out : float32 array of the shape of `X`, optional
@@ -82,7 +82,8 @@ def saliency(
     ValueError, TypeError
         For arguments of wrong shape, kind or range.
     """
-    return _input_gradient(model, X, target, score, threads, progress, out, memory, True)
+    call = Call(model, X, target, score, threads, progress, out, memory)
+    return _input_gradient(call, magnitude=True)
 
 
 @any_channels()
@@ -97,7 +98,10 @@ def gradient(
     out: np.ndarray | None = None,
     memory: int | None = None,
 ) -> np.ndarray:
-    """The signed gradient, d score / d input. Arguments as for `saliency`.
+    """The signed gradient, d score / d input.
+
+    Baehrens et al., "How to explain individual classification decisions", 2010. Arguments as for
+    `saliency`.
 
     Returns
     -------
@@ -108,21 +112,11 @@ def gradient(
     ValueError, TypeError
         For arguments of wrong shape, kind or range.
     """
-    return _input_gradient(model, X, target, score, threads, progress, out, memory, False)
-
-
-def _input_gradient(
-    model: Model,
-    X: Any,
-    target: Any,
-    score: str,
-    threads: int | None,
-    progress: bool,
-    out: np.ndarray | None,
-    memory: int | None,
-    magnitude: bool,
-) -> np.ndarray:
     call = Call(model, X, target, score, threads, progress, out, memory)
+    return _input_gradient(call, magnitude=False)
+
+
+def _input_gradient(call: Call, magnitude: bool) -> np.ndarray:
     result = call.result()
     call.run(InputGradient(call.score, magnitude), result)
     return result

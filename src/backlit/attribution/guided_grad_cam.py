@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
-from backlit.attribution.cam import grad_cam
 from backlit.attribution.cam_layers import Layers
+from backlit.attribution.gradient_cam import grad_cam
 from backlit.attribution.relu_rules import guided_backprop
+from backlit.attribution.sample_axes import any_channels
 from backlit.model import Model
 from backlit.progress import progress_bar
 
@@ -32,7 +32,8 @@ def guided_grad_cam(
 ) -> np.ndarray:
     """Guided backpropagation times Grad-CAM, enlarged bilinearly.
 
-    Selvaraju et al., 2017. Equal to Captum's `GuidedGradCam` with ``interpolate_mode="bilinear"``
+    Selvaraju et al., "Grad-CAM: Visual explanations from deep networks via gradient-based
+    localization", 2017. Equal to Captum's `GuidedGradCam` with ``interpolate_mode="bilinear"``
     (its default, "nearest", leaves squares).
 
     Parameters

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from backlit_kernels.guided_path import guided_step
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.attribution.sample_axes import any_channels
 from backlit.baselines import check_baseline
 from backlit.checks import number, whole
 from backlit.graph import Graph
@@ -85,9 +85,10 @@ def guided_integrated_gradients(
 ) -> np.ndarray:
     """Gradients integrated along a path that lets features of small gradient move first.
 
-    The algorithm of PAIR's implementation (there with 200 steps by default): each step brings the
-    point nearer to the input by the same L1 distance, moving the `fraction` of features of least
-    gradient magnitude, then the next ones, until it has come so far.
+    Kapishnikov et al., "Guided integrated gradients: an adaptive path method for removing noise",
+    2021. The algorithm of PAIR's implementation (there with 200 steps by default): each step brings
+    the point nearer to the input by the same L1 distance, moving the `fraction` of features of
+    least gradient magnitude, then the next ones, until it has come so far.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ def guided_integrated_gradients(
     baseline : number, array of a sample's shape, or array of the shape of `X`
         The reference input.
     steps : int
-        Gradients along the path.
+        Gradients along the path, at least 1.
     fraction : float in (0, 1]
         The share of features that move together.
     max_distance : float in [0, 1]

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.attribution.sample_axes import any_channels
 from backlit.graph import Graph
 from backlit.lowering import Lowering
 from backlit.model import Model

@@ -10,17 +10,18 @@ with the baseline x'. The attributions add up to score(x) - score(x').
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from backlit.affine_parts import affine_prefix
-from backlit.attribution.axes import any_channels
 from backlit.attribution.blank_start import past_first_pooling, starts_blank
 from backlit.attribution.call import Call
-from backlit.attribution.exact_path import check_piecewise_linear, integrate_exactly
-from backlit.attribution.steps import step_values, step_weights
+from backlit.attribution.exact_path import check_exact, integrate_exactly
+from backlit.attribution.quadrature import quadrature
+from backlit.attribution.sample_axes import any_channels
+from backlit.attribution.step_arrays import step_values, step_weights
 from backlit.baselines import Baseline, check_baseline
 from backlit.checks import as_array, number, whole_or_exact
 from backlit.graph import Graph
@@ -93,45 +94,6 @@ class PathIntegral(SumOfSteps):
         return end
 
 
-def quadrature(rule: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions in [0, 1] and weights, which add up to 1, of a textbook rule."""
-    grid = np.arange(steps)
-    even = np.full(steps, 1 / steps)
-    if rule == "gauss_legendre":
-        return gauss_legendre(steps)
-    if rule == "riemann_left":
-        return grid / steps, even
-    if rule == "riemann_right":
-        return (grid + 1) / steps, even
-    if rule == "riemann_middle":
-        return (grid + 0.5) / steps, even
-    if rule == "trapezoid":
-        if steps < 2:
-            raise ValueError(f"steps must be at least 2 for the trapezoid rule, got {steps}")
-        ends = (grid == 0) | (grid == steps - 1)
-        return grid / (steps - 1), np.where(ends, 0.5, 1.0) / (steps - 1)
-    raise ValueError(
-        "rule must be 'gauss_legendre', 'trapezoid', 'riemann_left', 'riemann_right' or "
-        f"'riemann_middle', got {rule!r}"
-    )
-
-
-@cache
-def gauss_legendre(steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss-Legendre positions and weights on [0, 1], by Newton's method on the recurrence.
-
-    Quadratic in the number of steps, where an eigenvalue problem would be cubic.
-    """
-    x = np.cos(np.pi * (np.arange(steps, 0, -1) - 0.25) / (steps + 0.5))
-    for _ in range(6):
-        before, value = np.ones(steps), x.copy()
-        for n in range(2, steps + 1):
-            before, value = value, ((2 * n - 1) * x * value - (n - 1) * before) / n
-        slope = steps * (x * value - before) / (x * x - 1)
-        x = x - value / slope
-    return (x + 1) / 2, 1 / ((1 - x * x) * slope * slope)
-
-
 @any_channels()
 def integrated_gradients(
     model: Model,
@@ -152,6 +114,10 @@ def integrated_gradients(
 ) -> Any:
     """Gradients integrated along the straight path from a baseline, times the difference.
 
+    Sundararajan, Taly and Yan, "Axiomatic attribution for deep networks", 2017: (x - x') times the
+    mean of d score / dx along the path from the baseline x' to x. The attributions add up to
+    score(x) - score(x'), up to the error of `steps`.
+
     Parameters
     ----------
     model, X, target
@@ -161,17 +127,18 @@ def integrated_gradients(
         The reference input; the attributions of several are averaged. (A list of numbers that has
         a sample's shape is one reference.)
     steps : int or "exact"
-        Points on the path. "exact", for piecewise-linear networks and the logit, finds the
-        breakpoints along the path instead and integrates without discretisation error (see
-        `backlit.attribution.exact_path`); `rule` and `tolerance` have no part in it then. It
-        takes some twenty gradients for each breakpoint, of which wide networks have thousands.
+        Points on the path, at least 1 (2 for the trapezoid rule). "exact", for piecewise-linear
+        networks and the logit, finds the breakpoints along the path instead and integrates without
+        discretisation error (see `backlit.attribution.exact_path`); `rule` and `tolerance` have no
+        part in it then. It takes some twenty gradients for each breakpoint, of which wide networks
+        have thousands.
     rule : {"gauss_legendre", "trapezoid", "riemann_left", "riemann_right", "riemann_middle"}
         The quadrature. All are the textbook rules, with weights that add up to 1 (Captum's
         trapezoid differs). Along a path the gradient of a ReLU network jumps; Gauss-Legendre is
         then no better than the midpoint rule.
     tolerance : float, optional
-        Double the points, from `steps` on, for each sample whose convergence delta exceeds this,
-        up to 4096; a warning reports what has not converged then.
+        Positive: double the points, from `steps` on, for each sample whose convergence delta
+        exceeds this, up to 4096; a warning reports what has not converged then.
     multiply_by_inputs : bool
         Whether to multiply by the difference, x - baseline. If not, the result is the gradient
         averaged along the path, as in Captum; it does not add up to a difference of scores, so
@@ -190,60 +157,48 @@ def integrated_gradients(
     Raises
     ------
     ValueError, TypeError
-        For arguments of wrong shape, kind or range.
+        For arguments of wrong shape, kind or range; for options that do not go together; for
+        "exact" with a network that is not piecewise linear, or another score than the logit.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
-    number_of_steps = whole_or_exact("steps", steps)
-    exact = number_of_steps is None
-    if exact:
-        check_piecewise_linear(model._programs.graph)
-        if score != "logit":
-            raise ValueError(f"score must be 'logit' with steps='exact', got {score!r}")
-    count = number_of_steps or 1
+    count = whole_or_exact("steps", steps)
+    if count is None:
+        check_exact(model._programs.graph, score)
+    _check_options(rule, count, tolerance, multiply_by_inputs, return_delta)
+    baselines = _check_baselines(baseline, call)
+    result = call.result()
+    if count is None:
+        exactly = partial(integrate_exactly, call, multiply=multiply_by_inputs)
+        delta = _average(call, baselines, result, exactly)
+    else:
+        delta = _integrate(call, baselines, rule, count, result, multiply_by_inputs)
+        if tolerance is not None:
+            _refine(call, baselines, rule, count, tolerance, result, delta)
+    return (result, delta) if return_delta else result
+
+
+def _check_options(
+    rule: str, steps: int | None, tolerance: Any, multiply: bool, return_delta: bool
+) -> None:
+    """Refuse options that are wrong or do not go together; `steps` is None for "exact"."""
     if tolerance is not None and number("tolerance", tolerance) <= 0:
         raise ValueError(f"tolerance must be positive, got {tolerance}")
-    if not multiply_by_inputs and (return_delta or tolerance is not None):
+    if not multiply and (return_delta or tolerance is not None):
         raise ValueError(
             "multiply_by_inputs must be True with return_delta or tolerance: averaged gradients "
             "do not add up to a difference of scores"
         )
-    quadrature(rule, 2 if exact else count)
+    quadrature(rule, steps or 2)  # which refuses what it does not know
+
+
+def _check_baselines(baseline: Any, call: Call) -> list[Baseline]:
+    """The one or several baselines that were given."""
     several = [baseline]
     if isinstance(baseline, list | tuple) and not _is_sample(baseline, call):
         several = list(baseline)
     if not several:
         raise ValueError("baseline must not be an empty list")
-    baselines = [check_baseline(b, call.samples, model.input_shape) for b in several]
-
-    result = call.result()
-    if exact:
-        delta = _average(
-            call,
-            baselines,
-            result,
-            lambda b, part: integrate_exactly(call, b, part, multiply_by_inputs),
-        )
-        return (result, delta) if return_delta else result
-    delta = _integrate(call, baselines, rule, count, result, multiply_by_inputs)
-    while tolerance is not None:
-        open_ = np.flatnonzero(np.abs(delta) > tolerance)
-        if not open_.size:
-            break
-        if count >= MOST_STEPS:
-            warnings.warn(
-                f"integrated gradients did not converge to {tolerance} within {count} steps for "
-                f"{open_.size} of {len(delta)} samples; the largest delta is "
-                f"{np.abs(delta).max():.3g}",
-                RuntimeWarning,
-                stacklevel=4,  # where the method was called, past what checks arguments
-            )
-            break
-        count = min(2 * count, MOST_STEPS)
-        part = np.empty((open_.size, *result.shape[1:]), np.float32)
-        chosen = [b.chosen(open_) for b in baselines]
-        delta[open_] = _integrate(call.chosen(open_), chosen, rule, count, part)
-        result[open_] = part
-    return (result, delta) if return_delta else result
+    return [check_baseline(b, call.samples, call.model.input_shape) for b in several]
 
 
 def _is_sample(values: Any, call: Call) -> bool:
@@ -252,6 +207,33 @@ def _is_sample(values: Any, call: Call) -> bool:
     return all(np.ndim(v) == 0 or isinstance(v, list | tuple) for v in values) and (
         as_array("baseline", values).shape in shapes
     )
+
+
+def _refine(
+    call: Call,
+    baselines: list[Baseline],
+    rule: str,
+    steps: int,
+    tolerance: float,
+    result: np.ndarray,
+    delta: np.ndarray,
+) -> None:
+    """Double the steps of samples whose delta exceeds the tolerance, up to `MOST_STEPS`."""
+    while (left := np.flatnonzero(np.abs(delta) > tolerance)).size:
+        if steps >= MOST_STEPS:
+            warnings.warn(
+                f"integrated gradients did not converge to {tolerance} within {steps} steps for "
+                f"{left.size} of {len(delta)} samples; the largest delta is "
+                f"{np.abs(delta).max():.3g}",
+                RuntimeWarning,
+                stacklevel=5,  # where the method was called, past what checks arguments
+            )
+            return
+        steps = min(2 * steps, MOST_STEPS)
+        part = np.empty((left.size, *result.shape[1:]), np.float32)
+        chosen = [b.chosen(left) for b in baselines]
+        delta[left] = _integrate(call.chosen(left), chosen, rule, steps, part)
+        result[left] = part
 
 
 def _integrate(

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.attribution.sample_axes import any_channels
 from backlit.checks import as_array
 from backlit.graph import Graph
 from backlit.lowering import Lowering
@@ -56,8 +56,8 @@ def jacobian(
     model, X
         As for `backlit.saliency`.
     classes : sequence of C ints, optional
-        The classes (or labels, or values) whose scores are differentiated, the same for every
-        sample; default: all K, in their order.
+        The classes (or labels, or values) whose scores are differentiated, in 0 ... K - 1, the same
+        for every sample; default: all K, in their order.
     score, threads, progress, out, memory
         As for `backlit.saliency`.
 

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from backlit_kernels.scores import LOG_ODDS
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.by_segment import (
     Fold,
     Mean,
@@ -32,6 +31,7 @@ from backlit.attribution.by_segment import (
     remembered,
 )
 from backlit.attribution.call import Call
+from backlit.attribution.sample_axes import any_channels
 from backlit.attribution.shapley import MOST_EXACT, exact_plan
 from backlit.baselines import check_references
 from backlit.checks import whole_or_exact
@@ -63,10 +63,12 @@ def kernel_shap(
 ) -> Any:
     """Shapley values of segments, by regression on a sample of coalitions.
 
-    As in the `shap` package, coalitions of the smallest and largest sizes are all taken while the
-    budget covers them, the rest is drawn by the kernel's weights, each with its complement. The
-    same coalitions serve all samples with as many segments. Values always add up to
-    score(x) - score(baseline). No segment is left out (`shap` keeps the ten of a lasso by default).
+    Lundberg and Lee, "A unified approach to interpreting model predictions", 2017; for the formula
+    see `backlit.attribution.kernel_shap`. As in the `shap` package, coalitions of the smallest and
+    largest sizes are all taken while the budget covers them, the rest is drawn by the kernel's
+    weights, each with its complement. The same coalitions serve all samples with as many segments.
+    Values always add up to score(x) - score(baseline). No segment is left out (`shap` keeps the ten
+    of a lasso by default).
 
     Parameters
     ----------
@@ -92,6 +94,7 @@ def kernel_shap(
         are worked out from the logits and keep their digits where p is nearly 0 or 1 (`shap` takes
         them from p, which it keeps 1e-15 away from both).
     seed : int or numpy.random.Generator
+        Coalitions are a function of the seed and the number of segments, if `masks` are shared.
     masks : {"shared", "per_image"}, optional
         Whether masks are drawn once for all images with as many segments, or for each image anew
         (from the seed and the image's values). Default: shared, and per image where segments are

@@ -1,9 +1,7 @@
-"""Internal layers on their own: activations, gradients, and attributions to their outputs.
+"""Attributions of the score to the output of a layer inside a model.
 
 gradient_x_activation   a d score / d a
-conductance             the sum over steps k of a path from the baseline to the input of
-                        d score / d a at x_{k-1}, times (a(x_k) - a(x_{k-1}))
-                        Dhamdhere, Sundararajan and Yan, "How important is a neuron?", 2018
+conductance             see `backlit.attribution.conductance`
 integrated_gradients    (a - a') times the mean of d score / d a along the path from a' to a,
                         all that does not come from the layer being that of the input
                         Captum's `LayerIntegratedGradients`
@@ -16,14 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from backlit_kernels.elementwise import add
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
+from backlit.attribution.conductance import Conductance
 from backlit.attribution.deeplift import DifferenceRule
-from backlit.attribution.inner import find_layer, independent_of
-from backlit.attribution.integrated_gradients import quadrature
-from backlit.attribution.steps import step_values, step_weights
+from backlit.attribution.find_layer import find_layer, independent_of
+from backlit.attribution.layer_gradient import LayerGradient
+from backlit.attribution.quadrature import quadrature
+from backlit.attribution.sample_axes import any_channels
+from backlit.attribution.step_arrays import step_values, step_weights
 from backlit.baselines import check_baseline
 from backlit.checks import whole
 from backlit.graph import Graph
@@ -36,90 +35,6 @@ from backlit.probes import SumOfSteps
 
 METHODS = ("gradient_x_activation", "conductance", "integrated_gradients", "deeplift")
 BASELINE, POSITIONS, WEIGHTS = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 3)
-
-
-@dataclass(frozen=True)
-class Activation:
-    """A layer's output."""
-
-    tensor: int
-
-    def lower(self, graph: Graph, lanes: int) -> Lowering:
-        own = Lowering(graph, lanes)
-        own.kept.add(self.tensor)
-        own.load()
-        own.forward(until=self.tensor)
-        own.store(own.activations[self.tensor], self.tensor)
-        return own
-
-
-@dataclass(frozen=True)
-class LayerGradient:
-    """The score's gradient by a layer's output, or that times the output."""
-
-    tensor: int
-    score: int
-    times_activation: bool = False
-
-    def lower(self, graph: Graph, lanes: int) -> Lowering:
-        own = Lowering(graph, lanes)
-        own.kept.add(self.tensor)
-        own.load()
-        own.forward()
-        own.seed(self.score)
-        own.backward(until=self.tensor)
-        result = own.gradients[self.tensor]
-        if self.times_activation:
-            result = own.multiply(self.tensor, result, own.activations[self.tensor])
-        own.store(result, self.tensor)
-        return own
-
-
-@dataclass(frozen=True)
-class Conductance:
-    """Gradients along a path, times the rise of the layer's output from step to step."""
-
-    tensor: int
-    score: int
-    baseline_per_sample: int
-
-    def lower(self, graph: Graph, lanes: int) -> Lowering:
-        end = Lowering(graph, lanes)
-        end.kept.add(self.tensor)
-        begin, point = end.another_pass(), end.another_pass()
-
-        end.tape.section = "prologue"
-        x = end.load()
-        x0 = begin.load(BASELINE, per_sample=self.baseline_per_sample)
-        end.forward()
-        begin.forward()
-        targets = end.choose_targets()
-        seed = seed_of_steps(end, self.score, targets, self.tensor)
-        seed.sow(begin)
-        begin.backward(until=self.tensor)
-        total, zero = end.zeros(self.tensor), end.zeros(self.tensor)
-        value, slope = end.new_buffer(self.tensor), end.new_buffer(self.tensor)
-
-        def remember(this: Lowering) -> None:
-            size = end.layouts[self.tensor].size
-            end.tape.emit(add, a=this.activations[self.tensor], b=zero, out=value, size=size)
-            end.tape.emit(add, a=this.gradients[self.tensor], b=zero, out=slope, size=size)
-
-        remember(begin)
-
-        end.tape.section = "body"
-        point.activations[0] = point.interpolate(0, x0, x, point.load_lane_values(POSITIONS))
-        point.forward()
-        seed.sow(point)
-        point.backward(until=self.tensor)
-        rise = end.subtract(self.tensor, point.activations[self.tensor], value)
-        part = end.multiply(self.tensor, rise, slope)
-        end.tape.emit(add, a=total, b=part, out=total, size=end.layouts[self.tensor].size)
-        remember(point)
-
-        end.tape.section = "epilogue"
-        end.store(total, self.tensor)
-        return end
 
 
 @dataclass(frozen=True)
@@ -161,74 +76,6 @@ class LayerPath(SumOfSteps):
 
 
 @any_channels()
-def layer_activation(
-    model: Model,
-    X: Any,
-    *,
-    layer: int | str,
-    threads: int | None = None,
-    progress: bool = False,
-    out: np.ndarray | None = None,
-    memory: int | None = None,
-) -> np.ndarray:
-    """A layer's output.
-
-    Parameters
-    ----------
-    layer : int or str
-        The layer: its index in `model.layers`, from the end if negative, or its name, such as
-        ``"3"`` or, in a `Residual`, ``"2.body.0"``.
-    model, X, threads, progress, memory
-        As for `backlit.saliency`.
-    out : float32 array of the result's shape, optional
-
-    Returns
-    -------
-    float32 array of shape (N, *shape of the layer's output)
-
-    Raises
-    ------
-    ValueError, TypeError
-        For arguments of wrong shape, kind or range; for a final softmax, which is set aside.
-    """
-    call = Call(model, X, 0, "logit", threads, progress, out, memory)
-    programs, tensor = find_layer(model, layer)
-    result = call.result(len(call.samples), *programs.graph.shapes[tensor])
-    call.run(Activation(tensor), result, programs=programs)
-    return result
-
-
-@any_channels()
-def layer_gradient(
-    model: Model,
-    X: Any,
-    target: Any = None,
-    *,
-    layer: int | str,
-    score: str = "logit",
-    threads: int | None = None,
-    progress: bool = False,
-    out: np.ndarray | None = None,
-    memory: int | None = None,
-) -> np.ndarray:
-    """The gradient of the score by a layer's output.
-
-    Arguments and result are those of `backlit.layer_activation`; `target` and `score` are those
-    of `backlit.saliency`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For arguments of wrong shape, kind or range; for a layer that is not there.
-    """
-    call = Call(model, X, target, score, threads, progress, out, memory)
-    programs, tensor = find_layer(model, layer)
-    result = call.result(len(call.samples), *programs.graph.shapes[tensor])
-    call.run(LayerGradient(tensor, call.score), result, programs=programs)
-    return result
-
-
-@any_channels()
 def layer_attribution(
     model: Model,
     X: Any,
@@ -246,6 +93,8 @@ def layer_attribution(
 ) -> np.ndarray:
     """Attributions of the score to a layer's output.
 
+    For the methods' formulas and sources see `backlit.attribution.layer_attribution`.
+
     Parameters
     ----------
     method : {"gradient_x_activation", "conductance", "integrated_gradients", "deeplift"}
@@ -257,13 +106,13 @@ def layer_attribution(
     baseline : number, array of a sample's shape, or array of the shape of `X`
         For all but gradient times activation.
     steps : int
-        For conductance and integrated gradients.
+        For conductance and integrated gradients; at least 1.
     model, X, target, score, layer, threads, progress, out, memory
         As for `backlit.layer_gradient`.
 
     Returns
     -------
-    float32 array of shape (N, *shape of the layer's output)
+    float32 array of shape (N, *shape of the layer's output), signed
 
     Raises
     ------

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.by_segment import (
     Fold,
     Plan,
@@ -21,6 +20,7 @@ from backlit.attribution.by_segment import (
     remembered,
 )
 from backlit.attribution.call import Call
+from backlit.attribution.sample_axes import any_channels
 from backlit.baselines import check_baseline
 from backlit.checks import number, whole
 from backlit.model import Model
@@ -52,8 +52,9 @@ def lime(
 ) -> Any:
     """Coefficients of a weighted linear regression of the score on which segments are kept.
 
-    Sampling, weights and ridge regression follow the `lime` package (Captum's `Lime` differs in
-    each): a coalition keeps each segment with probability 1/2, the first keeps all; its weight is
+    Ribeiro, Singh and Guestrin, "Why should I trust you?", 2016. Sampling, weights and ridge
+    regression follow the `lime` package (Captum's `Lime` differs in each): a coalition keeps each
+    segment with probability 1/2, the first keeps all; its weight is
     ``sqrt(exp(-d**2 / kernel_width**2))``, d being the cosine distance to the full coalition. The
     same coalitions serve all samples with as many segments.
 
@@ -61,22 +62,18 @@ def lime(
     ----------
     model, X, target
         As for `backlit.saliency`; None is the class predicted for the input itself.
-    segments, baseline
+    segments, baseline, masks, per_segment
         As for `backlit.kernel_shap`.
     samples : int
         The number of coalitions, at least 2.
     kernel_width : float
+        How slowly weights fall with a coalition's distance to the full one; positive.
     regression : {"ridge", "lasso"}
         "lasso" needs scikit-learn.
     alpha : float, optional
-        Strength of the penalty; by default 1 for ridge and 0.01 for lasso.
+        Strength of the penalty, not negative; by default 1 for ridge and 0.01 for lasso.
     seed : int or numpy.random.Generator
-    masks : {"shared", "per_image"}, optional
-        Whether masks are drawn once for all images with as many segments, or for each image anew
-        (from the seed and the image's values). Default: shared, and per image where segments are
-        worked out for each image.
-    per_segment : bool
-        Whether to return an array (N, S) of coefficients instead of maps.
+        Coalitions are a function of the seed and the number of segments, if `masks` are shared.
     return_details : bool
         Whether to return a dict as well: "intercept" and "r2" (N,), the weighted coefficient of
         determination on the coalitions.
@@ -89,6 +86,8 @@ def lime(
 
     Raises
     ------
+    ImportError
+        For "lasso" without scikit-learn: ``pip install 'backlit[regression]'``.
     ValueError, TypeError
         For arguments of wrong shape, kind or range.
     """

@@ -24,9 +24,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from backlit_kernels.scores import LOGIT
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
-from backlit.attribution.inner import layer_name
+from backlit.attribution.find_layer import layer_name
+from backlit.attribution.sample_axes import any_channels
 from backlit.checks import as_float32, finite_numbers, number
 from backlit.graph import Graph, Node
 from backlit.layers import Conv2D, ConvTranspose2D, Dense
@@ -141,6 +141,10 @@ def lrp(
 ) -> np.ndarray:
     """Layer-wise relevance propagation: the score, handed down layer by layer to the input.
 
+    Bach, Binder, Montavon, Klauschen, Müller and Samek, "On pixel-wise explanations for non-linear
+    classifier decisions by layer-wise relevance propagation", 2015; for the rules' formulas and
+    sources see `backlit.attribution.lrp`.
+
     Rules and composites are zennit's. Activations pass relevance on, reshapes, slices, padding and
     concatenations put it where the values came from; a maximum takes it all. Sums without weights
     of their own share it in proportion (the epsilon rule with 1e-6): average pooling, resizing,
@@ -175,10 +179,11 @@ def lrp(
         layers that are not listed. In place of a name there may be a pair, ``("epsilon", 1e-3)``
         or ``("gamma", 0.1)``: the rule with a parameter for these layers alone.
     epsilon : float
-        The stabiliser of the epsilon rule, where a pair gives no other; that of the other rules
-        is 1e-6.
+        The stabiliser of the epsilon rule, not negative, where a pair gives no other; that of the
+        other rules is 1e-6.
     gamma : float
-        How much more positive contributions count in the gamma rule, where a pair does not say.
+        How much more positive contributions count in the gamma rule, not negative, where a pair
+        does not say.
     low, high : number or array that broadcasts to a sample's shape
         The least and greatest input values there can be, for z_box.
     score : {"logit", "log_probability", "probability", "loss"}

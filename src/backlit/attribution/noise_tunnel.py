@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from backlit.arguments import check_out
-from backlit.attribution.boundary import checked
 from backlit.attribution.call import Call
+from backlit.attribution.checked import checked
 from backlit.attribution.smoothgrad import KEY, OTHER, SCALE, check_noise
 from backlit.by_name import find_method
 from backlit.checks import whole
@@ -76,14 +76,15 @@ def noise_tunnel(
 ) -> np.ndarray:
     """A statistic of the maps that a method makes of noisy copies of the input.
 
-    The noise is that of `smoothgrad`, which is quicker for gradients.
+    The noise, the statistics and their sources are those of `smoothgrad`, which is quicker for
+    gradients.
 
     Parameters
     ----------
     of : str
         A method's name, as for `backlit.attribute`.
     copies : int
-        Noisy copies of each input.
+        Noisy copies of each input, at least 1.
     statistic : {"mean", "squared", "variance"}
         The mean, the mean square or the variance of the maps, divided by `copies`.
     model, X, target, noise, relative, antithetic, seed

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
-from backlit.attribution.masked import box_scores
-from backlit.attribution.masks import Span
+from backlit.attribution.masked_probes import Span
+from backlit.attribution.masked_scores import box_scores
+from backlit.attribution.sample_axes import any_channels
 from backlit.baselines import check_baseline
 from backlit.checks import whole
 from backlit.images import as_three_axes
@@ -34,7 +34,8 @@ def occlusion(
 ) -> np.ndarray:
     """How much the score falls when a sliding window covers part of the input.
 
-    A window's value is ``score(x) - score(x with the window replaced by fill)``, as in Captum's
+    Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014. A window's
+    value is ``score(x) - score(x with the window replaced by fill)``, as in Captum's
     `Occlusion`. Each pixel gets the mean of the windows that cover it: overlaps are averaged, not
     added up. Windows begin at multiples of the stride; the last one along an axis is cut off where
     it would reach past the end.
@@ -45,11 +46,12 @@ def occlusion(
         As for `backlit.saliency`. With `target` None the class is the one predicted for the
         uncovered input.
     window : int or tuple of ints
-        The window's size along the last axes of a sample. An int is the size along the last two
-        (or the only one). All of the axes before are covered at once: windows of images reach
-        through all channels, unless a tuple of three gives their number. (Sizes are in the order
-        of a sample's axes; a tuple of two is rows and columns also where channels are last.) Of
-        signals, (channels, length), an int is the length, and all channels are covered.
+        The window's size along the last axes of a sample, at least 1 and at most theirs. An int is
+        the size along the last two (or the only one). All of the axes before are covered at once:
+        windows of images reach through all channels, unless a tuple of three gives their number.
+        (Sizes are in the order of a sample's axes; a tuple of two is rows and columns also where
+        channels are last.) Of signals, (channels, length), an int is the length, and all channels
+        are covered.
     stride : int or tuple of ints, optional
         The distance of windows; by default the window's size, so that they tile the input. At
         most the window's size.

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.by_segment import Fold, explain_segments, product
 from backlit.attribution.call import Call
+from backlit.attribution.sample_axes import any_channels
 from backlit.baselines import check_references
 from backlit.model import Model
 from backlit.segments import check_segments
@@ -43,8 +43,9 @@ def partition_shap(
 ) -> np.ndarray:
     """Owen values of up to 64 segments, exactly, over a hierarchy of halves.
 
-    Values always add up to score(x) - score(baseline). Nothing is drawn at random: S segments take
-    about S**2 evaluations.
+    Owen, "Values of games with a priori unions", 1977; for the formula see
+    `backlit.attribution.partition_shap`. Values always add up to score(x) - score(baseline).
+    Nothing is drawn at random: S segments take about S**2 evaluations.
 
     Parameters
     ----------

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.gradients import InputGradient
+from backlit.attribution.sample_axes import any_channels
 from backlit.lowering.context import ReluRule
 from backlit.model import Model
 

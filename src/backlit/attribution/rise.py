@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.by_segment import product, seeded
 from backlit.attribution.call import Call
-from backlit.attribution.masked import segment_scores
+from backlit.attribution.masked_scores import segment_scores
+from backlit.attribution.sample_axes import any_channels
 from backlit.baselines import check_baseline
 from backlit.checks import number, whole
+from backlit.interpolation import interpolation_matrix
 from backlit.model import Model
 from backlit.progress import progress_bar
 from backlit.segments import check_segments
@@ -42,10 +43,11 @@ def rise(
 ) -> np.ndarray:
     """The mean of random masks, weighted by the scores under them.
 
-    A mask is a grid of zeros and ones, upsampled bilinearly to a little more than the input and cut
-    out at a random shift; the score is taken of ``mask * x + (1 - mask) * baseline``. A pixel's
-    value is the sum over masks of ``score * mask``, over ``samples * keep``. The same masks serve
-    all samples.
+    Petsiuk, Das and Saenko, "RISE: randomized input sampling for explanation of black-box models",
+    2018. A mask is a grid of zeros and ones, upsampled bilinearly to a little more than the input
+    and cut out at a random shift; the score is taken of ``mask * x + (1 - mask) * baseline``. A
+    pixel's value is the sum over masks of ``score * mask``, over ``samples * keep``. The same masks
+    serve all samples.
 
     Parameters
     ----------
@@ -53,13 +55,15 @@ def rise(
         As for `backlit.saliency`, samples having at least two axes; None is the class predicted
         for the input itself.
     samples : int
-        The number of masks.
+        The number of masks, at least 1.
     grid : int or tuple (rows, columns)
-        Cells of the masks' grid.
+        Cells of the masks' grid, at least 1 along each axis.
     keep : float in (0, 1]
         The probability of a cell being one.
     baseline : number, array of a sample's shape, or array of the shape of `X`
+        What a mask leaves where it is 0.
     seed : int or numpy.random.Generator
+        Masks are a function of the seed and of sizes, not of samples.
     score
         As for `backlit.saliency`. The paper's is "probability".
     threads, progress, out, memory
@@ -116,7 +120,7 @@ def random_masks(
 ) -> Iterator[np.ndarray]:
     """Masks, a block at a time: float32 arrays (n, pixels) with values in [0, 1]."""
     steps = [-(-size // n) for size, n in zip(shape, cells, strict=True)]
-    scale = [upsampling(n, (n + 1) * step) for n, step in zip(cells, steps, strict=True)]
+    scale = [interpolation_matrix(n, (n + 1) * step) for n, step in zip(cells, steps, strict=True)]
     for first in range(0, samples, BLOCK):
         count = min(BLOCK, samples - first)
         ones = (random.random((count, *cells)) < keep).astype(np.float64)
@@ -126,9 +130,3 @@ def random_masks(
         )
         masks = rows @ ones @ columns.transpose(0, 2, 1)
         yield masks.reshape(count, -1).astype(np.float32)
-
-
-def upsampling(count: int, size: int) -> np.ndarray:
-    """The matrix (size, count) of linear interpolation between cells' centres."""
-    place = np.clip((np.arange(size) + 0.5) * count / size - 0.5, 0, count - 1)
-    return np.maximum(1 - np.abs(place[:, None] - np.arange(count)), 0)

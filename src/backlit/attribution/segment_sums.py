@@ -12,7 +12,7 @@ import numpy as np
 from backlit_kernels import masking, segment_sums
 from backlit_kernels.vector import LANES
 
-from backlit.attribution.masks import MASKS, SEGMENTS, Change, SegmentMasks, nothing
+from backlit.attribution.masked_probes import MASKS, SEGMENTS, Change, SegmentMasks, nothing
 from backlit.graph import Graph, Node
 from backlit.layers import Dense, Flatten
 from backlit.layout import Layout, round_up

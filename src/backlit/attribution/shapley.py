@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.by_segment import (
     Fold,
     Plan,
@@ -22,6 +21,7 @@ from backlit.attribution.by_segment import (
     seeded,
 )
 from backlit.attribution.call import Call
+from backlit.attribution.sample_axes import any_channels
 from backlit.baselines import check_references
 from backlit.checks import whole
 from backlit.model import Model
@@ -48,6 +48,9 @@ def exact_shapley(
     memory: int | None = None,
 ) -> np.ndarray:
     """Shapley values of up to 16 segments, from all 2**S coalitions.
+
+    Shapley, "A value for n-person games", 1953: what a segment adds to the score when it joins,
+    averaged over all orders of joining. Values add up to score(x) - score(baseline).
 
     Parameters
     ----------
@@ -123,17 +126,14 @@ def shapley_sampling(
     ----------
     model, X, target
         As for `backlit.saliency`; None is the class predicted for the input itself.
-    segments, baseline, background, per_segment
+    segments, baseline, background, masks, per_segment
         As for `backlit.kernel_shap`.
     samples : int
-        The number of orders; even if they are antithetic.
+        The number of orders, at least 1; even if they are antithetic.
     antithetic : bool
         Whether orders come in pairs with their reverses, which lowers the error.
     seed : int or numpy.random.Generator
-    masks : {"shared", "per_image"}, optional
-        Whether masks are drawn once for all images with as many segments, or for each image anew
-        (from the seed and the image's values). Default: shared, and per image where segments are
-        worked out for each image.
+        Orders are a function of the seed and the number of segments, if `masks` are shared.
     return_details : bool
         Whether to return a dict as well: "standard_error" (N, S), of the segments' values.
     score, threads, progress, out, memory

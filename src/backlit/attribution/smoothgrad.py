@@ -19,9 +19,9 @@ import numpy as np
 from backlit_kernels.noise import running_variance
 
 from backlit.affine_parts import affine_prefix
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
-from backlit.attribution.steps import step_weights
+from backlit.attribution.sample_axes import any_channels
+from backlit.attribution.step_arrays import step_weights
 from backlit.checks import number, whole
 from backlit.graph import Graph
 from backlit.lowering import Lowering
@@ -136,15 +136,18 @@ def smoothgrad(
 ) -> np.ndarray:
     """A statistic of the gradients at noisy copies of the input.
 
+    Smilkov, Thorat, Kim, Viegas and Wattenberg, "SmoothGrad: removing noise by adding noise", 2017;
+    for the formulas, and the sources of the other statistics, see `backlit.attribution.smoothgrad`.
+
     Parameters
     ----------
     model, X, target
         As for `backlit.saliency`. With `target` None the class is the one predicted without
         noise.
     samples : int
-        Noisy copies of each input.
+        Noisy copies of each input, at least 1.
     noise : float
-        The standard deviation of the normal noise.
+        The standard deviation of the normal noise, not negative.
     relative : bool
         Whether `noise` is a share of each input's range (maximum - minimum), as in the paper and
         PAIR's implementation. Otherwise it is in units of the input, as Captum's.

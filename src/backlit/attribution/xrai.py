@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from backlit.arguments import not_finite
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.integrated_gradients import integrated_gradients
+from backlit.attribution.sample_axes import any_channels
 from backlit.checks import finite_numbers
 from backlit.images import as_three_axes
 from backlit.model import Model
@@ -39,16 +39,17 @@ def xrai(
 ) -> np.ndarray:
     """XRAI: the image's regions, ranked by the attribution they hold.
 
-    Kapishnikov et al., 2019. Follows PAIR's saliency package ("full"): Felzenszwalb's segments of
-    the image at 224 x 224 pixels at six scales, dilated by 5 pixels; segments that would add fewer
-    than 50 pixels are left out, and what no other covers is one region. For images of other sizes
-    ours scales the dilation and the 50 pixels, where PAIR's does not.
+    Kapishnikov et al., "XRAI: Better attributions through regions", 2019. Follows PAIR's saliency
+    package ("full"): Felzenszwalb's segments of the image at 224 x 224 pixels at six scales,
+    dilated by 5 pixels; segments that would add fewer than 50 pixels are left out, and what no
+    other covers is one region. For images of other sizes ours scales the dilation and the 50
+    pixels, where PAIR's does not.
 
     Parameters
     ----------
     attributions : array of the shape of `X`, optional
-        From any method. Default: integrated gradients, averaged over two baselines, the least and
-        the greatest value of each image.
+        From any method, finite. Default: integrated gradients, averaged over two baselines, the
+        least and the greatest value of each image.
     model, X, target, score, threads, progress, memory
         As for `backlit.saliency`.
     out : float32 array of the result's shape, optional

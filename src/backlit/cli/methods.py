@@ -2,7 +2,7 @@
 
 import click
 
-from backlit.by_name import METHODS
+from backlit.attribution.method_table import METHODS
 
 
 @click.command("methods")

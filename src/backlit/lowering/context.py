@@ -5,7 +5,7 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
-from backlit_kernels import elementwise, fold, scores, sigmoid_scores
+from backlit_kernels import elementwise, fold, scores, sigmoid_scores, strided
 from backlit_kernels.channels import fill_zero, zero_border
 from backlit_kernels.kernel import Kernel
 from backlit_kernels.samples import load_samples, store_samples
@@ -19,6 +19,7 @@ from backlit.layers import Layer
 from backlit.layout import NO_BORDER
 from backlit.lowering.checkpoints import Stage, checkpoints
 from backlit.lowering.planning import plan_layouts
+from backlit.lowering.strided import nest
 from backlit.tape import Buffer, Marks, Tape
 
 # Array addresses that a job gives its kernels, by port number
@@ -98,6 +99,12 @@ class Lowering:
 
     def fill_zero(self, buffer: Buffer, size: int) -> None:
         self.tape.emit(fill_zero, x=buffer, size=size)
+
+    def copy_to(self, tensor: int, x: Buffer, out: Buffer) -> None:
+        """Copy a buffer with a tensor's layout to another one, borders and all."""
+        size = self.layouts[tensor].size
+        whole = nest((size // self.lanes,), [(self.lanes,)] * 2, self.lanes)  # one run
+        self.tape.emit(strided.copy, x=x, out=out, run=whole.run, accumulate=0, loops=whole.table)
 
     # --- the passes ---------------------------------------------------------------------------
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import numpy as np
 from backlit_kernels import maps
 from backlit_kernels.samples import store_samples
 
+from backlit.interpolation import neighbours
 from backlit.layout import Layout
 from backlit.lowering.context import OUTPUT, Lowering
 from backlit.tape import Buffer, Place
@@ -61,16 +61,6 @@ def weighted_map(lowering: Lowering, tensor: int, weights: Buffer, kind: int, re
         **pixels(layout),
     )
     return result
-
-
-def neighbours(size: int, wanted: int) -> tuple[np.ndarray, np.ndarray]:
-    """The two pixels that each of `wanted` lies between (wanted, 2), and the second one's share.
-
-    Pixels are squares whose corners meet those of the picture ("align_corners=False").
-    """
-    position = np.maximum((np.arange(wanted) + 0.5) * size / wanted - 0.5, 0)
-    first = np.minimum(position.astype(np.int64), size - 1)
-    return np.stack([first, np.minimum(first + 1, size - 1)], axis=1), position - first
 
 
 def upsample(

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import backlit as bl
-from backlit.by_name import METHODS, find_method
+from backlit.attribution.method_table import METHODS
+from backlit.by_name import find_method
 from backlit.progress import progress_bar
 
 # What some methods need to be told, or can be told to finish sooner.

@@ -13,7 +13,7 @@ class Entry(NamedTuple):
 
 METHODS: dict[str, Entry] = {
     "ablation_cam": Entry(
-        "channel_cam", (), "a layer's channels, weighted by the score's fall without each"
+        "gradient_free_cam", (), "a layer's channels, weighted by the score's fall without each"
     ),
     "blur_integrated_gradients": Entry(
         "blur_integrated_gradients",
@@ -50,12 +50,12 @@ METHODS: dict[str, Entry] = {
         "full_grad", ("full_gradient",), "input times gradient and all bias gradients, as one map"
     ),
     "grad_cam": Entry(
-        "cam",
+        "gradient_cam",
         ("gradient_cam", "layer_grad_cam"),
         "a layer's channels, weighted by their mean gradient",
     ),
     "grad_cam_plus_plus": Entry(
-        "cam", ("grad_cam_pp",), "Grad-CAM with positive gradients weighted pixel by pixel"
+        "gradient_cam", ("grad_cam_pp",), "Grad-CAM with positive gradients weighted pixel by pixel"
     ),
     "gradient": Entry("gradients", ("gradients", "grad"), "signed gradient of the score"),
     "guided_backprop": Entry(
@@ -72,7 +72,9 @@ METHODS: dict[str, Entry] = {
         "gradients integrated along a path that avoids large ones",
     ),
     "hires_cam": Entry(
-        "cam", ("high_resolution_cam",), "a layer's gradient times activation, over channels"
+        "gradient_cam",
+        ("high_resolution_cam",),
+        "a layer's gradient times activation, over channels",
     ),
     "input_x_gradient": Entry(
         "input_x_gradient", ("gradient_x_input", "ixg"), "input times gradient"
@@ -85,7 +87,9 @@ METHODS: dict[str, Entry] = {
         ("shap", "kernel_explainer"),
         "Shapley values of segments, by regression on coalitions",
     ),
-    "layer_cam": Entry("cam", (), "a layer's positive gradient times activation, over channels"),
+    "layer_cam": Entry(
+        "gradient_cam", (), "a layer's positive gradient times activation, over channels"
+    ),
     "lime": Entry("lime", (), "coefficients of a linear model around the sample"),
     "lrp": Entry(
         "lrp",
@@ -107,7 +111,7 @@ METHODS: dict[str, Entry] = {
         "magnitude of the gradient",
     ),
     "score_cam": Entry(
-        "channel_cam", (), "a layer's channels, weighted by the score each lets through"
+        "gradient_free_cam", (), "a layer's channels, weighted by the score each lets through"
     ),
     "shapley_sampling": Entry(
         "shapley",
@@ -116,7 +120,7 @@ METHODS: dict[str, Entry] = {
     ),
     "smoothgrad": Entry("smoothgrad", ("smooth_grad", "sg"), "gradients at noisy copies, averaged"),
     "xgrad_cam": Entry(
-        "cam",
+        "gradient_cam",
         ("axiom_based_grad_cam",),
         "a layer's channels, weighted by gradient times activation",
     ),

@@ -8,7 +8,7 @@ import numpy as np
 
 from backlit.attribution import segment_sums
 from backlit.attribution.call import Call
-from backlit.attribution.masks import (
+from backlit.attribution.masked_probes import (
     BASELINE,
     MASKS,
     Boxes,

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from backlit_kernels import maps as kernels
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
 from backlit.attribution.cam_layers import Layers, layer_maps
+from backlit.attribution.sample_axes import any_channels
 from backlit.graph import Graph
 from backlit.lowering import Lowering, maps
 from backlit.model import Model

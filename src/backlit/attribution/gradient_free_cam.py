@@ -15,11 +15,11 @@ import numpy as np
 from backlit_kernels import maps as kernels
 from backlit_kernels.scores import softmax
 
-from backlit.attribution.axes import any_channels
 from backlit.attribution.call import Call
-from backlit.attribution.cam import ClassMap
 from backlit.attribution.cam_layers import Layers, layer_maps
-from backlit.attribution.inner import independent_of
+from backlit.attribution.find_layer import independent_of
+from backlit.attribution.gradient_cam import ClassMap
+from backlit.attribution.sample_axes import any_channels
 from backlit.graph import Graph
 from backlit.lowering import Lowering, maps
 from backlit.model import Model

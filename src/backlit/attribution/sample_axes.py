@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from backlit.arguments import check_out
-from backlit.attribution.boundary import Method, checked
+from backlit.attribution.checked import Method, checked
 from backlit.checks import as_array
 from backlit.model import Model
 
