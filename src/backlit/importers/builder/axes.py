@@ -21,8 +21,7 @@ class AxisBuilder(ComparisonBuilder):
         if function == "mean" and rank == 4 and own == [1, 2]:
             result = self.append(GlobalAvgPool2D(), x)
         elif function == "min":
-            flipped = self.reduce(self.activation(x, "scale", factor=-1.0), "max", axes, True)
-            result = self.activation(flipped, "scale", factor=-1.0)
+            result = self.negative(self.reduce(self.negative(x), "max", axes, True))
         else:
             result = self.append(Reduce("larger" if function == "max" else "add", own), x)
             if function == "mean":
@@ -87,10 +86,16 @@ class AxisBuilder(ComparisonBuilder):
         together = self.reshape(x, (self.batch, groups, rows, last))
         return self.reshape(self.normalize(together, [2, 3], epsilon), x.shape)
 
-    def normalize_size(self, x: Tensor, axes: Sequence[int], epsilon: float) -> Tensor:
+    def rms_normalize(self, x: Tensor, axes: Sequence[int], epsilon: float) -> Tensor:
         """Divided by the root of the mean square over axes (RMS normalisation)."""
         square = self.reduce(self.activation(x, "square"), "mean", axes, True)
         return self._over_root(x, square, epsilon)
+
+    def l2_normalize(self, x: Tensor, axes: Sequence[int], least: float) -> Tensor:
+        """Divided by the L2 norm over axes, or by the least number if that is larger."""
+        total = self.reduce(self.activation(x, "square"), "sum", axes, True)
+        kept = self.clip(total, least**2, np.inf, open_ends=False)
+        return self.binary("multiply", x, self.activation(kept, "power", exponent=-0.5))
 
     def _over_root(self, x: Tensor, square: Tensor, epsilon: float) -> Tensor:
         safe = self.activation(square, "scale", shift=epsilon)

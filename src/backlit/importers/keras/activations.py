@@ -17,8 +17,8 @@ FUNCTIONS: dict[str, Function] = {
     "linear": lambda b, x: x,
     "cos": lambda b, x: b.activation(x, "cos"),
     "erf": lambda b, x: b.activation(x, "erf"),
-    "expm1": lambda b, x: b.activation(b.activation(x, "exp"), "scale", shift=-1.0),
-    "log1p": lambda b, x: b.activation(b.activation(x, "scale", shift=1.0), "log"),
+    "expm1": lambda b, x: b.expm1(x),
+    "log1p": lambda b, x: b.log1p(x),
     "reciprocal": lambda b, x: b.activation(x, "reciprocal"),
     "rsqrt": lambda b, x: b.activation(x, "power", exponent=-0.5),
     "sin": lambda b, x: b.activation(x, "sin"),
@@ -54,10 +54,6 @@ FUNCTIONS: dict[str, Function] = {
 def function(method: Function) -> Function:
     FUNCTIONS[method.__name__] = method
     return method
-
-
-def negated(b: KerasBuilder, x: Tensor) -> Tensor:
-    return b.activation(x, "scale", factor=-1.0)
 
 
 @function
@@ -148,7 +144,7 @@ def leaky_relu(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
 @layer("PReLU")
 def prelu(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     slopes = b.broadcast(array(layer.alpha), len(x.shape))
-    below = b.append(ReLU(), negated(b, x))
+    below = b.append(ReLU(), b.negative(x))
     scaled = b.binary("multiply", below, -slopes)
     return b.binary("add", b.append(ReLU(), x), scaled)
 

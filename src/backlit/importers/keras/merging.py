@@ -63,9 +63,7 @@ def dot(b: KerasBuilder, layer: Any, values: Sequence[Tensor]) -> Tensor:
         row = b.reorder(value, [0, *others, axis % rank])
         row = b.reshape(row, (b.batch, -1, row.shape[-1]))
         if layer.normalize:
-            total = b.reduce(b.activation(row, "square"), "sum", [2], True)
-            positive = b.clip(total, 1e-12, np.inf, open_ends=False)
-            row = b.binary("multiply", row, b.activation(positive, "power", exponent=-0.5))
+            row = b.l2_normalize(row, [2], 1e-6)
         rows.append(row)
     product = b.matmul(rows[0], b.transpose(rows[1], (0, 2, 1)))
     kept = [row.shape[1] for row, value in zip(rows, values, strict=True) if len(value.shape) == 3]
@@ -100,7 +98,7 @@ for _name, _function in BETWEEN.items():
 
 @operation("Negative")
 def negative(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
-    return b.activation(x, "scale", factor=-1.0)
+    return b.negative(x)
 
 
 @operation("Stack")

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
-from backlit.importers.keras.reductions import of_unit_length
 from backlit.importers.keras.table import array, layer, optional
 from backlit.layers import BatchNorm
 
@@ -47,7 +46,7 @@ def layer_normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
 def rms_normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     axes, rank = list(layer.axis), len(x.shape)
     held = [b.axis(axis, rank) for axis in axes]
-    result = b.normalize_size(x, held, float(layer.epsilon))
+    result = b.rms_normalize(x, held, float(layer.epsilon))
     return b.binary("multiply", result, _along(b, array(layer.scale), axes, x))
 
 
@@ -67,7 +66,7 @@ def group_normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
 @layer("UnitNormalization")
 def unit_normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     axes = [b.axis(axis, len(x.shape)) for axis in np.atleast_1d(layer.axis)]
-    return of_unit_length(b, x, axes, 1e-12)  # whose square float32 holds
+    return b.l2_normalize(x, axes, 1e-12)  # whose square float32 holds
 
 
 @layer("Rescaling")

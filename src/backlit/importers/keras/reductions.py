@@ -79,13 +79,6 @@ def norm(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
     return finished(b, result, op.axis, op.keepdims)
 
 
-def of_unit_length(b: KerasBuilder, x: Tensor, axes: list[int], least: float) -> Tensor:
-    """Over the norm, or the least number if that is larger."""
-    total = b.reduce(b.activation(x, "square"), "sum", axes, True)
-    kept = b.clip(total, least**2, np.inf, open_ends=False)
-    return b.binary("multiply", x, b.activation(kept, "power", exponent=-0.5))
-
-
 @operation("Normalize")
 def normalize(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
     """Over the norm, or a small number if that is larger."""
@@ -94,4 +87,4 @@ def normalize(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
     axes = held_axes(b, op.axis, len(x.shape))
     if op.order != 2:
         raise UnsupportedError(f"order={op.order}")
-    return of_unit_length(b, x, axes, float(op.epsilon or config.epsilon()))
+    return b.l2_normalize(x, axes, float(op.epsilon or config.epsilon()))

@@ -68,7 +68,7 @@ def smallest(context: Context, node: Operation) -> Outputs:
 
 @operator("Neg")
 def negative(context: Context, node: Operation) -> Outputs:
-    return context.builder.activation(node.tensor(), "scale", factor=-1.0)
+    return context.builder.negative(node.tensor())
 
 
 NAMED = {"Sqrt": "sqrt", "Exp": "exp", "Log": "log", "Abs": "abs", "Reciprocal": "reciprocal"}

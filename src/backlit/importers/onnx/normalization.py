@@ -68,7 +68,7 @@ def layer_normalization(context: Context, node: Operation) -> Outputs:
 def rms_normalization(context: Context, node: Operation) -> Outputs:
     x = node.tensor()
     epsilon = node.number("epsilon", 2, 1e-5)
-    normal = context.builder.normalize_size(x, last_axes(node, x), epsilon)
+    normal = context.builder.rms_normalize(x, last_axes(node, x), epsilon)
     return context.builder.binary("multiply", normal, node.weights(1))
 
 
