@@ -7,6 +7,7 @@ import numpy as np
 
 from backlit.importers.builder.comparisons import ComparisonBuilder
 from backlit.importers.builder.nodes import Tensor
+from backlit.importers.builder.shapes import Row
 from backlit.layers import GlobalAvgPool2D, LogSoftmax, Softmax
 from backlit.operators import Reduce
 
@@ -44,7 +45,7 @@ class AxisBuilder(ComparisonBuilder):
     ) -> Tensor:
         """Sums of all entries up to each, or before it; from the end, if `reverse`."""
         order = range(x.shape[axis])[:: -1 if reverse else 1]
-        rows: list[list[tuple[int, float]]] = [[] for _ in order]
+        rows: list[Row] = [[] for _ in order]
         for last, place in enumerate(order):
             rows[place] = [(i, 1.0) for i in order[: last + 1 - exclusive]]
         return self.linear_map(x, axis, rows)

@@ -1,12 +1,12 @@
 """Dense and convolution layers."""
 
-from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from backlit.importers.builder.einsum import einsum
+from backlit.importers.builder.windows import same_padding
 from backlit.importers.keras.activations import activate
 from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
 from backlit.importers.keras.table import (
@@ -54,18 +54,6 @@ def einsum_dense(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     return activate(b, held, layer.activation)
 
 
-def same_padding(
-    extents: Sequence[int], size: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
-) -> tuple[list[int], list[int]]:
-    """Zeros before and after, so that a stride s leaves ceil(n / s) of n; an odd one goes after."""
-    before, after = [], []
-    for n, k, s, d in zip(extents, size, stride, dilation, strict=True):
-        total = max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
-        before.append(total // 2)
-        after.append(total - total // 2)
-    return before, after
-
-
 def convolve(
     b: KerasBuilder, layer: Any, x: Tensor, weights: np.ndarray, bias: np.ndarray | None
 ) -> Tensor:
@@ -73,12 +61,11 @@ def convolve(
     size = weights.shape[2:]
     axes = len(size)
     stride, dilation = pair(layer.strides, axes), pair(layer.dilation_rate, axes)
-    before, after = [0] * axes, [0] * axes
+    padding = [0] * 2 * axes
     if layer.padding == "same":
-        before, after = same_padding(x.shape[2:], size, stride, dilation)
+        padding = same_padding(x.shape[2:], size, stride, dilation)
     elif layer.padding == "causal":
-        before = [(size[0] - 1) * dilation[0]]
-    padding = [*before, *after]
+        padding[0] = (size[0] - 1) * dilation[0]
     if x.number in b.padded:
         x, zeros = b.padded[x.number]
         padding = [own + more for own, more in zip(padding, zeros, strict=True)]

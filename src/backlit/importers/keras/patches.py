@@ -6,8 +6,8 @@ import numpy as np
 
 from backlit.importers.builder.patches import places, unfold
 from backlit.importers.builder.resizing import cubic_rows, exact_rows, linear_rows
+from backlit.importers.builder.windows import image_windows, same_padding
 from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
-from backlit.importers.keras.convolution import same_padding
 from backlit.importers.keras.table import layer, operation, pair
 
 
@@ -19,13 +19,11 @@ def extract_patches(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
     stride = size if op.strides is None else pair(op.strides, 2)
     padding = [0] * 4
     if op.padding == "same":
-        before, after = same_padding(image.shape[2:], size, stride, dilation)
-        padding = [*before, *after]
+        padding = same_padding(image.shape[2:], size, stride, dilation)
     found = places(image.shape[2:], size, stride, padding, dilation)
     columns = unfold(b, image, found)
-    reach = [(n - 1) * d + 1 for n, d in zip(size, dilation, strict=True)]
-    rows = (image.shape[2] + padding[0] + padding[2] - reach[0]) // stride[0] + 1
-    apart = b.reshape(columns, (b.batch, image.shape[1], len(found), rows, -1))
+    counts = map(len, image_windows(image.shape[2:], size, stride, padding, dilation))
+    apart = b.reshape(columns, (b.batch, image.shape[1], len(found), *counts))
     order = b.transpose(apart, (0, 2, 1, 3, 4))
     result = b.reshape(order, (b.batch, columns.shape[1], *apart.shape[3:]))
     return b.from_images(result, op.data_format or "channels_last")

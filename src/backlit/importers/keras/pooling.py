@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from backlit.importers.builder.windows import image_windows, mean_rows, same_padding
 from backlit.importers.keras.builder import KerasBuilder, Tensor
-from backlit.importers.keras.convolution import same_padding
 from backlit.importers.keras.table import layer, operation, pair
 from backlit.layers import rectifies
 
@@ -15,8 +15,7 @@ def _padding(layer: Any, image: Tensor) -> tuple[tuple[int, ...], tuple[int, ...
     stride = size if layer.strides is None else pair(layer.strides, axes)
     if layer.padding != "same":
         return size, stride, [0] * 2 * axes
-    before, after = same_padding(image.shape[2:], size, stride, (1,) * axes)
-    return size, stride, [*before, *after]
+    return size, stride, same_padding(image.shape[2:], size, stride, (1,) * axes)
 
 
 @operation("MaxPool")
@@ -58,16 +57,8 @@ def average_pooling(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
 
 def _means(b: KerasBuilder, x: Tensor, size: Any, stride: Any, padding: list[int]) -> Tensor:
     """Means over windows that may lie in the padding by more than a half, axis by axis."""
-    axes = len(size)
-    for axis in range(axes):
-        extent, before = x.shape[2 + axis], padding[axis]
-        room = extent + before + padding[axis + axes] - size[axis]
-        rows = []
-        for place in range(room // stride[axis] + 1):
-            first = place * stride[axis] - before
-            inside = range(max(first, 0), min(first + size[axis], extent))
-            rows.append([(i, 1 / len(inside)) for i in inside])
-        x = b.linear_map(x, 2 + axis, rows)
+    for axis, windows in enumerate(image_windows(x.shape[2:], size, stride, padding), 2):
+        x = b.linear_map(x, axis, mean_rows(windows, x.shape[axis]))
     return x
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError
+from backlit.importers.builder.windows import halves, same_padding
 from backlit.importers.onnx.context import Context, Operation, Outputs, operator
 
 
@@ -23,26 +24,6 @@ def attribute(node: Operation, name: str, dimensions: int, default: int) -> list
     return [int(n) for n in node.attributes.get(name) or [default] * dimensions]
 
 
-def same_padding(
-    sizes: Sequence[int],
-    reaches: Sequence[int],
-    strides: Sequence[int],
-    upper: bool,
-) -> list[int]:
-    """As much padding as gives ceil(size / stride) windows."""
-    totals = [
-        max((-(-size // stride) - 1) * stride + reach - size, 0)
-        for size, reach, stride in zip(sizes, reaches, strides, strict=True)
-    ]
-    return halves(totals, upper)
-
-
-def halves(totals: Sequence[int], upper: bool) -> list[int]:
-    """Split into before and after; of an odd number, the end gets more if `upper`."""
-    before = [total // 2 if upper else total - total // 2 for total in totals]
-    return before + [total - b for total, b in zip(totals, before, strict=True)]
-
-
 def padding_of(
     node: Operation, x: Tensor, size: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
 ) -> list[int]:
@@ -52,8 +33,8 @@ def padding_of(
     if automatic == "VALID":
         return [0] * 2 * dimensions
     if automatic in ("SAME_UPPER", "SAME_LOWER"):
-        reaches = [(n - 1) * d + 1 for n, d in zip(size, dilation, strict=True)]
-        return same_padding(x.shape[2:], reaches, stride, automatic == "SAME_UPPER")
+        odd_after = automatic == "SAME_UPPER"
+        return same_padding(x.shape[2:], size, stride, dilation, odd_after=odd_after)
     return attribute(node, "pads", 2 * dimensions, 0)
 
 
@@ -100,7 +81,8 @@ def transposed_convolution(context: Context, node: Operation) -> Outputs:
     if wanted is not None:
         totals = [n - int(w) for n, w in zip(whole, list(wanted)[-dimensions:], strict=True)]
         extra = [e + max(-total, 0) for e, total in zip(extra, totals, strict=True)]
-        padding = halves([max(total, 0) for total in totals], automatic == "SAME_UPPER")
+        cuts = [max(total, 0) for total in totals]
+        padding = halves(cuts, odd_after=automatic == "SAME_UPPER")
     elif automatic == "VALID":
         padding = [0] * 2 * dimensions
     else:

@@ -5,6 +5,7 @@ from math import prod
 import numpy as np
 
 from backlit.importers.builder import Tensor, UnsupportedError
+from backlit.importers.builder.windows import sum_rows, windows_along
 from backlit.importers.onnx.context import Context, Operation, Outputs, axes_of, operator
 
 
@@ -97,12 +98,8 @@ def local_response_normalization(context: Context, node: Operation) -> Outputs:
     """x / (bias + alpha / size * the sum of squares over neighbouring channels) ** beta"""
     builder, x = context.builder, node.tensor()
     size, channels = int(node.attributes["size"]), x.shape[1]
-    before = (size - 1) // 2
-    rows = [
-        [(i, 1.0) for i in range(max(c - before, 0), min(c - before + size, channels))]
-        for c in range(channels)
-    ]
-    sums = builder.linear_map(builder.activation(x, "square"), 1, rows)
+    windows = windows_along(channels, size, 1, (size - 1) // 2, size // 2)
+    sums = builder.linear_map(builder.activation(x, "square"), 1, sum_rows(windows, channels))
     factor, shift = node.number("alpha", 1, 1e-4) / size, node.number("bias", 1, 1.0)
     below = builder.activation(sums, "scale", factor=factor, shift=shift)
     power = builder.activation(below, "power", exponent=-node.number("beta", 1, 0.75))

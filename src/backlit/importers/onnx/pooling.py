@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from math import prod
 
-from backlit.importers.builder import GraphBuilder, Tensor
+from backlit.importers.builder import Tensor
+from backlit.importers.builder.windows import image_windows, mean_rows, sum_rows
 from backlit.importers.onnx.context import Context, Operation, Outputs, operator
 from backlit.importers.onnx.convolution import (
     attribute,
@@ -32,17 +33,11 @@ class Windows:
         limits = zip(self.padding, self.size * 2, strict=True)
         return all(d == 1 for d in self.dilation) and all(0 <= 2 * p <= s for p, s in limits)
 
-    def taps(self, axis: int) -> list[range]:
-        """The positions of each window along an axis; those outside lie in the padding."""
-        before, after = self.padding[axis], self.padding[axis + len(self.size)]
-        size, dilation, stride = self.size[axis], self.dilation[axis], self.stride[axis]
-        room = self.sizes[axis] + before + after - (size - 1) * dilation - 1
-        count = room // stride + 1
-        # a last window that is cut short must still begin inside the image or before it
-        if self.ceil_mode and room % stride:
-            count += count * stride < self.sizes[axis] + before
-        starts = [position * stride - before for position in range(count)]
-        return [range(start, start + size * dilation, dilation) for start in starts]
+    def of_axes(self) -> list[list[range]]:
+        """The places of each window along each axis."""
+        return image_windows(
+            self.sizes, self.size, self.stride, self.padding, self.dilation, self.ceil_mode
+        )
 
 
 @operator("MaxPool", limits="1-D and 2-D; no indices")
@@ -68,27 +63,20 @@ def average_pool(context: Context, node: Operation) -> Outputs:
             windows.ceil_mode,
             padded,
         )
-    return window_sums(context.builder, node.tensor(), windows, "padded" if padded else "inside")
-
-
-def window_sums(builder: GraphBuilder, x: Tensor, windows: Windows, divisor: str = "") -> Tensor:
-    """Sums over windows, axis by axis; divided by the number of entries, if asked."""
-    for axis, size in enumerate(windows.sizes):
-        after = windows.padding[axis + len(windows.size)]
-        rows = []
-        for taps in windows.taps(axis):
-            inside = [tap for tap in taps if 0 <= tap < size]
-            counts = {"padded": sum(tap < size + after for tap in taps), "inside": len(inside)}
-            rows.append([(tap, 1 / counts.get(divisor, 1)) for tap in inside])
-        x = builder.linear_map(x, 2 + axis, rows)
+    x, after = node.tensor(), windows.padding[len(windows.size) :]
+    for axis, along in enumerate(windows.of_axes()):
+        rows = mean_rows(along, windows.sizes[axis], after[axis] if padded else None)
+        x = context.builder.linear_map(x, 2 + axis, rows)
     return x
 
 
 @operator("LpPool", limits="1-D and 2-D")
 def lp_pool(context: Context, node: Operation) -> Outputs:
-    power = node.number("p", 1, 2.0)
-    raised = context.builder.powers(node.tensor(), power)
-    return context.builder.root(window_sums(context.builder, raised, Windows(node)), power)
+    windows, power = Windows(node), node.number("p", 1, 2.0)
+    x = context.builder.powers(node.tensor(), power)
+    for axis, along in enumerate(windows.of_axes()):
+        x = context.builder.linear_map(x, 2 + axis, sum_rows(along, windows.sizes[axis]))
+    return context.builder.root(x, power)
 
 
 def spatial(x: Tensor) -> Sequence[int]:

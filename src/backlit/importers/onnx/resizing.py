@@ -6,6 +6,7 @@ from math import ceil, floor
 import numpy as np
 
 from backlit.importers.builder import UnsupportedError
+from backlit.importers.builder.shapes import Row
 from backlit.importers.onnx.context import Context, Operation, Outputs, axes_of, operator
 
 TIE = 1e-6  # so near the middle a place lies in the middle, as onnxruntime has it
@@ -24,13 +25,13 @@ class Sampling:
 
     def rows(
         self, size: int, scale: float, count: int, region: tuple[float, float]
-    ) -> list[list[tuple[int, float]]]:
+    ) -> list[Row]:
         """For each of `count` outputs its (input, weight) entries."""
         return [self._row(x, size, scale, count, region) for x in range(count)]
 
     def _row(
         self, x: int, size: int, scale: float, count: int, region: tuple[float, float]
-    ) -> list[tuple[int, float]]:
+    ) -> Row:
         place = self._place(x, size, scale, count, region)
         if self.coordinates == "tf_crop_and_resize" and not 0 <= place <= size - 1:
             return []

@@ -5,7 +5,6 @@ from typing import Any
 
 from backlit.importers.builder import Tensor, UnsupportedError
 from backlit.importers.builder.resizing import (
-    Row,
     Rows,
     cubic_rows,
     exact_rows,
@@ -15,6 +14,7 @@ from backlit.importers.builder.resizing import (
     smooth_rows,
     tent,
 )
+from backlit.importers.builder.shapes import Row
 from backlit.importers.torch.operators.table import TorchBuilder, image_axes, operator
 
 
