@@ -14,18 +14,12 @@ BINARY = {"Add": "add", "Sub": "subtract", "Div": "divide", "Pow": "raise_to"}
 
 @operator(*BINARY)
 def binary(context: Context, node: Operation) -> Outputs:
-    a, b = node.inputs[:2]
-    assert a is not None
-    assert b is not None
-    return context.builder.binary(BINARY[node.kind], a, b)
+    return context.builder.binary(BINARY[node.kind], *node.given(0, 1))
 
 
 @operator("Mul")
 def multiply(context: Context, node: Operation) -> Outputs:
-    a, b = node.inputs[:2]
-    assert a is not None
-    assert b is not None
-    return product(context.builder, a, b)
+    return product(context.builder, *node.given(0, 1))
 
 
 def fold(

@@ -18,16 +18,15 @@ ABSENT = (4, 5, 6)  # keys and values of the past, lengths
 )
 def attend(context: Context, node: Operation) -> Outputs:
     node.only_first_output()
-    builder, mask = context.builder, node.constant(3)
+    builder, inputs, mask = context.builder, node.given(0, 1, 2), node.constant(3)
     heads = [int(node.attributes.get(f"{name}_num_heads", 0)) for name in ("q", "kv", "kv")]
     if node.attributes.get("softcap") or any(node.value(i) is not None for i in ABSENT):
         raise UnsupportedError("attention with a past, lengths or a softcap")
     if other := sorted(node.attributes.keys() - KNOWN):
         raise UnsupportedError(f"attention with {other}")
 
-    def apart(value: Value | None, count: int) -> Value:
+    def apart(value: Value, count: int) -> Value:
         """(samples, heads, places, width)"""
-        assert value is not None
         if len(value.shape) == 4:
             return value
         shape = (*value.shape[:2], count, value.shape[2] // count)
@@ -35,12 +34,12 @@ def attend(context: Context, node: Operation) -> Outputs:
             return builder.transpose(builder.reshape(value, shape), (0, 2, 1, 3))
         return value.reshape(shape).transpose(0, 2, 1, 3)
 
-    q, k, v = (apart(x, count) for x, count in zip(node.inputs, heads, strict=False))
+    q, k, v = (apart(x, count) for x, count in zip(inputs, heads, strict=True))
     if q.shape[1] != k.shape[1]:
         raise UnsupportedError("attention with fewer heads of keys than of queries")
     mask = _whole(mask, q.shape[2], k.shape[2], bool(node.attributes.get("is_causal")))
     result = attention(builder, q, k, v, mask, scale=node.attributes.get("scale"))
-    if len(node.inputs[0].shape) == 4:  # type: ignore[union-attr]
+    if len(inputs[0].shape) == 4:
         return result
     rows = builder.transpose(result, (0, 2, 1, 3))
     return builder.reshape(rows, (*rows.shape[:2], rows.shape[2] * rows.shape[3]))

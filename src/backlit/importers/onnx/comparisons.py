@@ -17,16 +17,9 @@ COMPARISONS = {
 }
 
 
-def sides(node: Operation) -> tuple[Value, Value]:
-    a, b = node.inputs[:2]
-    assert a is not None
-    assert b is not None
-    return a, b
-
-
 @operator(*COMPARISONS, limits="the derivative is 0")
 def compare(context: Context, node: Operation) -> Outputs:
-    return context.builder.compare(COMPARISONS[node.kind], *sides(node))
+    return context.builder.compare(COMPARISONS[node.kind], *node.given(0, 1))
 
 
 @operator("Sign", limits="the derivative is 0")
@@ -52,16 +45,13 @@ OF_MASKS: dict[str, Callable[[GraphBuilder, Value, Value], Tensor]] = {
 
 @operator(*OF_MASKS)
 def of_masks(context: Context, node: Operation) -> Outputs:
-    numbers = (v if isinstance(v, Tensor) else v.astype(np.float32) for v in sides(node))
+    numbers = (v if isinstance(v, Tensor) else v.astype(np.float32) for v in node.given(0, 1))
     return OF_MASKS[node.kind](context.builder, *numbers)
 
 
 @operator("Where", limits="what is not chosen must be finite, but constants")
 def where(context: Context, node: Operation) -> Outputs:
-    condition, a, b = node.inputs[:3]
-    assert condition is not None
-    assert a is not None
-    assert b is not None
+    condition, a, b = node.given(0, 1, 2)
     if not isinstance(condition, Tensor):
         return context.builder.choose(condition.astype(bool), a, b)
     found = softplus(context.builder, condition, a, b)

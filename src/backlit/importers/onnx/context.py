@@ -50,7 +50,18 @@ class Operation:
             raise UnsupportedError(f"its input {index} depends on the model's input")
         return value
 
+    def given(self, *indices: int) -> list[Value]:
+        """Inputs that must not be left out."""
+        values = []
+        for index in indices:
+            value = self.value(index)
+            if value is None:
+                raise UnsupportedError(f"its input {index} is missing")
+            values.append(value)
+        return values
+
     def weights(self, index: int) -> np.ndarray:
+        """An input that must neither depend on the model's input nor be left out."""
         value = self.constant(index)
         if value is None:
             raise UnsupportedError(f"its input {index} is missing")

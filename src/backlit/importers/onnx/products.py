@@ -9,10 +9,7 @@ from backlit.importers.onnx.context import Context, Operation, Outputs, operator
 
 @operator("MatMul", limits="no product of two tensors over the samples' axis")
 def matmul(context: Context, node: Operation) -> Outputs:
-    a, b = node.inputs[:2]
-    assert a is not None
-    assert b is not None
-    return context.builder.matmul(a, b)
+    return context.builder.matmul(*node.given(0, 1))
 
 
 @operator("Einsum", limits="not over the samples' axis")
