@@ -6,7 +6,7 @@ import numpy as np
 
 from backlit.importers.builder.attention import attention
 from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
-from backlit.importers.keras.table import array, kernel, layer, optional
+from backlit.importers.keras.table import array, kernel, layer, operation, optional
 
 
 @layer("MultiHeadAttention", "GroupedQueryAttention")
@@ -66,3 +66,15 @@ def plain(
     k = more[0] if more else v
     scale = float(array(layer.scale)) if layer.use_scale else 1.0
     return b.hold(attention(b, q, k, v, causal=use_causal_mask, scale=scale))
+
+
+@operation("DotProductAttention")
+def dot_product_attention(
+    b: KerasBuilder, op: Any, query: Tensor, key: Tensor, value: Tensor, **more: Any
+) -> Tensor:
+    """Of (samples, places, heads, features)."""
+    if op.attn_logits_soft_cap or more.keys() - {"scale"}:
+        raise UnsupportedError(f"called with {', '.join(more)}")
+    q, k, v = (b.reorder(x, (0, 2, 1, 3)) for x in (query, key, value))
+    mixed = attention(b, q, k, v, causal=op.is_causal, scale=more.get("scale"))
+    return b.hold(b.rearrange(mixed, (0, 2, 1, 3)))

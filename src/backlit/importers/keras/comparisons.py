@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
-from backlit.importers.keras.merging import sides
+from backlit.importers.keras.arithmetic import sides
 from backlit.importers.keras.table import operation
 
 COMPARISONS = {

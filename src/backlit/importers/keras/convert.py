@@ -7,16 +7,18 @@ import numpy as np
 
 from backlit.importers.keras import (
     activations,
+    arithmetic,
     attention,
     comparisons,
     convolution,
     indexing,
-    merging,
     normalization,
+    padding,
     patches,
     pooling,
     products,
     reductions,
+    resizing,
     shapes,
 )
 from backlit.importers.keras.activations import OwnActivationError
@@ -28,16 +30,18 @@ from backlit.operators import Constant
 # importing the handlers fills the table
 HANDLERS = (
     activations,
+    arithmetic,
     attention,
     comparisons,
     convolution,
     indexing,
-    merging,
     normalization,
+    padding,
     patches,
     pooling,
     products,
     reductions,
+    resizing,
     shapes,
 )
 

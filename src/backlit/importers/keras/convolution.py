@@ -1,57 +1,21 @@
-"""Dense and convolution layers."""
+"""Convolutions."""
 
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from backlit.importers.builder.einsum import einsum
 from backlit.importers.builder.windows import same_padding
 from backlit.importers.keras.activations import activate
 from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
 from backlit.importers.keras.table import (
-    array,
     constant,
-    find,
     kernel,
     layer,
     operation,
     optional,
     pair,
 )
-
-
-@layer("Dense")
-def dense(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
-    return activate(b, b.units(x, kernel(layer), optional(layer.bias)), layer.activation)
-
-
-@layer("TimeDistributed")
-def time_distributed(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
-    if type(layer.layer).__name__ != "Dense":
-        raise UnsupportedError(f"around a {type(layer.layer).__name__}")
-    return dense(b, layer.layer, x)
-
-
-@layer("SpectralNormalization")
-def spectral_normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
-    """The layer inside, whose weights were normalised as it was trained."""
-    inner = find(layer.layer)
-    if inner is None:
-        raise UnsupportedError(f"around a {type(layer.layer).__name__}")
-    result: Tensor = inner(b, layer.layer, x)
-    return result
-
-
-@layer("EinsumDense")
-def einsum_dense(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
-    result = einsum(b, layer.equation, [b.reorder(x), kernel(layer)])
-    if result.shape[0] != b.batch:
-        raise UnsupportedError(f"equation={layer.equation!r}: the samples' axis is not the first")
-    held = b.hold(result)
-    if layer.bias is not None:
-        held = b.binary("add", held, b.broadcast(array(layer.bias), len(held.shape)))
-    return activate(b, held, layer.activation)
 
 
 def convolve(

@@ -1,12 +1,14 @@
-"""Operations of `keras.ops` that take parts of values, repeat or move their entries."""
+"""Parts of values, entries repeated or moved, and values put together."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from backlit.importers.keras.arithmetic import sides
 from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
-from backlit.importers.keras.table import constant, operation
+from backlit.importers.keras.shapes import expand_dims
+from backlit.importers.keras.table import constant, layer, operation
 
 
 def entries(b: KerasBuilder, x: Tensor, axis: int, indices: Any) -> Tensor:
@@ -112,3 +114,23 @@ def _axes(given: int | Sequence[int] | None) -> list[int]:
     if given is None:
         raise UnsupportedError("axis=None: over samples")
     return [int(axis) for axis in np.atleast_1d(given)]
+
+
+# --- putting together -----------------------------------------------------------------------------
+
+
+@layer("Concatenate")
+def concatenate(b: KerasBuilder, layer: Any, values: Sequence[Tensor]) -> Tensor:
+    parts = sides(b, *values)
+    return b.concatenate(parts, b.axis(layer.axis, len(parts[0].shape)))
+
+
+@operation("Stack")
+def stack(b: KerasBuilder, op: Any, values: Sequence[Tensor]) -> Tensor:
+    parts = [expand_dims(b, op, value) for value in values]
+    return b.concatenate(parts, b.axis(op.axis, len(parts[0].shape)))
+
+
+@operation("Concatenate")
+def concatenate_operation(b: KerasBuilder, op: Any, values: Sequence[Tensor]) -> Tensor:
+    return concatenate(b, op, values)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
-from backlit.importers.keras.table import array, layer, optional
+from backlit.importers.keras.table import array, find, layer, optional
 from backlit.layers import BatchNorm
 
 
@@ -67,6 +67,16 @@ def group_normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
 def unit_normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     axes = [b.axis(axis, len(x.shape)) for axis in np.atleast_1d(layer.axis)]
     return b.l2_normalize(x, axes, 1e-12)  # whose square float32 holds
+
+
+@layer("SpectralNormalization")
+def spectral_normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
+    """The layer inside, whose weights were normalised as it was trained."""
+    inner = find(layer.layer)
+    if inner is None:
+        raise UnsupportedError(f"around a {type(layer.layer).__name__}")
+    result: Tensor = inner(b, layer.layer, x)
+    return result
 
 
 @layer("Rescaling")

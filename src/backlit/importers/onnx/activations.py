@@ -1,4 +1,9 @@
-"""Activation functions. Derivatives at kinks are those of the PyTorch function of the name."""
+"""Functions of each value, and softmax.
+
+Derivatives at kinks are those of the PyTorch function of the name.
+"""
+
+from math import prod
 
 import numpy as np
 
@@ -7,7 +12,19 @@ from backlit.importers.onnx.context import Context, Operation, Outputs, operator
 from backlit.layers import LeakyReLU, ReLU, Sigmoid, Tanh
 
 PLAIN = {"Relu": ReLU, "Sigmoid": Sigmoid, "Tanh": Tanh}
-NAMED = {"Softsign": "softsign", "Erf": "erf", "HardSwish": "hard_swish", "Mish": "mish"}
+NAMED = {
+    "Abs": "abs",
+    "Cos": "cos",
+    "Erf": "erf",
+    "Exp": "exp",
+    "HardSwish": "hard_swish",
+    "Log": "log",
+    "Mish": "mish",
+    "Reciprocal": "reciprocal",
+    "Sin": "sin",
+    "Softsign": "softsign",
+    "Sqrt": "sqrt",
+}
 
 
 @operator(*PLAIN)
@@ -107,3 +124,15 @@ def clip(context: Context, node: Operation) -> Outputs:
     if low == -np.inf and high == np.inf:
         return x
     return context.builder.clip(x, low, high, open_ends=(low, high) == (0, 6))
+
+
+@operator("Softmax", "LogSoftmax")
+def softmax(context: Context, node: Operation) -> Outputs:
+    """Before version 13, over all axes from the given one on."""
+    builder, x = context.builder, node.tensor()
+    logarithm = node.kind == "LogSoftmax"
+    if context.opset >= 13:
+        return builder.softmax(x, int(node.attributes.get("axis", -1)), logarithm)
+    axis = int(node.attributes.get("axis", 1)) % len(x.shape)
+    flat = builder.reshape(x, (*x.shape[:axis], prod(x.shape[axis:])))
+    return builder.reshape(builder.softmax(flat, axis, logarithm), x.shape)

@@ -65,10 +65,9 @@ def negative(context: Context, node: Operation) -> Outputs:
     return context.builder.negative(node.tensor())
 
 
-NAMED = {"Sqrt": "sqrt", "Exp": "exp", "Log": "log", "Abs": "abs", "Reciprocal": "reciprocal"}
-NAMED |= {"Sin": "sin", "Cos": "cos"}
-
-
-@operator(*NAMED)
-def function_of_each(context: Context, node: Operation) -> Outputs:
-    return context.builder.activation(node.tensor(), NAMED[node.kind])
+@operator("Trilu", limits="k must be constant")
+def triangle(context: Context, node: Operation) -> Outputs:
+    x, diagonal = node.tensor(), int(node.number("k", 1, 0))
+    upper = bool(node.attributes.get("upper", 1))
+    lower = np.tri(x.shape[-2], x.shape[-1], diagonal - upper)
+    return context.builder.binary("multiply", x, 1 - lower if upper else lower)

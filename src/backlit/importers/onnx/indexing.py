@@ -6,9 +6,7 @@ import numpy as np
 
 from backlit.importers.builder import UnsupportedError
 from backlit.importers.builder.moved import NOWHERE, moved, placed
-from backlit.importers.builder.patches import fold, places
 from backlit.importers.onnx.context import Context, Operation, Outputs, axes_of, operator
-from backlit.importers.onnx.convolution import attribute
 
 
 @operator("Concat", limits="not along the samples' axis")
@@ -73,24 +71,6 @@ def gather_elements(context: Context, node: Operation) -> Outputs:
     return context.builder.take_along(x, int(node.attributes.get("axis", 0)), node.weights(1))
 
 
-@operator("Trilu", limits="k must be constant")
-def triangle(context: Context, node: Operation) -> Outputs:
-    x, diagonal = node.tensor(), int(node.number("k", 1, 0))
-    upper = bool(node.attributes.get("upper", 1))
-    lower = np.tri(x.shape[-2], x.shape[-1], diagonal - upper)
-    return context.builder.binary("multiply", x, 1 - lower if upper else lower)
-
-
-@operator("Col2Im", limits="2-D; shapes must be constant")
-def columns_to_image(context: Context, node: Operation) -> Outputs:
-    image, block = (node.weights(i).tolist() for i in (1, 2))
-    if len(image) != 2:
-        raise UnsupportedError(f"an image of {len(image)} spatial dimensions")
-    stride, dilation = (attribute(node, name, 2, 1) for name in ("strides", "dilations"))
-    found = places(image, block, stride, attribute(node, "pads", 4, 0), dilation)
-    return fold(context.builder, node.tensor(), image, found)
-
-
 @operator(
     "GatherND",
     limits="not along the samples' axis, which exporters move behind the others before; indices "
@@ -115,17 +95,3 @@ def gather_nd(context: Context, node: Operation) -> Outputs:
     taken = builder.gather(rows, 1, flat.reshape(-1))
     result = builder.reshape(taken, (builder.batch, *outer, *rest))
     return placed(builder, result, axis, x.before, x.after)
-
-
-@operator("Pad", limits="not along the samples' axis; amounts and value must be constant")
-def pad(context: Context, node: Operation) -> Outputs:
-    x = node.tensor()
-    amounts = node.integers("pads", 1) or []
-    value = node.number("value", 2, 0.0)
-    axes = axes_of(node.integers("axes", 3), len(x.shape))
-    mode = node.text("mode", "constant")
-    for i, axis in enumerate(axes):
-        before, after = amounts[i], amounts[i + len(axes)]
-        if before or after:
-            x = context.builder.pad(x, axis, before, after, mode, value)
-    return x

@@ -1,4 +1,4 @@
-"""Normalisations and softmax."""
+"""Normalisations."""
 
 from math import prod
 
@@ -104,15 +104,3 @@ def local_response_normalization(context: Context, node: Operation) -> Outputs:
     below = builder.activation(sums, "scale", factor=factor, shift=shift)
     power = builder.activation(below, "power", exponent=-node.number("beta", 1, 0.75))
     return builder.binary("multiply", x, power)
-
-
-@operator("Softmax", "LogSoftmax")
-def softmax(context: Context, node: Operation) -> Outputs:
-    """Before version 13, over all axes from the given one on."""
-    builder, x = context.builder, node.tensor()
-    logarithm = node.kind == "LogSoftmax"
-    if context.opset >= 13:
-        return builder.softmax(x, int(node.attributes.get("axis", -1)), logarithm)
-    axis = int(node.attributes.get("axis", 1)) % len(x.shape)
-    flat = builder.reshape(x, (*x.shape[:axis], prod(x.shape[axis:])))
-    return builder.reshape(builder.softmax(flat, axis, logarithm), x.shape)

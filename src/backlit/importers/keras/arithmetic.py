@@ -1,4 +1,4 @@
-"""Layers that merge several values, and the operations of `keras.ops` between values."""
+"""Arithmetic of values: layers that merge several, and operations of two."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -8,7 +8,6 @@ import numpy as np
 
 from backlit.importers.builder import Value
 from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
-from backlit.importers.keras.shapes import expand_dims
 from backlit.importers.keras.table import constant, layer, operation
 
 # What is between two values, in layers (of several) and in operations
@@ -44,32 +43,6 @@ def average(b: KerasBuilder, layer: Any, values: Sequence[Tensor]) -> Tensor:
     return b.activation(_merge(b, "add", values), "scale", factor=1 / len(values))
 
 
-@layer("Concatenate")
-def concatenate(b: KerasBuilder, layer: Any, values: Sequence[Tensor]) -> Tensor:
-    sides_ = sides(b, *values)
-    return b.concatenate(sides_, b.axis(layer.axis, len(sides_[0].shape)))
-
-
-@layer("Dot")
-def dot(b: KerasBuilder, layer: Any, values: Sequence[Tensor]) -> Tensor:
-    """The sum over one axis of each, for every pair of places along the others."""
-    axes = (layer.axes,) * 2 if isinstance(layer.axes, int) else layer.axes
-    rows = []
-    for value, axis in zip(values, axes, strict=True):
-        rank = len(value.shape)
-        if rank > 3:
-            raise UnsupportedError(f"an input of shape {b.shape(value)}")
-        others = [i for i in range(1, rank) if i != axis % rank]
-        row = b.reorder(value, [0, *others, axis % rank])
-        row = b.reshape(row, (b.batch, -1, row.shape[-1]))
-        if layer.normalize:
-            row = b.l2_normalize(row, [2], 1e-6)
-        rows.append(row)
-    product = b.matmul(rows[0], b.transpose(rows[1], (0, 2, 1)))
-    kept = [row.shape[1] for row, value in zip(rows, values, strict=True) if len(value.shape) == 3]
-    return b.hold(b.reshape(product, (b.batch, *(kept or [1]))))
-
-
 # --- operations -----------------------------------------------------------------------------------
 
 
@@ -99,14 +72,3 @@ for _name, _function in BETWEEN.items():
 @operation("Negative")
 def negative(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
     return b.negative(x)
-
-
-@operation("Stack")
-def stack(b: KerasBuilder, op: Any, values: Sequence[Tensor]) -> Tensor:
-    parts = [expand_dims(b, op, value) for value in values]
-    return b.concatenate(parts, b.axis(op.axis, len(parts[0].shape)))
-
-
-@operation("Concatenate")
-def concatenate_operation(b: KerasBuilder, op: Any, values: Sequence[Tensor]) -> Tensor:
-    return concatenate(b, op, values)
