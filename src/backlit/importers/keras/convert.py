@@ -5,45 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.keras import (
-    activations,
-    arithmetic,
-    attention,
-    comparisons,
-    convolution,
-    indexing,
-    normalization,
-    padding,
-    patches,
-    pooling,
-    products,
-    reductions,
-    resizing,
-    shapes,
-)
-from backlit.importers.keras.activations import OwnActivationError
 from backlit.importers.keras.builder import KerasBuilder, Tensor
-from backlit.importers.keras.table import find, said
+from backlit.importers.keras.operators.activations import OwnActivationError
+from backlit.importers.keras.operators.table import find, said
 from backlit.importers.keras.tracing import TraceError, traced
 from backlit.operators import Constant
-
-# importing the handlers fills the table
-HANDLERS = (
-    activations,
-    arithmetic,
-    attention,
-    comparisons,
-    convolution,
-    indexing,
-    normalization,
-    padding,
-    patches,
-    pooling,
-    products,
-    reductions,
-    resizing,
-    shapes,
-)
 
 
 class Failed:

@@ -1,4 +1,4 @@
-"""ATen operators, one file for each kind."""
+"""The operators of ATen, one file for each kind."""
 
 from backlit.importers.torch.operators import (  # noqa: F401 - importing them fills the table
     activations,

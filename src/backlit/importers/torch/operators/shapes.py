@@ -1,4 +1,4 @@
-"""Operators that move values about."""
+"""Operators that change shapes, fill or copy, and those that do nothing at inference."""
 
 from collections.abc import Sequence
 from typing import Any
