@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from backlit.importers.onnx.context import OPERATORS
+from backlit.importers.onnx.operators.table import OPERATORS
 from backlit.importers.onnx.reading import load_onnx
 
 BY_AXIS = {"Concat", "Gather", "LayerNormalization", "LogSoftmax", "LpNormalization"}

@@ -6,8 +6,8 @@ from pathlib import Path
 import onnx
 
 from backlit.files import replacing
-from backlit.importers.onnx.context import LIMITS, OPERATORS
 from backlit.importers.onnx.importing import OLDEST
+from backlit.importers.onnx.operators.table import LIMITS, OPERATORS
 from tests.importers.onnx.node_cases import cases, run
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "operators.md"

@@ -6,7 +6,7 @@ import pytest
 
 onnx = pytest.importorskip("onnx")
 
-from backlit.importers.onnx.context import OPERATORS  # noqa: E402
+from backlit.importers.onnx.operators.table import OPERATORS  # noqa: E402
 from tests.importers.onnx.node_cases import cases, run  # noqa: E402
 from tests.importers.onnx.operator_table import DOCUMENT, outcomes, table  # noqa: E402
 

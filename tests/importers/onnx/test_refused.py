@@ -140,6 +140,13 @@ def test_damaged_graphs():
         bl.load(model)
 
 
+@pytest.mark.parametrize(("inputs", "index"), [("x", 1), ("- x", 0)])
+def test_an_input_that_is_left_out_is_named(inputs, index):
+    message = rf"node Add_0 \(Add\): its input {index} is missing"
+    with pytest.raises(UnsupportedError, match=message):
+        bl.load(make_model([("Add", inputs, "y", {})], (4,)))
+
+
 @pytest.mark.parametrize(
     ("kind", "constant", "message"),
     [

@@ -43,6 +43,17 @@ class ArithmeticBuilder(ShapeBuilder):
             return x
         return self.append(Activation("scale", factor=factor, shift=shift), x)
 
+    def negative(self, x: Tensor) -> Tensor:
+        return self.activation(x, "scale", factor=-1.0)
+
+    def expm1(self, x: Tensor) -> Tensor:
+        """``exp(x) - 1``"""
+        return self.activation(self.activation(x, "exp"), "scale", shift=-1.0)
+
+    def log1p(self, x: Tensor) -> Tensor:
+        """``log(1 + x)``"""
+        return self.activation(self.activation(x, "scale", shift=1.0), "log")
+
     def clip(self, x: Tensor, low: float, high: float, *, open_ends: bool = True) -> Tensor:
         """Clip; derivative 0 at the bounds if `open_ends` (ReLU6, hardtanh), else 1 (clamp)."""
         if low == 0 and high == np.inf:
@@ -66,8 +77,7 @@ class ArithmeticBuilder(ShapeBuilder):
         return self.activation(x, "elu", alpha=alpha, input_scale=1 / alpha)
 
     def log_sigmoid(self, x: Tensor) -> Tensor:
-        flipped = self.activation(x, "scale", factor=-1.0)
-        return self.activation(self.activation(flipped, "softplus"), "scale", factor=-1.0)
+        return self.negative(self.activation(self.negative(x), "softplus"))
 
     def prelu(self, x: Tensor, slopes: np.ndarray) -> Tensor:
         """x where it is above 0, else slopes times x; the derivative at 0 is a slope."""
@@ -92,7 +102,7 @@ class ArithmeticBuilder(ShapeBuilder):
 
     def hard_shrink(self, x: Tensor, bound: float) -> Tensor:
         """x where it is beyond the bound, on either side, else 0."""
-        flipped = self.activation(x, "scale", factor=-1.0)
+        flipped = self.negative(x)
         above = self.activation(x, "thresholded_relu", alpha=bound)
         below = self.activation(flipped, "thresholded_relu", alpha=bound)
         return self.binary("subtract", above, below)
@@ -115,7 +125,7 @@ class ArithmeticBuilder(ShapeBuilder):
                 if simple is not None:
                     return simple
             elif function == "subtract":
-                return self.binary("add", self.activation(b, "scale", factor=-1.0), a_)
+                return self.binary("add", self.negative(b), a_)
             elif function == "divide":
                 return self.binary("multiply", self.activation(b, "reciprocal"), a_)
         shapes = [np.shape(v) if not isinstance(v, Tensor) else v.shape for v in (a, b)]

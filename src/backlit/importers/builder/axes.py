@@ -7,6 +7,7 @@ import numpy as np
 
 from backlit.importers.builder.comparisons import ComparisonBuilder
 from backlit.importers.builder.nodes import Tensor
+from backlit.importers.builder.shapes import Row
 from backlit.layers import GlobalAvgPool2D, LogSoftmax, Softmax
 from backlit.operators import Reduce
 
@@ -21,8 +22,7 @@ class AxisBuilder(ComparisonBuilder):
         if function == "mean" and rank == 4 and own == [1, 2]:
             result = self.append(GlobalAvgPool2D(), x)
         elif function == "min":
-            flipped = self.reduce(self.activation(x, "scale", factor=-1.0), "max", axes, True)
-            result = self.activation(flipped, "scale", factor=-1.0)
+            result = self.negative(self.reduce(self.negative(x), "max", axes, True))
         else:
             result = self.append(Reduce("larger" if function == "max" else "add", own), x)
             if function == "mean":
@@ -45,7 +45,7 @@ class AxisBuilder(ComparisonBuilder):
     ) -> Tensor:
         """Sums of all entries up to each, or before it; from the end, if `reverse`."""
         order = range(x.shape[axis])[:: -1 if reverse else 1]
-        rows: list[list[tuple[int, float]]] = [[] for _ in order]
+        rows: list[Row] = [[] for _ in order]
         for last, place in enumerate(order):
             rows[place] = [(i, 1.0) for i in order[: last + 1 - exclusive]]
         return self.linear_map(x, axis, rows)
@@ -87,10 +87,16 @@ class AxisBuilder(ComparisonBuilder):
         together = self.reshape(x, (self.batch, groups, rows, last))
         return self.reshape(self.normalize(together, [2, 3], epsilon), x.shape)
 
-    def normalize_size(self, x: Tensor, axes: Sequence[int], epsilon: float) -> Tensor:
+    def rms_normalize(self, x: Tensor, axes: Sequence[int], epsilon: float) -> Tensor:
         """Divided by the root of the mean square over axes (RMS normalisation)."""
         square = self.reduce(self.activation(x, "square"), "mean", axes, True)
         return self._over_root(x, square, epsilon)
+
+    def l2_normalize(self, x: Tensor, axes: Sequence[int], least: float) -> Tensor:
+        """Divided by the L2 norm over axes, or by the least number if that is larger."""
+        total = self.reduce(self.activation(x, "square"), "sum", axes, True)
+        kept = self.clip(total, least**2, np.inf, open_ends=False)
+        return self.binary("multiply", x, self.activation(kept, "power", exponent=-0.5))
 
     def _over_root(self, x: Tensor, square: Tensor, epsilon: float) -> Tensor:
         safe = self.activation(square, "scale", shift=epsilon)

@@ -6,7 +6,8 @@ from math import prod
 import numpy as np
 
 from backlit.importers.builder.nodes import Tensor
-from backlit.importers.builder.shapes import ShapeBuilder
+from backlit.importers.builder.shapes import Row, ShapeBuilder
+from backlit.importers.builder.windows import image_windows
 
 Pair = Sequence[int]
 
@@ -17,11 +18,9 @@ def places(image: Pair, size: Pair, stride: Pair, padding: Pair, dilation: Pair)
     `padding` is (top, left, bottom, right).
     """
     axes, inside = [], []
+    windows = image_windows(image, size, stride, padding, dilation)
     for axis, extent in enumerate(image):
-        reach = (size[axis] - 1) * dilation[axis] + 1
-        room = extent + padding[axis] + padding[axis + 2] - reach
-        firsts = np.arange(room // stride[axis] + 1) * stride[axis] - padding[axis]
-        pixels = np.arange(size[axis])[:, None] * dilation[axis] + firsts
+        pixels = np.asarray(windows[axis], int).reshape(-1, size[axis]).T
         axes.append(pixels)
         inside.append((pixels >= 0) & (pixels < extent))
     rows, columns = axes[0][:, None, :, None], axes[1][None, :, None, :]
@@ -41,7 +40,7 @@ def fold(b: ShapeBuilder, x: Tensor, image: Pair, found: np.ndarray) -> Tensor:
     """The reverse: at each pixel of an image the sum of the patches' entries there."""
     channels = x.shape[1] // len(found)
     columns = b.reshape(x, (x.shape[0], channels, found.size))
-    rows: list[list[tuple[int, float]]] = [[] for _ in range(prod(image))]
+    rows: list[Row] = [[] for _ in range(prod(image))]
     for entry, pixel in enumerate(found.reshape(-1)):
         if pixel >= 0:
             rows[pixel].append((entry, 1.0))

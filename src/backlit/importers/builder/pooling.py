@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from backlit.importers.builder.nodes import Tensor, UnsupportedError
 from backlit.importers.builder.products import ProductBuilder
+from backlit.importers.builder.windows import image_windows, places_within
 from backlit.layers import AvgPool2D, MaxPool2D
 
 
@@ -38,26 +37,17 @@ class PoolingBuilder(ProductBuilder):
         ceil_mode: bool,
     ) -> Tensor:
         """Windows laid out one after the other; what lies in the padding repeats a neighbour."""
-        axes = len(size)
-        for axis in range(axes):
-            extent = x.shape[2 + axis]
-            before, after = padding[axis], padding[axis + axes]
-            reach = (size[axis] - 1) * dilation[axis] + 1
-            room = extent + before + after - reach
-            count = room // stride[axis] + 1
-            if ceil_mode and room % stride[axis]:
-                count += count * stride[axis] < extent + before
-            indices = []
-            for position in range(count):
-                first = position * stride[axis] - before
-                taps = first + np.arange(size[axis]) * dilation[axis]
-                inside = taps[(taps >= 0) & (taps < extent)]
-                if not len(inside):
+        axes = image_windows(x.shape[2:], size, stride, padding, dilation, ceil_mode)
+        for axis, windows in enumerate(axes, 2):
+            extent = x.shape[axis]
+            places: list[int] = []
+            for window in windows:
+                inside = places_within(window, extent)
+                if not inside:
                     raise UnsupportedError("a pooling window that lies in the padding")
-                outside = (taps < 0) | (taps >= extent)
-                indices += np.where(outside, inside[0], taps).tolist()
-            x = self.gather(x, 2 + axis, indices)
-        return self._pool(x, MaxPool2D, size, size, [0] * 2 * axes)
+                places += (place if 0 <= place < extent else inside[0] for place in window)
+            x = self.gather(x, axis, places)
+        return self._pool(x, MaxPool2D, size, size, [0] * 2 * len(size))
 
     def average_pool(
         self,

@@ -9,7 +9,8 @@ from math import floor
 
 import numpy as np
 
-Row = list[tuple[int, float]]
+from backlit.importers.builder.shapes import Row
+
 Rows = Callable[[int, int, float | None], list[Row]]  # of (size, count, factor given)
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from backlit.importers.builder.nodes import NodeBuilder, Tensor, UnsupportedError, Value
 from backlit.operators import AxisMap, Concatenate, Reshape, Transpose
 
+Row = list[tuple[int, float]]  # (input, weight) entries, which are added up
+
 
 def moved_axes(rank: int, source: Any, destination: Any) -> list[int]:
     """The order of axes after `numpy.moveaxis`."""
@@ -77,8 +79,8 @@ class ShapeBuilder(NodeBuilder):
         row = self.reshape(x, (self.batch, prod(x.sample)))
         return self.reshape(self.gather(row, 1, wanted.reshape(-1)), (self.batch, *wanted.shape))
 
-    def linear_map(self, x: Tensor, axis: int, rows: Sequence[Any]) -> Tensor:
-        """Along an axis, sums of weighted entries: for each output its [(input, weight), ...]."""
+    def linear_map(self, x: Tensor, axis: int, rows: Sequence[Row]) -> Tensor:
+        """Along an axis, sums of weighted entries: for each output its row."""
         axis = self._axis(axis, len(x.shape))
         return self.append(AxisMap.of_rows(axis, x.sample[axis], rows), x)
 

@@ -5,41 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.keras import (
-    activations,
-    attention,
-    comparisons,
-    convolution,
-    indexing,
-    merging,
-    normalization,
-    patches,
-    pooling,
-    products,
-    reductions,
-    shapes,
-)
-from backlit.importers.keras.activations import OwnActivationError
 from backlit.importers.keras.builder import KerasBuilder, Tensor
-from backlit.importers.keras.table import find, said
+from backlit.importers.keras.operators.activations import OwnActivationError
+from backlit.importers.keras.operators.table import find, said
 from backlit.importers.keras.tracing import TraceError, traced
 from backlit.operators import Constant
-
-# importing the handlers fills the table
-HANDLERS = (
-    activations,
-    attention,
-    comparisons,
-    convolution,
-    indexing,
-    merging,
-    normalization,
-    patches,
-    pooling,
-    products,
-    reductions,
-    shapes,
-)
 
 
 class Failed:

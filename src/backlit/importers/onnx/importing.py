@@ -10,7 +10,6 @@ from backlit.importers.builder.channels import TO_FRONT, has_channels_last
 from backlit.importers.builder.moved import Moved
 from backlit.importers.builder.nodes import STAND_INS
 from backlit.importers.onnx import moved
-from backlit.importers.onnx.context import OPERATORS, Context, Operation
 from backlit.importers.onnx.folding import DRAWS, RANDOM, can_fold, fold
 from backlit.importers.onnx.graphs import (
     SHAPES_ONLY,
@@ -26,6 +25,7 @@ from backlit.importers.onnx.graphs import (
     sample_shape,
     to_array,
 )
+from backlit.importers.onnx.operators.table import OPERATORS, Context, Operation
 
 OLDEST = 7
 # What only names the same values another way: nobody asks for it, so it need not be computed

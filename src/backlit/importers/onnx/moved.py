@@ -7,7 +7,6 @@ with the samples first, with their axes counted as there.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -21,32 +20,9 @@ from backlit.importers.builder.moved import (
     by_groups,
     expanded,
     moved,
-    permuted,
     placed,
 )
-from backlit.importers.builder.moved import reshaped as reshaped_anyhow
-from backlit.importers.onnx.context import OPERATORS, Context, Operation, Outputs, axes_of
-
-
-def reshaped(context: Context, x: Tensor, wanted: Sequence[int]) -> Tensor:
-    """The same values in another shape, which may hold one -1."""
-    sizes = [int(n) for n in wanted]
-    if sizes.count(-1) == 1 and (known := -prod(sizes)):
-        sizes[sizes.index(-1)] = prod(x.shape) // known
-    if prod(sizes) != prod(x.shape):
-        shapes = f"{context.builder.shown(x.shape)} to {context.builder.shown(wanted)}"
-        raise UnsupportedError(f"reshaping {shapes} mixes samples")
-    if not isinstance(x, Moved) and sizes[:1] == [context.builder.batch]:
-        return context.builder.reshape(x, sizes)
-    return reshaped_anyhow(context.builder, x, sizes)
-
-
-def transposed(context: Context, x: Tensor, order: Sequence[int]) -> Tensor:
-    """Axis i of the result is axis ``order[i]`` of x."""
-    if not isinstance(x, Moved) and order[0] == 0:
-        return context.builder.transpose(x, order)
-    return permuted(context.builder, x, order)
-
+from backlit.importers.onnx.operators.table import OPERATORS, Context, Operation, Outputs, axes_of
 
 FIND_SAMPLES = {"Einsum", "Flatten", "GatherND", "Reshape", "Shape", "Size"}
 FIND_SAMPLES |= {"Squeeze", "Transpose", "Unsqueeze"}

@@ -12,9 +12,9 @@ from backlit.importers.builder.moved import Moved
 from backlit.importers.torch import moved
 from backlit.importers.torch.aliases import Aliases, operator_name
 from backlit.importers.torch.naming import Labels, returned
-from backlit.importers.torch.operators import Missing, TorchBuilder, find
 from backlit.importers.torch.operators.refused import why_not
 from backlit.importers.torch.operators.shapes import MOVES
+from backlit.importers.torch.operators.table import Missing, TorchBuilder, find
 
 # What leaves axes where they are: an image is scaled, padded or cropped, its colours in other order
 BEFORE_MOVING = moved.ENTRYWISE | moved.PADS | {"cat", "flip", "index", "index_select", "slice"}

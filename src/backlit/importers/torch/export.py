@@ -12,8 +12,8 @@ from typing import Any
 
 from backlit.importers.torch.aliases import Aliases, names, operator_name
 from backlit.importers.torch.inlining import inline_blocks
-from backlit.importers.torch.operators import find
 from backlit.importers.torch.operators.refused import BY_OPERATOR
+from backlit.importers.torch.operators.table import find
 
 ONE_AT_A_TIME = RLock()  # what is redirected or replaced is so for all threads
 

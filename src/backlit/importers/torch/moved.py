@@ -19,8 +19,6 @@ from backlit.importers.builder.moved import (
     placed,
     reshaped,
 )
-from backlit.importers.torch.operators import Missing, TorchBuilder
-from backlit.importers.torch.operators.arithmetic import sum_of_products
 from backlit.importers.torch.operators.convolution import convolution
 from backlit.importers.torch.operators.normalization import (
     batch_norm,
@@ -32,7 +30,8 @@ from backlit.importers.torch.operators.pooling import (
     average_pool,
     max_pool,
 )
-from backlit.importers.torch.operators.table import constant, weights
+from backlit.importers.torch.operators.products import sum_of_products
+from backlit.importers.torch.operators.table import Missing, TorchBuilder, constant, weights
 
 # --- operators that find the samples themselves ---------------------------------------------------
 

@@ -1,36 +1,20 @@
-"""ATen operators, one file for each kind; importing them fills the table."""
+"""The operators of ATen, one file for each kind."""
 
-from backlit.importers.torch.operators import (
+from backlit.importers.torch.operators import (  # noqa: F401 - importing them fills the table
     activations,
+    advanced_indexing,
     arithmetic,
     attention,
     comparisons,
     convolution,
     indexing,
     normalization,
+    padding,
     patches,
+    pixels,
     pooling,
+    products,
     reductions,
-    resize,
+    resizing,
     shapes,
 )
-from backlit.importers.torch.operators.table import OPERATORS, Missing, TorchBuilder, find
-
-__all__ = [
-    "OPERATORS",
-    "Missing",
-    "TorchBuilder",
-    "activations",
-    "arithmetic",
-    "attention",
-    "comparisons",
-    "convolution",
-    "find",
-    "indexing",
-    "normalization",
-    "patches",
-    "pooling",
-    "reductions",
-    "resize",
-    "shapes",
-]

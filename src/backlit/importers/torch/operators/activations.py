@@ -54,29 +54,32 @@ for _aten, _name in PLAIN.items():
 
 @operator("neg")
 def neg(b: TorchBuilder, x: Tensor) -> Tensor:
-    return b.activation(x, "scale", factor=-1.0)
+    return b.negative(x)
 
 
-# A function between two affine maps: (factor, shift) before it, and after
-BETWEEN_AFFINE = {
-    "exp2": ("exp", (log(2), 0.0), (1.0, 0.0)),
-    "expm1": ("exp", (1.0, 0.0), (1.0, -1.0)),
-    "log1p": ("log", (1.0, 1.0), (1.0, 0.0)),
-    "log2": ("log", (1.0, 0.0), (1 / log(2), 0.0)),
-    "log10": ("log", (1.0, 0.0), (1 / log(10), 0.0)),
-}
+@operator("expm1")
+def expm1(b: TorchBuilder, x: Tensor) -> Tensor:
+    return b.expm1(x)
 
 
-def _between_affine(name: str, before: tuple[float, float], after: tuple[float, float]) -> Any:
-    def handler(b: TorchBuilder, x: Tensor) -> Tensor:
-        x = b.activation(x, "scale", factor=before[0], shift=before[1])
-        return b.activation(b.activation(x, name), "scale", factor=after[0], shift=after[1])
-
-    return handler
+@operator("exp2")
+def exp2(b: TorchBuilder, x: Tensor) -> Tensor:
+    return b.activation(b.activation(x, "scale", factor=log(2)), "exp")
 
 
-for _aten, _parts in BETWEEN_AFFINE.items():
-    operator(_aten)(_between_affine(*_parts))
+@operator("log1p")
+def log1p(b: TorchBuilder, x: Tensor) -> Tensor:
+    return b.log1p(x)
+
+
+@operator("log2")
+def log2(b: TorchBuilder, x: Tensor) -> Tensor:
+    return b.activation(b.activation(x, "log"), "scale", factor=1 / log(2))
+
+
+@operator("log10")
+def log10(b: TorchBuilder, x: Tensor) -> Tensor:
+    return b.activation(b.activation(x, "log"), "scale", factor=1 / log(10))
 
 
 @operator("rsqrt")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from backlit.importers.builder import Tensor, Value
+from backlit.importers.builder.windows import same_padding
 from backlit.importers.torch.operators.table import (
     TorchBuilder,
     constant,
@@ -29,14 +30,14 @@ def convolution(
     kernel, offset = weights(weight, "a kernel"), constant(bias, "a bias")
     axes = image_axes(x)
     steps, spacing = spread(stride, axes), spread(dilation, axes)
-    if isinstance(padding, str):
-        total = [d * (n - 1) for d, n in zip(spacing, kernel.shape[2:], strict=True)]
-        same = padding == "same"
-        before = tuple(n // 2 if same else 0 for n in total)
-        after = tuple(n - n // 2 if same else 0 for n in total)
-    else:
-        before = after = spread(padding, axes)
-    return b.convolution(x, kernel, offset, steps, (*before, *after), spacing, groups)
+    border: Sequence[int]
+    if not isinstance(padding, str):
+        border = spread(padding, axes) * 2
+    elif padding == "same":
+        border = same_padding(x.shape[2:], kernel.shape[2:], steps, spacing)
+    else:  # "valid"
+        border = [0] * 2 * axes
+    return b.convolution(x, kernel, offset, steps, border, spacing, groups)
 
 
 @operator("conv_transpose1d", "conv_transpose2d")

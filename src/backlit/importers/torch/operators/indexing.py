@@ -1,116 +1,148 @@
-"""Reading and writing at places that arrays name."""
+"""Parts of values, writing into them, and values put together."""
 
 from collections.abc import Sequence
-from math import prod
+from typing import Any
 
 import numpy as np
 
 from backlit.importers.builder import Tensor, UnsupportedError, Value
-from backlit.importers.builder.moved import permuted
-from backlit.importers.torch.operators.shapes import overlay, part
-from backlit.importers.torch.operators.table import TorchBuilder, operator, weights
-
-Places = dict[int, np.ndarray]  # by axis, in the order of axes
+from backlit.importers.torch.operators.table import TorchBuilder, operator, spread, weights
 
 
-@operator("index")
-def index(b: TorchBuilder, x: Tensor, indices: Sequence[Value | None]) -> Tensor:
-    places = _places(x, indices)
-    if len(places) == 1:
-        ((axis, array),) = places.items()
-        return b.reshape(part(b, x, axis, array.reshape(-1).tolist()), b.expected)
-    together, at = _together(b, x, list(places))
-    entries = b.gather(together, at, _flat(x, places))
-    outer = np.broadcast_shapes(*(array.shape for array in places.values()))
-    result = b.reshape(entries, (*together.shape[:at], *outer, *together.shape[at + 1 :]))
-    if _adjoin(places):
-        return result
-    # arrays apart from each other: their axes come first, before the samples'
-    rank = len(outer)
-    return permuted(b, result, [*range(1, rank + 1), 0, *range(rank + 1, len(result.shape))])
+def part(b: TorchBuilder, x: Tensor, axis: int, indices: Sequence[int]) -> Tensor:
+    axis %= len(x.shape)
+    if axis == 0 and list(indices) == list(range(x.shape[0])):
+        return x
+    return b.gather(x, axis, indices)
 
 
-@operator("index_put")
-def index_put(
+@operator("slice")
+def slice_(
+    b: TorchBuilder,
+    x: Tensor,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
+) -> Tensor:
+    return part(b, x, dim, range(*slice(start, end, step).indices(x.shape[dim])))
+
+
+@operator("narrow")
+def narrow(b: TorchBuilder, x: Tensor, dim: int, start: int, length: int) -> Tensor:
+    return part(b, x, dim, range(start, start + length))
+
+
+@operator("select")
+def select(b: TorchBuilder, x: Tensor, dim: int, index: int) -> Tensor:
+    one = part(b, x, dim, [index % x.shape[dim]])
+    return b.reshape(one, b.expected)
+
+
+@operator("split", "split_with_sizes")
+def split(
+    b: TorchBuilder, x: Tensor, sizes: int | Sequence[int], dim: int = 0
+) -> tuple[Tensor, ...]:
+    length = x.shape[dim]
+    if isinstance(sizes, int):
+        sizes = [min(sizes, length - start) for start in range(0, length, sizes)]
+    ends = np.cumsum(sizes)
+    return tuple(part(b, x, dim, range(end - n, end)) for n, end in zip(sizes, ends, strict=True))
+
+
+@operator("chunk")
+def chunk(b: TorchBuilder, x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    return split(b, x, -(-x.shape[dim] // chunks), dim)
+
+
+@operator("unbind")
+def unbind(b: TorchBuilder, x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    axis = dim % len(x.shape)
+    shape = x.shape[:axis] + x.shape[axis + 1 :]
+    return tuple(b.reshape(part(b, x, axis, [i]), shape) for i in range(x.shape[axis]))
+
+
+@operator("index_select")
+def index_select(b: TorchBuilder, x: Tensor, dim: int, index: Value) -> Tensor:
+    return part(b, x, dim, weights(index, "an index").reshape(-1).tolist())
+
+
+@operator("flip")
+def flip(b: TorchBuilder, x: Tensor, dims: Sequence[int]) -> Tensor:
+    for axis in dims:
+        x = part(b, x, axis, range(x.shape[axis])[::-1])
+    return x
+
+
+@operator("roll")
+def roll(b: TorchBuilder, x: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
+    axes = [dims] if isinstance(dims, int) else list(dims)
+    if not axes:
+        raise UnsupportedError("rolling over all axes")
+    for axis, shift in zip(axes, spread(shifts, len(axes)), strict=True):
+        x = part(b, x, axis, np.roll(np.arange(x.shape[axis]), shift).tolist())
+    return x
+
+
+# --- writing into parts ---------------------------------------------------------------------------
+
+
+def overlay(b: TorchBuilder, x: Tensor, y: Value, axis: int, places: Sequence[int]) -> Tensor:
+    """x with the entries at `places` along an axis taken from y."""
+    axis %= len(x.shape)
+    size = x.shape[axis]
+    if axis == 0:
+        if list(places) != list(range(size)):
+            raise UnsupportedError("writing to some samples only")
+        return b.expand(b.tensor(y, x.shape), x.shape)
+    order = list(range(size))
+    for number, place in enumerate(places):
+        order[place] = size + number
+    return b.gather(b.concatenate([x, y], axis), axis, order)
+
+
+@operator("slice_scatter")
+def slice_scatter(
     b: TorchBuilder,
     x: Value,
-    indices: Sequence[Value | None],
-    values: Value,
-    accumulate: bool = False,
+    source: Value,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
 ) -> Tensor:
-    mask = indices[0]
-    if isinstance(mask, Tensor):  # not an index: those do not depend on the input
-        one = not isinstance(values, Tensor) and values.size == 1 and not accumulate
-        if not one or mask.shape != b.expected:
-            raise UnsupportedError("several values where what depends on the input says")
-        return b.choose(mask, values, x)
-    whole = x if isinstance(x, Tensor) else b.tensor(np.asarray(x), b.expected)
-    places = _places(whole, indices)
-    if accumulate or not _adjoin(places):
-        raise UnsupportedError("adding to places that arrays name, or arrays apart from each other")
-    together, at = _together(b, whole, list(places))
-    flat = _flat(whole, places)
-    outer = np.broadcast_shapes(*(array.shape for array in places.values()))
-    shape = (*together.shape[:at], *outer, *together.shape[at + 1 :])
-    full = b.expand(_of_rank(b, values, shape), shape)
-    rows = b.reshape(full, (*together.shape[:at], len(flat), *together.shape[at + 1 :]))
-    return b.reshape(overlay(b, together, rows, at, flat.tolist()), b.expected)
+    whole = x if isinstance(x, Tensor) else b.tensor(x, b.expected)
+    places = range(*slice(start, end, step).indices(whole.shape[dim]))
+    return overlay(b, whole, source, dim, places)
 
 
-@operator("gather")
-def gather(
-    b: TorchBuilder, x: Tensor, dim: int, index: Value, *, sparse_grad: bool = False
-) -> Tensor:
-    """Of each row along an axis the entries at places of its own."""
-    return b.take_along(x, dim, weights(index, "an index"))
+@operator("select_scatter")
+def select_scatter(b: TorchBuilder, x: Value, source: Value, dim: int, index: int) -> Tensor:
+    whole = x if isinstance(x, Tensor) else b.tensor(x, b.expected)
+    axis = dim % len(whole.shape)
+    shape = [1 if i == axis else n for i, n in enumerate(whole.shape)]
+    if isinstance(source, Tensor):
+        source = b.reshape(source, shape)
+    else:
+        source = np.reshape(source, shape)
+    return overlay(b, whole, source, axis, [index % whole.shape[axis]])
 
 
-def _places(x: Tensor, indices: Sequence[Value | None]) -> Places:
-    """Whole numbers from 0 on for every axis that is indexed; a mask names those of its axes."""
-    places: Places = {}
-    axis = 0
-    for given in indices:
-        if given is None:
-            axis += 1
-            continue
-        array = weights(given, "an index")
-        if array.dtype == bool:
-            places |= {axis + i: own for i, own in enumerate(np.nonzero(array))}
-            axis += array.ndim
-        else:
-            places[axis] = array % x.shape[axis]
-            axis += 1
-    if 0 in places and len(places) > 1:
-        raise UnsupportedError("an operation along the samples' axis")
-    return places
+# --- putting together -----------------------------------------------------------------------------
 
 
-def _adjoin(places: Places) -> bool:
-    return max(places) - min(places) == len(places) - 1
+@operator("cat", "concat", "concatenate")
+def concatenate(b: TorchBuilder, tensors: Sequence[Value], dim: int = 0) -> Tensor:
+    # PyTorch takes tensors without entries, of whatever rank, for nothing
+    some = [v for v in tensors if isinstance(v, Tensor) or np.size(v)]
+    return b.concatenate(some, dim)
 
 
-def _together(b: TorchBuilder, x: Tensor, axes: Sequence[int]) -> tuple[Tensor, int]:
-    """x with several axes joined to one, and which it is: the second, if they were apart."""
-    at = axes[0] if axes[-1] - axes[0] == len(axes) - 1 else 1
-    others = [axis for axis in range(len(x.shape)) if axis not in axes]
-    front = b.transpose(x, [*others[:at], *axes, *others[at:]])
-    sizes = front.shape
-    joined = (*sizes[:at], prod(x.shape[axis] for axis in axes), *sizes[at + len(axes) :])
-    return b.reshape(front, joined), at
-
-
-def _flat(x: Tensor, places: Places) -> np.ndarray:
-    """The places along the joined axis, in a row."""
-    arrays = np.broadcast_arrays(*places.values())
-    sizes = [x.shape[axis] for axis in places]
-    return np.asarray(np.ravel_multi_index(arrays, sizes)).reshape(-1)
-
-
-def _of_rank(b: TorchBuilder, value: Value, shape: Sequence[int]) -> Tensor:
-    """A value as a tensor of as many axes as a shape."""
-    new = [1] * (len(shape) - len(value.shape))
-    if isinstance(value, Tensor):
-        if new:
-            raise UnsupportedError("values without an axis of samples")
-        return value
-    return b.tensor(value.reshape((*new, *value.shape)), shape)
+@operator("stack")
+def stack(b: TorchBuilder, tensors: Sequence[Value], dim: int = 0) -> Tensor:
+    axis = dim % len(b.expected)
+    shape = [1 if i == axis else n for i, n in enumerate(b.expected)]
+    parts = [
+        b.reshape(v, shape) if isinstance(v, Tensor) else np.reshape(v, shape) for v in tensors
+    ]
+    return b.concatenate(parts, axis)

@@ -6,6 +6,7 @@ import numpy as np
 
 from backlit.importers.builder import Tensor
 from backlit.importers.builder.patches import fold, places, unfold
+from backlit.importers.builder.windows import windows_along
 from backlit.importers.torch.operators.table import TorchBuilder, image_axes, operator
 
 Pair = Sequence[int]
@@ -37,8 +38,8 @@ def columns_to_image(
 def windows_of_axis(b: TorchBuilder, x: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """Windows along an axis, whose entries are a last axis."""
     axis = dimension % len(x.shape)
-    firsts = np.arange(0, x.shape[axis] - size + 1, step)
-    taken = b.gather(x, axis, (firsts[:, None] + np.arange(size)).reshape(-1))
-    apart = b.reshape(taken, (*x.shape[:axis], len(firsts), size, *x.shape[axis + 1 :]))
+    windows = windows_along(x.shape[axis], size, step)
+    taken = b.gather(x, axis, np.ravel(windows))
+    apart = b.reshape(taken, (*x.shape[:axis], len(windows), size, *x.shape[axis + 1 :]))
     order = [*range(axis + 1), *range(axis + 2, len(apart.shape)), axis + 1]
     return b.transpose(apart, order)

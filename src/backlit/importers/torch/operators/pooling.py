@@ -5,6 +5,7 @@ from math import prod
 from typing import Any
 
 from backlit.importers.builder import Tensor, UnsupportedError
+from backlit.importers.builder.windows import mean_rows, windows_along
 from backlit.importers.torch.operators.table import (
     Missing,
     TorchBuilder,
@@ -79,17 +80,16 @@ def average_of_channels(
     plain = size[1:] == (1, 1) and not any(border) and spread(stride, 3) == (1, 1, 1)
     if not plain or divisor_override is not None:
         raise UnsupportedError("pooling in three dimensions")
-    count = x.shape[2] - size[0] + 1
-    rows = [[(start + i, 1 / size[0]) for i in range(size[0])] for start in range(count)]
-    return b.linear_map(x, 2, rows)
+    windows = windows_along(x.shape[2], size[0], 1)
+    return b.linear_map(x, 2, mean_rows(windows, x.shape[2]))
 
 
 # --- adaptive -------------------------------------------------------------------------------------
 
 
-def window(place: int, size: int, count: int) -> range:
-    """What the output at `place`, of `count`, is pooled from."""
-    return range(place * size // count, -(-(place + 1) * size // count))
+def adaptive_windows(size: int, count: int) -> list[range]:
+    """What each of `count` outputs is pooled from."""
+    return [range(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
 
 
 @operator("adaptive_avg_pool1d", "adaptive_avg_pool2d", "_adaptive_avg_pool2d")
@@ -105,9 +105,7 @@ def adaptive_average_pool(b: TorchBuilder, x: Tensor, output_size: Sizes) -> Ten
         return b.average_pool(x, windows, windows, [0] * 2 * len(windows))
     for axis, (size, count) in enumerate(zip(sizes, counts, strict=True)):
         if size != count:
-            windows_ = [window(place, size, count) for place in range(count)]
-            rows = [[(i, 1 / len(w)) for i in w] for w in windows_]
-            x = b.linear_map(x, 2 + axis, rows)
+            x = b.linear_map(x, 2 + axis, mean_rows(adaptive_windows(size, count), size))
     return x
 
 
@@ -119,7 +117,7 @@ def adaptive_max_pool(
     image_axes(x)
     longest = []
     for axis, (size, count) in enumerate(zip(sizes, counts, strict=True)):
-        windows = [window(place, size, count) for place in range(count)]
+        windows = adaptive_windows(size, count)
         longest.append(max(map(len, windows)))
         # windows one after the other, all as long as the longest: repeats change no maximum
         x = b.gather(

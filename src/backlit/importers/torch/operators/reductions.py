@@ -57,9 +57,8 @@ def first_maximum(
 def first_minimum(
     b: TorchBuilder, x: Tensor, dim: int, keepdim: bool = False
 ) -> tuple[Tensor, Missing]:
-    flipped = b.activation(x, "scale", factor=-1.0)
-    result, missing = first_maximum(b, flipped, dim, keepdim)
-    return b.activation(result, "scale", factor=-1.0), missing
+    result, missing = first_maximum(b, b.negative(x), dim, keepdim)
+    return b.negative(result), missing
 
 
 @operator("var.correction")

@@ -1,0 +1,44 @@
+"""Dense layers and matrix products."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from backlit.importers.builder import Tensor, UnsupportedError, Value
+from backlit.importers.builder.einsum import einsum
+from backlit.importers.torch.operators.arithmetic import times
+from backlit.importers.torch.operators.table import TorchBuilder, constant, operator
+
+
+@operator("linear")
+def linear(b: TorchBuilder, x: Value, weight: Value, bias: Value | None = None) -> Tensor:
+    if isinstance(x, Tensor) and not isinstance(weight, Tensor):
+        return b.dense(x, weight.T, constant(bias, "a bias"))
+    if isinstance(weight, Tensor):
+        raise UnsupportedError("a weight that depends on the input")
+    raise UnsupportedError("a bias that depends on the input")
+
+
+@operator("matmul", "mm", "bmm", "mv")
+def matmul(b: TorchBuilder, x: Value, y: Value) -> Tensor:
+    return b.matmul(x, y)
+
+
+@operator("einsum")
+def sum_of_products(
+    b: TorchBuilder, equation: str, tensors: Sequence[Value], path: Any = None
+) -> Tensor:
+    return einsum(b, equation, tensors)
+
+
+@operator("addmm", "baddbmm")
+def addmm(
+    b: TorchBuilder, bias: Value, x: Value, y: Value, *, beta: float = 1, alpha: float = 1
+) -> Tensor:
+    row = isinstance(x, Tensor) and len(x.shape) == 2 and alpha == 1
+    if row and isinstance(bias, np.ndarray) and bias.ndim == 1 and isinstance(y, np.ndarray):
+        assert isinstance(x, Tensor)
+        return b.dense(x, y, np.broadcast_to(bias * beta, y.shape[1:]))
+    product = times(b, b.matmul(x, y), alpha)
+    return b.binary("add", product, times(b, bias, beta))
