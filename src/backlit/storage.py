@@ -118,8 +118,6 @@ def load(path: Any, **options: Any) -> Model:
         If it is nothing that can be loaded, or options do not fit it.
     ValueError
         If it is not such a model, or is damaged.
-    TypeError
-        For another kind of `path`, or options that are given for another model.
     ImportError
         If the package that reads it is missing.
     """
