@@ -17,7 +17,7 @@ from backlit_kernels.vector import (
 )
 
 # How far the functions' values may be off, as a share of them
-ROUNDING, ROUNDING_OF = 2.0**-22, {"raised": 2.0**-20}
+ROUNDING, ROUNDING_OF = 2.0**-22, {"power": 2.0**-20}
 
 
 @cache

@@ -250,54 +250,54 @@ def gelu_tanh_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
     return half * (one + t) + half * x * (one - t * t) * slope
 
 
-@value("error_function")
-def error_function_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+@value("erf")
+def erf_value(x: Any, p: Any, q: Any, r: Any) -> Any:
     return erf(x)
 
 
-@derivative("error_function")
-def error_function_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+@derivative("erf")
+def erf_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
     return splat(1.1283791670955126) * exp(-(x * x))
 
 
-@value("exponential")
-def exponential_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+@value("exp")
+def exp_value(x: Any, p: Any, q: Any, r: Any) -> Any:
     return exp(x)
 
 
-@derivative("exponential")
-def exponential_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+@derivative("exp")
+def exp_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
     return exp(x)
 
 
-@value("natural_logarithm")
-def natural_logarithm_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+@value("log")
+def log_value(x: Any, p: Any, q: Any, r: Any) -> Any:
     return logarithm(x)
 
 
-@derivative("natural_logarithm")
-def natural_logarithm_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+@derivative("log")
+def log_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
     return splat(1.0) / x
 
 
-@value("root")
-def root_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+@value("sqrt")
+def sqrt_value(x: Any, p: Any, q: Any, r: Any) -> Any:
     """The square root."""
     return square_root(x)
 
 
-@derivative("root")
-def root_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+@derivative("sqrt")
+def sqrt_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
     return splat(0.5) / square_root(x)
 
 
-@value("magnitude")
-def magnitude_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+@value("abs")
+def abs_value(x: Any, p: Any, q: Any, r: Any) -> Any:
     return absolute(x)
 
 
-@derivative("magnitude")
-def magnitude_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+@derivative("abs")
+def abs_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
     zero, one = splat(0.0), splat(1.0)
     return select(x > zero, one, select(x < zero, -one, zero))
 
@@ -322,35 +322,35 @@ def reciprocal_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
     return splat(-1.0) / (x * x)
 
 
-@value("raised")
-def raised_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+@value("power")
+def power_value(x: Any, p: Any, q: Any, r: Any) -> Any:
     """x**p"""
     return power(x, p)
 
 
-@derivative("raised")
-def raised_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+@derivative("power")
+def power_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
     zero = splat(0.0)
     return select(p == zero, zero, p * power(x, p - splat(1.0)))
 
 
-@value("sine")
-def sine_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+@value("sin")
+def sin_value(x: Any, p: Any, q: Any, r: Any) -> Any:
     return sin(x)
 
 
-@derivative("sine")
-def sine_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+@derivative("sin")
+def sin_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
     return cos(x)
 
 
-@value("cosine")
-def cosine_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+@value("cos")
+def cos_value(x: Any, p: Any, q: Any, r: Any) -> Any:
     return cos(x)
 
 
-@derivative("cosine")
-def cosine_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+@derivative("cos")
+def cos_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
     return -sin(x)
 
 

@@ -21,7 +21,7 @@ from backlit.operators import Add, Binary, Concatenate, Constant, Reduce
 from backlit.progress import progress_bar
 
 PIECEWISE = (Add, Concatenate, Constant, MaxPool2D, Reduce, ReLU)
-OF_ONE = ("clamp", "clip", "hard_sigmoid", "leaky_relu", "magnitude")
+OF_ONE = ("clamp", "clip", "hard_sigmoid", "leaky_relu", "abs")
 OF_TWO = ("add", "larger", "smaller", "subtract")
 FIRST_PIECES = 128  # a piece that lies within one of these, between equal ends, may be missed
 NARROWEST = 2.0**-22

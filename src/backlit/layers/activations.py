@@ -90,30 +90,31 @@ class Tanh(Elementwise):
     function = "tanh"
 
 
-ACTIVATIONS: dict[str, tuple[str, tuple[tuple[str, float], ...]]] = {
-    "elu": ("elu", (("alpha", 1.0), ("scale", 1.0), ("input_scale", 1.0))),
-    "gelu": ("gelu", ()),
-    "gelu_tanh": ("gelu_tanh", ()),
-    "silu": ("silu", ()),
-    "mish": ("mish", ()),
-    "softplus": ("softplus", (("beta", 1.0),)),
-    "softsign": ("softsign", ()),
-    "hard_sigmoid": ("hard_sigmoid", (("alpha", 1 / 6), ("beta", 0.5))),
-    "hard_swish": ("hard_swish", ()),
-    "thresholded_relu": ("thresholded_relu", (("alpha", 1.0),)),
-    "clamp": ("clamp", (("low", -1.0), ("high", 1.0))),
-    "erf": ("error_function", ()),
-    "exp": ("exponential", ()),
-    "log": ("natural_logarithm", ()),
-    "sqrt": ("root", ()),
-    "abs": ("magnitude", ()),
-    "square": ("square", ()),
-    "reciprocal": ("reciprocal", ()),
-    "power": ("raised", (("exponent", 2.0),)),
-    "sin": ("sine", ()),
-    "cos": ("cosine", ()),
-    "step": ("step", (("at_zero", 0.0),)),
-    "scale": ("scale", (("factor", 1.0), ("shift", 0.0))),
+# Parameters of each function, in order, and their defaults
+ACTIVATIONS: dict[str, tuple[tuple[str, float], ...]] = {
+    "elu": (("alpha", 1.0), ("scale", 1.0), ("input_scale", 1.0)),
+    "gelu": (),
+    "gelu_tanh": (),
+    "silu": (),
+    "mish": (),
+    "softplus": (("beta", 1.0),),
+    "softsign": (),
+    "hard_sigmoid": (("alpha", 1 / 6), ("beta", 0.5)),
+    "hard_swish": (),
+    "thresholded_relu": (("alpha", 1.0),),
+    "clamp": (("low", -1.0), ("high", 1.0)),
+    "erf": (),
+    "exp": (),
+    "log": (),
+    "sqrt": (),
+    "abs": (),
+    "square": (),
+    "reciprocal": (),
+    "power": (("exponent", 2.0),),
+    "sin": (),
+    "cos": (),
+    "step": (("at_zero", 0.0),),
+    "scale": (("factor", 1.0), ("shift", 0.0)),
 }
 
 
@@ -149,7 +150,7 @@ class Activation(Elementwise):
     def __init__(self, name: str, parameters: Any = None, **named: float) -> None:
         if not isinstance(name, str) or name not in ACTIVATIONS:
             raise ValueError(f"name must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
-        known = dict(ACTIVATIONS[name][1])
+        known = dict(ACTIVATIONS[name])
         if wrong := set(named) - set(known):
             raise TypeError(f"{name} takes the parameters {list(known)}, not {sorted(wrong)}")
         if parameters is not None:
@@ -157,7 +158,7 @@ class Activation(Elementwise):
                 raise ValueError(f"parameters must be {list(known)} in a row, got {parameters!r}")
             named |= zip(known, parameters, strict=True)
         values = (number(key, named.get(key, default)) for key, default in known.items())
-        self._set(name=name, parameters=tuple(values), function=ACTIVATIONS[name][0])
+        self._set(name=name, parameters=tuple(values), function=name)
         if name == "softplus" and self.parameters == (0.0,):
             raise ValueError("beta must not be 0: softplus divides by it")
 

@@ -19,26 +19,26 @@ from backlit.operators import Add, AxisMap, Binary, Concatenate, Reduce, Reshape
 
 MOVES = Flatten | Reshape | Transpose | Concatenate
 NEVER_NEGATIVE = (
-    "exponential",
+    "abs",
+    "exp",
     "hard_sigmoid",
-    "magnitude",
-    "root",
     "sigmoid",
     "softplus",
+    "sqrt",
     "square",
     "step",
 )
 ZERO_AT_ZERO = (
+    "abs",
     "elu",
-    "error_function",
+    "erf",
     "gelu",
     "gelu_tanh",
     "hard_swish",
     "leaky_relu",
-    "magnitude",
     "mish",
     "silu",
-    "sine",
+    "sin",
     "softsign",
     "square",
     "tanh",
