@@ -16,7 +16,7 @@ from backlit_kernels.vector import LANES
 import backlit as bl
 from backlit import engine, programs, tape
 from backlit.layout import CACHE_LINE
-from tests.attribution.random_networks import METHODS, network, options
+from tests.attribution.random_networks import METHODS, OF_SEGMENTS, network, options
 from tests.engine.test_teams import images
 from tests.every_layer import NETWORKS
 from tests.helpers import ending
@@ -102,6 +102,8 @@ def models():
     for filters in ((2, 16, 5), (1, 20, 5), (1, 16, 7), (3, 40, 3), (1, 64, 3), (1, 128, 3)):
         for side in (9, 14, 28):
             yield f"filters {filters}, {side} pixels", filtered(rng, *filters, side)
+    first = bl.Dense(rng.normal(size=(24, LANES + 1)))
+    yield "features", ending(rng, [first, bl.ReLU()], (24,))
     for seed in range(12):
         yield f"network {seed}", network(np.random.default_rng(seed))
     for number in range(20):
@@ -132,8 +134,11 @@ def main(side):
     engine.aligned = guarded
     programs.TEAM_WORK = 0
     for name, model in models():
-        every = name.startswith(("images", "network"))
-        run(name, model, METHODS if every else ["gradient"])
+        if name == "features":
+            methods = ["gradient", *OF_SEGMENTS]
+        else:
+            methods = METHODS if name.startswith(("images", "network")) else ["gradient"]
+        run(name, model, methods)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ sample alone, whose entries fill vectors by themselves.
 from typing import Any
 
 from backlit_kernels.frame import PORTS, STEP, floats_at, integers_at
+from backlit_kernels.groups import sample_of
 from backlit_kernels.kernel import kernel
-from backlit_kernels.vector import LANES, fma, load, load_one, splat, store
+from backlit_kernels.vector import LANES, fma, load, load_one, splat, store, store_one
 
 BLOCK = 8  # masks whose sums are made at a time, for each share that is read
 
@@ -24,6 +25,7 @@ def segment_shares(
     step: int,
     features: int,
     segments: int,
+    segments_per_sample: int,
     weights: int,
     row: int,
     outputs: int,
@@ -38,7 +40,8 @@ def segment_shares(
     step
         From a feature of `x` and `baseline` to the next.
     segments
-        Port of the int64 array ``(features,)`` of segment numbers.
+        Port of the int64 array ``(entries, features)`` of segment numbers: one entry for all
+        samples if `segments_per_sample` is 0, one each if it is 1.
     weights
         Where those of each feature for the `outputs` lie, `row` apart: whole vectors.
     lanes
@@ -47,21 +50,37 @@ def segment_shares(
     numbers = integers_at(frame[PORTS + segments])
     for i in range(0, row * lanes * count, LANES):
         store(arena, shares + i, splat(0.0))
-    for n in range(features):
-        target, weight = shares + numbers[n] * LANES, weights + n * row
-        if lanes == 1:
+    if lanes == 1:
+        own = sample_of(frame, 0) * segments_per_sample * features
+        for n in range(features):
             change = load_one(arena, x + n * step) - load_one(arena, baseline + n * step)
+            target = shares + numbers[own + n] * LANES
             for i in range(0, row, LANES):
                 at = target + i * count
-                store(arena, at, fma(change, load(constants, weight + i), load(arena, at)))
-        else:
+                weight = load(constants, weights + n * row + i)
+                store(arena, at, fma(change, weight, load(arena, at)))
+        return
+    if segments_per_sample == 0:
+        for n in range(features):
             for lane in range(0, lanes, LANES):
                 place = n * step + lane
                 change = load(arena, x + place) - load(arena, baseline + place)
+                target = shares + numbers[n] * LANES + lane * count
                 for i in range(outputs):
-                    at = target + (i * lanes + lane) * count
-                    value = fma(change, load_one(constants, weight + i), load(arena, at))
-                    store(arena, at, value)
+                    at = target + i * lanes * count
+                    weight = load_one(constants, weights + n * row + i)
+                    store(arena, at, fma(change, weight, load(arena, at)))
+        return
+    for lane in range(lanes):
+        own = sample_of(frame, lane) * features
+        for n in range(features):
+            place = n * step + lane
+            change = load_one(arena, x + place) - load_one(arena, baseline + place)
+            target = shares + numbers[own + n] * LANES + lane // LANES * LANES * count
+            for i in range(outputs):
+                at = target + i * lanes * count + lane % LANES
+                weight = load_one(constants, weights + n * row + i)
+                store_one(arena, at, fma(change, weight, load_one(arena, at)))
 
 
 @kernel

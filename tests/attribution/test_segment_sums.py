@@ -62,6 +62,19 @@ def test_same_bits_alone_in_company_and_by_threads(outputs, shape):
             np.testing.assert_array_equal(explain(some, threads), whole[some])
 
 
+@pytest.mark.parametrize("outputs", [3, LANES + 5])
+def test_segments_of_each_sample_its_own(outputs, rng):
+    model, X = network(outputs), samples(LANES + 3)
+    own = np.stack([rng.permutation(np.arange(FEATURES) % SEGMENTS) for _ in X])
+    options = {"samples": 300, "per_segment": True}
+    together = bl.lime(model, X, 1, segments=own, **options)
+    for one in (0, 4, LANES + 2):
+        alone = bl.lime(model, X[one : one + 1], 1, segments=own[one : one + 1], **options)
+        np.testing.assert_array_equal(alone[0], together[one])
+        common = bl.lime(model, X, 1, segments=own[one], **options)
+        np.testing.assert_array_equal(common[one], together[one])
+
+
 def test_as_without(monkeypatch):
     model, X = network(19), samples(LANES + 2)
     options = {"segments": np.arange(FEATURES) // 6, "samples": 300}

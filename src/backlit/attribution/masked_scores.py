@@ -48,7 +48,7 @@ def segment_scores(call: Call, baseline: Baseline, segments: Segments, masks: np
     masks = np.ascontiguousarray(masks, dtype=np.float32)
     graph, lanes = call.model._programs.graph, call.model._programs.tile_lanes
     count = masks.shape[1]
-    summed = not segments.per_sample and segment_sums.pays(graph, lanes, count, len(masks))
+    summed = segment_sums.pays(graph, lanes, count, len(masks))
     patterns = None
     if not segments.per_sample and not summed:
         maps = segments.maps[0]
@@ -64,12 +64,12 @@ def segment_scores(call: Call, baseline: Baseline, segments: Segments, masks: np
             "steps": len(masks),
             "baseline_per_sample": base.per_sample,
             "count": count,
+            "segments_per_sample": own.per_sample,
         }
         if summed:
             return SegmentSums(**common), [base.values, masks, own.maps, np.arange(count)]
         if patterns is None:
-            probe = SegmentMasks(**common, segments_per_sample=own.per_sample)
-            return probe, [base.values, masks, own.maps]
+            return SegmentMasks(**common), [base.values, masks, own.maps]
         shown = patterns.masks
         table = SegmentPatterns(**common, tensor=patterns.tensor, patterns=len(shown))
         return table, [base.values, patterns.choice, own.maps, shown]

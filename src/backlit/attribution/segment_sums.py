@@ -50,7 +50,7 @@ def pays(graph: Graph, lanes: int, segments: int, masks: int) -> bool:
 
 @dataclass(frozen=True)
 class SegmentSums(SegmentMasks):
-    """``mask * x + (1 - mask) * baseline``, for segments that all samples have.
+    """``mask * x + (1 - mask) * baseline``, a mask being a value for each segment.
 
     The port after `SEGMENTS` holds the segments' numbers in a row.
     """
@@ -79,6 +79,7 @@ class SegmentSums(SegmentMasks):
             step=lanes,
             features=features,
             segments=SEGMENTS,
+            segments_per_sample=self.segments_per_sample,
             weights=own.tape.constants.place(np.pad(layer.weights, ((0, 0), (0, row - outputs)))),
             row=row,
             outputs=outputs,
