@@ -14,8 +14,10 @@ FEATURES, SEGMENTS = 30, 5
 
 
 def network(outputs, shape=(FEATURES,), activation=bl.Tanh):
+    """A scaler of each value, and two dense layers."""
     rng = np.random.default_rng(outputs)
-    first = [bl.Flatten()] if len(shape) > 1 else []
+    gamma, beta, mean, variance = rng.uniform(0.5, 1.5, (4, shape[0]))
+    first = [bl.BatchNorm(gamma, beta, mean, variance)] + [bl.Flatten()] * (len(shape) > 1)
     layers = [*first, dense(rng, FEATURES, outputs), activation(), dense(rng, outputs, 3)]
     return bl.Model(layers, shape)
 
@@ -91,6 +93,8 @@ def test_where_it_pays():
     first = bl.Dense(np.ones((24, 6)))
     assert pays([first], (24,))
     assert pays([bl.Flatten(), first], (2, 3, 4))
+    scaler = bl.BatchNorm(np.ones(24), np.ones(24), np.zeros(24), np.ones(24))
+    assert pays([scaler, first], (24,))
     assert not pays([first], (24,), segments=9)
     assert not pays([first], (24,), masks=15)
     assert not pays([bl.ReLU(), first], (24,))

@@ -14,7 +14,7 @@ from backlit_kernels.vector import LANES
 
 from backlit.attribution.masked_probes import MASKS, SEGMENTS, Change, SegmentMasks, nothing
 from backlit.graph import Graph, Node
-from backlit.layers import Dense, Flatten
+from backlit.layers import BatchNorm, Dense, Flatten
 from backlit.layout import Layout, round_up
 from backlit.lowering import Lowering
 from backlit.operators import Reshape
@@ -26,12 +26,12 @@ SHARES_BYTES = 32 * 1024 * 1024  # of a tile
 
 
 def first_dense(graph: Graph) -> Node | None:
-    """The dense layer that alone reads the input's values, in their order, if there is one."""
+    """The dense layer that alone reads the input, each value scaled at most, if there is one."""
     tensor = 0
     while len(users := graph.consumers(tensor)) == 1:
         if isinstance(users[0].layer, Dense):
             return users[0]
-        if not isinstance(users[0].layer, Flatten | Reshape):
+        if not isinstance(users[0].layer, Flatten | Reshape | BatchNorm):
             break
         tensor = users[0].output
     return None
