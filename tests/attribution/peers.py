@@ -16,6 +16,25 @@ def twin(model: bl.Model) -> Any:
     return to_torch(model).double()
 
 
+def twin_with_copies(model: bl.Model) -> Any:
+    """A twin that Captum's DeepLIFT gets right: a rule is lost where two layers share a tensor.
+
+    (A ReLU that a max pooling reads then takes the plain gradient of the pooling, and the
+    attributions do not add up. A copy between the two avoids it.)
+    """
+    network = twin(model)
+    from torch import nn
+
+    class Copy(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return x.clone()
+
+    def with_copies(module: nn.Module) -> nn.Module:
+        return nn.Sequential(module, Copy()) if isinstance(module, nn.ReLU) else module
+
+    return nn.Sequential(*map(with_copies, network))
+
+
 def tensor(array: np.ndarray) -> Any:
     """A float64 tensor."""
     import torch

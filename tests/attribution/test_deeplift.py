@@ -8,7 +8,7 @@ import backlit as bl
 from backlit.lowering import baselines
 from backlit.portions import FEATURE_LANES
 from tests.attribution.networks import NETWORKS, conv, dense, samples
-from tests.attribution.peers import assert_maps_agree, tensor, twin
+from tests.attribution.peers import assert_maps_agree, tensor, twin_with_copies
 from tests.helpers import assert_close
 from tests.reference import deeplift as reference
 
@@ -178,25 +178,6 @@ def test_arguments_are_checked():
         bl.deeplift_shap(model, X, background=[["a"] * 21])
 
 
-def captum_twin(model):
-    """A twin that Captum can explain: it loses a rule where two hooked layers share a tensor.
-
-    (A ReLU that a max pooling reads then takes the plain gradient of the pooling, and the
-    attributions do not add up. A copy between the two avoids it.)
-    """
-    network = twin(model)
-    from torch import nn
-
-    class Copy(nn.Module):
-        def forward(self, x):
-            return x.clone()
-
-    def with_copies(module):
-        return nn.Sequential(module, Copy()) if isinstance(module, nn.ReLU) else module
-
-    return nn.Sequential(*map(with_copies, network))
-
-
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ["mnist_fc", "mnist_cnn"])
 def test_captum_agrees_on_multipliers(name, models, mnist):
@@ -205,7 +186,7 @@ def test_captum_agrees_on_multipliers(name, models, mnist):
     import torch
 
     model, X = models[name], mnist[0][:6]
-    network, inputs = captum_twin(model), tensor(X).reshape(6, *model.input_shape)
+    network, inputs = twin_with_copies(model), tensor(X).reshape(6, *model.input_shape)
     background = np.random.default_rng(0).uniform(size=X.shape)
     start = tensor(background).reshape(inputs.shape)
     target = torch.from_numpy(model.predict(X))
@@ -224,7 +205,7 @@ def test_captum_agrees(name, models, mnist):
     import torch
 
     model, X = models[name], mnist[0][:12]
-    network, inputs = captum_twin(model), tensor(X).reshape(12, *model.input_shape)
+    network, inputs = twin_with_copies(model), tensor(X).reshape(12, *model.input_shape)
     target = torch.from_numpy(model.predict(X))
     rng = np.random.default_rng(0)
     for baseline in (np.zeros(X.shape), rng.uniform(size=X.shape), X[::-1]):

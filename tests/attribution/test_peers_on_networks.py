@@ -5,7 +5,7 @@ import pytest
 
 import backlit as bl
 from tests.attribution.networks import NETWORKS, samples
-from tests.attribution.peers import assert_maps_agree, tensor, twin
+from tests.attribution.peers import assert_maps_agree, tensor, twin, twin_with_copies
 from tests.torchvision_stand_in import stand_in_for_torchvision
 
 torch = pytest.importorskip("torch")
@@ -66,28 +66,14 @@ def test_integrated_gradients(name, rule):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", APART)
 def test_deeplift(name):
-    model, network, X, target = setting(name)
+    model, _, X, target = setting(name)
+    network = twin_with_copies(model)
     start = samples(model, 4, seed=3)
     target = torch.from_numpy(target)
-    theirs = attr.DeepLift(apart(network)).attribute(tensor(X), tensor(start[:1]), target)
+    theirs = attr.DeepLift(network).attribute(tensor(X), tensor(start[:1]), target)
     assert_maps_agree(bl.deeplift(model, X, baseline=start[0]), theirs.detach())
-    theirs = attr.DeepLiftShap(apart(network)).attribute(tensor(X), tensor(start), target)
+    theirs = attr.DeepLiftShap(network).attribute(tensor(X), tensor(start), target)
     assert_maps_agree(bl.deeplift_shap(model, X, background=start), theirs.detach())
-
-
-def apart(network):
-    """A copy between a ReLU and what reads it: Captum loses a rule where two share a tensor."""
-
-    class Copy(torch.nn.Module):
-        def forward(self, x):
-            return x.clone()
-
-    copies = torch.nn.Sequential()
-    for module in network:
-        copies.append(module)
-        if isinstance(module, torch.nn.ReLU):
-            copies.append(Copy())
-    return copies
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import numpy as np
-
 from backlit.attribution.as_picture import pictured
+from backlit.checks import is_int
 from backlit.lowering import Lowering
 from backlit.model import Model
 from backlit.programs import ProgramStore
@@ -56,7 +55,7 @@ def independent_of(own: Lowering, tensor: int) -> dict[int, Buffer]:
 def layer_name(model: Model, layer: Any) -> str:
     """The name of the node that a layer, by its index or a name, ends with."""
     count = len(model._layer_names)
-    if isinstance(layer, int | np.integer) and not isinstance(layer, bool):
+    if is_int(layer):
         if not -count <= layer < count:
             raise ValueError(f"layer must be in {-count} ... {count - 1}, got {layer}")
         return model._layer_names[layer]

@@ -80,7 +80,11 @@ class SegmentSums(SegmentMasks):
             features=features,
             segments=SEGMENTS,
             segments_per_sample=self.segments_per_sample,
-            weights=own.tape.constants.place(np.pad(layer.weights, ((0, 0), (0, row - outputs)))),
+            weights=own.tape.constants.derived(
+                layer.weights,
+                ("rows", row),
+                lambda: np.pad(layer.weights, ((0, 0), (0, row - outputs))),
+            ),
             row=row,
             outputs=outputs,
             shares=shares,
