@@ -11,7 +11,8 @@ from functools import cache
 import cpuinfo
 import numba
 import numpy as np
-from backlit_kernels.vector import LANES, load, memory, store
+from backlit_kernels.vector import LANES, load, store
+from backlit_kernels.vector_type import memory
 from numba import types
 
 import backlit

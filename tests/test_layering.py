@@ -10,7 +10,7 @@ import pytest
 import backlit as bl
 from backlit.attribution.method_table import METHODS
 
-KERNELS = sorted(Path(backlit_kernels.__file__).parent.glob("*.py"))
+KERNELS = sorted(Path(backlit_kernels.__file__).parent.rglob("*.py"))
 ALLOWED = {"backlit_kernels", "numpy", "numba", "llvmlite"} | sys.stdlib_module_names
 
 

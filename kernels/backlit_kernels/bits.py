@@ -12,7 +12,9 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import models, register_model
 
-from backlit_kernels.vector import _INT, _INTS, _VECTOR, LANES, _VectorType, compiles_to, vector
+from backlit_kernels.llvm import INT, INTS, VECTOR
+from backlit_kernels.vector import LANES
+from backlit_kernels.vector_type import VectorType, compiles_to, vector
 
 
 class _BitsType(types.Type):
@@ -26,7 +28,7 @@ bits = _BitsType()
 @register_model(_BitsType)
 class _BitsModel(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Any) -> None:
-        super().__init__(dmm, fe_type, _INTS)
+        super().__init__(dmm, fe_type, INTS)
 
 
 def splat_bits(value: int) -> Any:
@@ -55,8 +57,8 @@ def signed(value: Any) -> Any:
 
 
 def _emit_splat(b: Any, v: list[Any]) -> Any:
-    single = b.insert_element(ir.Constant(_INTS, ir.Undefined), b.trunc(v[0], _INT), _INT(0))
-    return b.shuffle_vector(single, single, ir.Constant(_INTS, [0] * LANES))
+    single = b.insert_element(ir.Constant(INTS, ir.Undefined), b.trunc(v[0], INT), INT(0))
+    return b.shuffle_vector(single, single, ir.Constant(INTS, [0] * LANES))
 
 
 def _emit_shift(shift: str) -> Any:
@@ -65,10 +67,10 @@ def _emit_shift(shift: str) -> Any:
 
 _pair = (_BitsType, _BitsType)
 compiles_to(splat_bits, _emit_splat, bits, types.Integer)
-compiles_to(lane_numbers, lambda b, v: ir.Constant(_INTS, list(range(LANES))), bits)
-compiles_to(bits_of, lambda b, v: b.bitcast(v[0], _INTS), bits, _VectorType)
-compiles_to(floats_of, lambda b, v: b.bitcast(v[0], _VECTOR), vector, _BitsType)
-compiles_to(signed, lambda b, v: b.sitofp(v[0], _VECTOR), vector, _BitsType)
+compiles_to(lane_numbers, lambda b, v: ir.Constant(INTS, list(range(LANES))), bits)
+compiles_to(bits_of, lambda b, v: b.bitcast(v[0], INTS), bits, VectorType)
+compiles_to(floats_of, lambda b, v: b.bitcast(v[0], VECTOR), vector, _BitsType)
+compiles_to(signed, lambda b, v: b.sitofp(v[0], VECTOR), vector, _BitsType)
 compiles_to(operator.add, lambda b, v: b.add(v[0], v[1]), bits, *_pair)
 compiles_to(operator.mul, lambda b, v: b.mul(v[0], v[1]), bits, *_pair)
 compiles_to(operator.xor, lambda b, v: b.xor(v[0], v[1]), bits, *_pair)

@@ -12,18 +12,20 @@ from numba.core import types
 from numba.extending import lower_builtin, type_callable
 
 from backlit_kernels.entries import ENTRIES
-from backlit_kernels.target import target
-from backlit_kernels.tile import _I64, TileType, _spaced
-from backlit_kernels.vector import (
-    _FLOAT,
-    _INT,
-    _INTS,
-    _VECTOR,
-    LANES,
+from backlit_kernels.llvm import (
+    FLOAT,
+    INT,
+    INT64,
+    INTS,
+    VECTOR,
     address,
     broadcast,
     call_llvm,
+    spaced,
 )
+from backlit_kernels.target import target
+from backlit_kernels.tile import TileType
+from backlit_kernels.vector import LANES
 
 
 def lookup_update(tile: Any, tables: Any, t: int, memory: Any, g: int, which: int) -> Any:
@@ -70,28 +72,28 @@ def _lower_lookup_update(context: Any, builder: Any, sig: Any, args: Any) -> Any
     tile, tables, t, memory, g, which = args
     first = builder.gep(tables, [t])
     blocks = []
-    for at in _spaced(builder, g, _I64(LANES), sig.args[0].columns // ENTRIES):
+    for at in spaced(builder, g, INT64(LANES), sig.args[0].columns // ENTRIES):
         gradient = builder.load(address(builder, memory, at), align=4)
-        place = address(builder, memory, builder.add(at, which), _INTS)
+        place = address(builder, memory, builder.add(at, which), INTS)
         blocks.append((gradient, _chooser(builder, builder.load(place, align=4))))
     for e in range(ENTRIES):
-        table = _table(builder, builder.gep(first, [_I64(e * ENTRIES)]))
+        table = _table(builder, builder.gep(first, [INT64(e * ENTRIES)]))
         for b, (gradient, choose) in enumerate(blocks):
             n = b * ENTRIES + e
             total = [choose(table), gradient, builder.extract_value(tile, n)]
-            total = call_llvm(builder, f"llvm.fmuladd.v{LANES}f32", _VECTOR, total)
+            total = call_llvm(builder, f"llvm.fmuladd.v{LANES}f32", VECTOR, total)
             tile = builder.insert_value(tile, total, n)
     return tile
 
 
-_FOUR = ir.VectorType(_FLOAT, ENTRIES)
+_FOUR = ir.VectorType(FLOAT, ENTRIES)
 _BYTES = ir.VectorType(ir.IntType(8), 4 * LANES)
 
 
 def _table(builder: Any, pointer: Any) -> Any:
     """Four floats, in each four lanes of a vector."""
     four = builder.load(builder.bitcast(pointer, _FOUR.as_pointer()), align=4)
-    lanes = ir.Constant(_INTS, [lane % ENTRIES for lane in range(LANES)])
+    lanes = ir.Constant(INTS, [lane % ENTRIES for lane in range(LANES)])
     return builder.shuffle_vector(four, four, lanes)
 
 
@@ -104,19 +106,19 @@ def _chooser(builder: Any, number: Any) -> Any:
 
         def look_up(table: Any) -> Any:
             values = [builder.bitcast(table, _BYTES), places]
-            return builder.bitcast(call_llvm(builder, f"llvm.x86.{name}", _BYTES, values), _VECTOR)
+            return builder.bitcast(call_llvm(builder, f"llvm.x86.{name}", _BYTES, values), VECTOR)
 
         return look_up
 
     def bit(value: int) -> Any:
-        masked = builder.and_(number, ir.Constant(_INTS, [4 * value] * LANES))
-        return builder.icmp_unsigned("!=", masked, ir.Constant(_INTS, [0] * LANES))
+        masked = builder.and_(number, ir.Constant(INTS, [4 * value] * LANES))
+        return builder.icmp_unsigned("!=", masked, ir.Constant(INTS, [0] * LANES))
 
     odd, high = bit(1), bit(2)
 
     def choose(table: Any) -> Any:
         a, b, c, d = (
-            broadcast(builder, builder.extract_element(table, _INT(i))) for i in range(ENTRIES)
+            broadcast(builder, builder.extract_element(table, INT(i))) for i in range(ENTRIES)
         )
         return builder.select(high, builder.select(odd, d, c), builder.select(odd, b, a))
 
@@ -154,6 +156,6 @@ def _lower_interleave(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         for half in range(2):
             first = half * LANES // 2
             places = [first + lane // 2 + LANES * (lane % 2) for lane in range(LANES)]
-            value = builder.shuffle_vector(a, b, ir.Constant(_INTS, places))
+            value = builder.shuffle_vector(a, b, ir.Constant(INTS, places))
             tile = builder.insert_value(tile, value, n + half)
     return tile

@@ -10,7 +10,8 @@ from typing import Any
 from backlit_kernels.finish import finish_tile
 from backlit_kernels.kernel import Kernel
 from backlit_kernels.team import share
-from backlit_kernels.tile import add_rows, slide_update, store_tile, zero_tile
+from backlit_kernels.tile import add_rows, store_tile, zero_tile
+from backlit_kernels.tile_updates import slide_update
 from backlit_kernels.vector import LANES, load_one
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import types
 
-from backlit_kernels.vector import compiles_to
+from backlit_kernels.vector_type import compiles_to
 
 SAMPLE = 0  # number of the tile's first sample
 COUNT = 1  # how many of the tile's lanes hold samples

@@ -11,7 +11,9 @@ from llvmlite import ir
 from backlit_kernels.bits import lane_numbers, splat_bits
 from backlit_kernels.frame import COUNT, SAMPLE, SHARE, STEP
 from backlit_kernels.kernel import helper
-from backlit_kernels.vector import _INTS, LANES, _VectorType, compiles_to, vector
+from backlit_kernels.llvm import INTS
+from backlit_kernels.vector import LANES
+from backlit_kernels.vector_type import VectorType, compiles_to, vector
 
 
 @helper
@@ -46,10 +48,10 @@ def _groups_of(share: int) -> Callable[[Any, Any], Any]:
     def emit(b: Any, v: list[Any]) -> Any:
         total, value = v
         for one in places:
-            total = b.fadd(total, b.shuffle_vector(value, value, ir.Constant(_INTS, one)))
+            total = b.fadd(total, b.shuffle_vector(value, value, ir.Constant(INTS, one)))
         return total
 
-    added: Callable[[Any, Any], Any] = compiles_to(add_group, emit, vector, *[_VectorType] * 2)
+    added: Callable[[Any, Any], Any] = compiles_to(add_group, emit, vector, *[VectorType] * 2)
     return added
 
 

@@ -14,16 +14,9 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
-from backlit_kernels.vector import (
-    _VECTOR,
-    LANES,
-    _VectorType,
-    call_llvm,
-    compiles_to,
-    fma,
-    splat,
-    vector,
-)
+from backlit_kernels.llvm import VECTOR, call_llvm
+from backlit_kernels.vector import LANES, fma, splat
+from backlit_kernels.vector_type import VectorType, compiles_to, vector
 
 _POINTER = ir.IntType(8).as_pointer()
 
@@ -38,11 +31,11 @@ def polynomial(*coefficients: float) -> Callable[[Any], Any]:
 
     def emit(b: Any, v: list[Any]) -> Any:
         def multiply_add(*values: Any) -> Any:
-            return call_llvm(b, f"llvm.fmuladd.v{LANES}f32", _VECTOR, list(values))
+            return call_llvm(b, f"llvm.fmuladd.v{LANES}f32", VECTOR, list(values))
 
         return _in_pairs(_table(b, ascending), v[0], multiply_add, b.fmul)
 
-    return compiles_to(polynomial, emit, vector, _VectorType)
+    return compiles_to(polynomial, emit, vector, VectorType)
 
 
 def _in_pairs(terms: list[Any], power: Any, multiply_add: Callable, multiply: Callable) -> Any:
@@ -57,11 +50,11 @@ def _in_pairs(terms: list[Any], power: Any, multiply_add: Callable, multiply: Ca
 
 def _table(builder: Any, values: tuple[float, ...]) -> list[Any]:
     """The values as vectors, loaded from a table that LLVM does not know to be one."""
-    rows = [ir.Constant(_VECTOR, [value] * LANES) for value in values]
-    table = ir.Constant(ir.ArrayType(_VECTOR, len(values)), rows)
+    rows = [ir.Constant(VECTOR, [value] * LANES) for value in values]
+    table = ir.Constant(ir.ArrayType(VECTOR, len(values)), rows)
     place = cgutils.global_constant(builder, "coefficients", table)
     place.align = 4 * LANES
     kind = ir.FunctionType(_POINTER, [_POINTER])
     start = builder.asm(kind, "", "=r,0", [builder.bitcast(place, _POINTER)], side_effect=False)
-    start = builder.bitcast(start, _VECTOR.as_pointer())
+    start = builder.bitcast(start, VECTOR.as_pointer())
     return [builder.load(builder.gep(start, [ir.IntType(64)(i)])) for i in range(len(values))]

@@ -26,13 +26,8 @@ from backlit_kernels.frame import PART, PARTS
 from backlit_kernels.kernel import Kernel
 from backlit_kernels.team import share
 from backlit_kernels.terms import entries, term_at
-from backlit_kernels.tile import (
-    add_rows,
-    add_tile,
-    rank_one_update,
-    store_tile,
-    zero_tile,
-)
+from backlit_kernels.tile import add_rows, add_tile, store_tile, zero_tile
+from backlit_kernels.tile_updates import rank_one_update
 from backlit_kernels.vector import LANES, NOWHERE, load_one
 
 PARTIALS = 4  # threads that may each be at a run of its own

@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 from backlit_kernels.kernel import Kernel, helper, kernel
-from backlit_kernels.unary import DERIVATIVES, VALUES
+from backlit_kernels.unary_functions import DERIVATIVES, VALUES
 from backlit_kernels.vector import (
     LANES,
     absolute,
@@ -22,7 +22,7 @@ ROUNDING, ROUNDING_OF = 2.0**-22, {"power": 2.0**-20}
 
 @cache
 def mean_slope(name: str) -> Any:
-    """(f(a) - f(b)) / (a - b) for a function, by its name in `backlit_kernels.unary`.
+    """(f(a) - f(b)) / (a - b) for a function, by its name in `backlit_kernels.unary_functions`.
 
     The quotient loses digits where a and b are close; the derivative between them, at Gauss's two
     points, does not, but is wrong where they are far apart or a kink lies between them. It is taken

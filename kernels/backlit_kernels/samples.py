@@ -11,17 +11,8 @@ from backlit_kernels.bits import bits_of, floats_of, splat_bits
 from backlit_kernels.frame import COUNT, INVALID, PORTS, SAMPLE, SHARE, STEP, floats_at
 from backlit_kernels.groups import sample_of, step_of
 from backlit_kernels.kernel import helper, kernel
-from backlit_kernels.vector import (
-    _INTS,
-    LANES,
-    address,
-    any_of,
-    fma,
-    load,
-    load_one,
-    splat,
-    store,
-)
+from backlit_kernels.llvm import INTS, address
+from backlit_kernels.vector import LANES, any_of, fma, load, load_one, splat, store
 
 ALL, ALL_BUT_SIGN = 0xFFFFFFFF, 0x7FFFFFFF  # bits
 
@@ -54,7 +45,7 @@ def _lower_transpose(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
     def place(memory: Any, start: Any, step: Any, i: int) -> Any:
         at = builder.add(start, builder.mul(step, ir.IntType(64)(i)))
-        return address(builder, memory, at, _INTS)
+        return address(builder, memory, at, INTS)
 
     rows = [builder.load(place(source, s, s_step, i), align=4) for i in range(LANES)]
     rows = [builder.and_(row, kept) for row in rows]
@@ -64,8 +55,8 @@ def _lower_transpose(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         for i in range(LANES):
             if not i & distance:
                 pair = rows[i], rows[i + distance]
-                rows[i] = builder.shuffle_vector(*pair, ir.Constant(_INTS, low))
-                rows[i + distance] = builder.shuffle_vector(*pair, ir.Constant(_INTS, high))
+                rows[i] = builder.shuffle_vector(*pair, ir.Constant(INTS, low))
+                rows[i + distance] = builder.shuffle_vector(*pair, ir.Constant(INTS, high))
     for i in range(LANES):
         builder.store(rows[i], place(target, t, t_step, i), align=4)
     return context.get_dummy_value()

@@ -12,7 +12,8 @@ from numba.core import cgutils, types
 
 from backlit_kernels.frame import ARRIVALS, HALT, INVALID, MEETING, PART, PARTS, integers_at
 from backlit_kernels.kernel import helper
-from backlit_kernels.vector import LANES, compiles_to
+from backlit_kernels.vector import LANES
+from backlit_kernels.vector_type import compiles_to
 
 ROOMS = 4  # threads that may work at a time where each needs a room of its own
 PATIENCE = 2000  # looks at the others' arrivals before the processor is given away

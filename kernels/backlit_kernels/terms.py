@@ -14,7 +14,9 @@ from numba.core import types
 from backlit_kernels.bits import bits_of, floats_of
 from backlit_kernels.kernel import pasted
 from backlit_kernels.lanes import for_lanes
-from backlit_kernels.vector import _INT, LANES, any_of, call_llvm, compiles_to, splat
+from backlit_kernels.llvm import INT, call_llvm
+from backlit_kernels.vector import LANES, any_of, splat
+from backlit_kernels.vector_type import compiles_to
 
 AHEAD = 16  # a list tells which weights come so much later: no processor guesses them
 
@@ -79,17 +81,17 @@ def prefetch(memory: Any, index: int) -> None:
 
 
 def _index_address(b: Any, v: list[Any]) -> Any:
-    return b.bitcast(b.gep(v[0], [v[1]]), _INT.as_pointer())
+    return b.bitcast(b.gep(v[0], [v[1]]), INT.as_pointer())
 
 
 def _emit_store_index(b: Any, v: list[Any]) -> Any:
-    b.store(b.trunc(v[2], _INT), _index_address(b, v))
+    b.store(b.trunc(v[2], INT), _index_address(b, v))
     return ir.Constant(ir.IntType(8).as_pointer(), None)
 
 
 def _emit_prefetch(b: Any, v: list[Any]) -> Any:
     place = b.bitcast(b.gep(v[0], [v[1]]), ir.IntType(8).as_pointer())
-    call_llvm(b, "llvm.prefetch", ir.VoidType(), [place, *map(_INT, (0, 3, 1))])
+    call_llvm(b, "llvm.prefetch", ir.VoidType(), [place, *map(INT, (0, 3, 1))])
     return ir.Constant(ir.IntType(8).as_pointer(), None)
 
 

@@ -1,131 +1,33 @@
-"""The vector type: `LANES` float32s side by side, and the few operations kernels are written with.
+"""The operations on vectors, `LANES` float32s side by side, that kernels are written with.
 
-Each operation is a plain NumPy function with its LLVM instruction attached, so that kernels run
-both compiled and, under ``NUMBA_DISABLE_JIT=1``, as ordinary Python. A vector has sixteen lanes
-where AVX-512 is, else eight: one AVX2 register, two of NEON. Lanes never mix in arithmetic, so
+Each is a plain NumPy function with its LLVM instructions attached, so that kernels run both
+compiled and, under ``NUMBA_DISABLE_JIT=1``, as ordinary Python. Lanes never mix in arithmetic, so
 results do not depend on their number.
 
 Memory is a pointer to float32 in compiled code and a one-dimensional float32 array in Python.
 """
 
-import inspect
 import operator
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import lower_builtin, models, register_model, type_callable
+from numba.core import types
 
-from backlit_kernels.target import target
+from backlit_kernels.llvm import (
+    INT,
+    INTS,
+    LANES,
+    VECTOR,
+    address,
+    broadcast,
+    call_llvm,
+    marks_at,
+    put_marks,
+)
+from backlit_kernels.vector_type import Emit, MaskType, VectorType, compiles_to, mask, vector
 
-LANES = target().lanes
 NOWHERE = -1  # in place of a distance to marks, for none
-
-_FLOAT = ir.FloatType()
-_INT = ir.IntType(32)
-_VECTOR = ir.VectorType(_FLOAT, LANES)
-_INTS = ir.VectorType(_INT, LANES)
-_BITS = ir.VectorType(ir.IntType(1), LANES)
-_BYTES = ir.VectorType(ir.IntType(8), LANES)
-
-
-class _VectorType(types.Type):
-    def __init__(self) -> None:
-        super().__init__(name=f"float32x{LANES}")
-
-
-class _MaskType(types.Type):
-    def __init__(self) -> None:
-        super().__init__(name=f"maskx{LANES}")
-
-
-vector = _VectorType()
-mask = _MaskType()
-memory = types.CPointer(types.float32)
-
-
-@register_model(_VectorType)
-class _VectorModel(models.PrimitiveModel):
-    def __init__(self, dmm: Any, fe_type: Any) -> None:
-        super().__init__(dmm, fe_type, _VECTOR)
-
-
-@register_model(_MaskType)
-class _MaskModel(models.PrimitiveModel):
-    def __init__(self, dmm: Any, fe_type: Any) -> None:
-        super().__init__(dmm, fe_type, _BITS)
-
-
-Emit = Callable[[Any, list[Any]], Any]
-
-
-def compiles_to(function: Any, emit: Emit, result: types.Type, *kinds: type[types.Type]) -> Any:
-    """Attach an LLVM emitter ``emit(builder, values)`` to `function` for arguments of `kinds`."""
-
-    @type_callable(function)
-    def _typing(context: Any) -> Any:
-        def typer(*args: Any) -> types.Type | None:
-            return result if all(map(isinstance, args, kinds)) else None
-
-        typer.__signature__ = _positional(len(kinds))
-        return typer
-
-    @lower_builtin(function, *kinds)
-    def _lowering(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        values = [_widen(builder, value, kind) for value, kind in zip(args, sig.args, strict=True)]
-        return emit(builder, values)
-
-    return function
-
-
-def _positional(count: int) -> inspect.Signature:
-    names = [f"argument{i}" for i in range(count)]
-    return inspect.Signature(
-        [inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names]
-    )
-
-
-def _widen(builder: Any, value: Any, kind: types.Type) -> Any:
-    """Integers as 64 bits and scalars as float32, whatever the kernel's source wrote."""
-    if isinstance(kind, types.Integer) and value.type.width < 64:
-        return builder.sext(value, ir.IntType(64))
-    if isinstance(kind, types.Float) and value.type != _FLOAT:
-        return builder.fptrunc(value, _FLOAT)
-    return value
-
-
-def address(builder: Any, pointer: Any, index: Any, kind: ir.Type = _VECTOR) -> Any:
-    """The address of ``pointer[index]``, seen as a pointer to `kind`."""
-    return builder.bitcast(builder.gep(pointer, [index]), kind.as_pointer())
-
-
-def _byte_address(builder: Any, pointer: Any, index: Any) -> Any:
-    first = builder.bitcast(pointer, ir.IntType(8).as_pointer())
-    return builder.bitcast(builder.gep(first, [index]), _BYTES.as_pointer())
-
-
-def marks_at(builder: Any, pointer: Any, index: Any) -> Any:
-    """Which of `LANES` bytes are not zero."""
-    found = builder.load(_byte_address(builder, pointer, index), align=1)
-    return builder.icmp_unsigned("!=", found, ir.Constant(_BYTES, [0] * LANES))
-
-
-def put_marks(builder: Any, pointer: Any, index: Any, mask: Any) -> None:
-    """A byte for each lane: all bits where the mask holds."""
-    builder.store(builder.sext(mask, _BYTES), _byte_address(builder, pointer, index), align=1)
-
-
-def broadcast(builder: Any, scalar: Any) -> Any:
-    single = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), scalar, _INT(0))
-    return builder.shuffle_vector(single, single, ir.Constant(_INTS, [0] * LANES))
-
-
-def call_llvm(builder: Any, name: str, result: ir.Type, values: list[Any]) -> Any:
-    """Call the LLVM intrinsic of this (mangled) name."""
-    kind = ir.FunctionType(result, [value.type for value in values])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
 
 
 # --- memory ---------------------------------------------------------------------------------
@@ -181,7 +83,7 @@ def _emit_store(b: Any, v: list[Any]) -> Any:
 
 
 def _emit_store_one(b: Any, v: list[Any]) -> Any:
-    b.store(b.extract_element(v[2], _INT(0)), b.gep(v[0], [v[1]]))
+    b.store(b.extract_element(v[2], INT(0)), b.gep(v[0], [v[1]]))
     return ir.Constant(ir.IntType(8).as_pointer(), None)
 
 
@@ -195,13 +97,13 @@ def _emit_store_marks(b: Any, v: list[Any]) -> Any:
 
 
 def _emit_store_mark(b: Any, v: list[Any]) -> Any:
-    byte = b.sext(b.extract_element(v[2], _INT(0)), ir.IntType(8))
+    byte = b.sext(b.extract_element(v[2], INT(0)), ir.IntType(8))
     b.store(byte, b.gep(b.bitcast(v[0], ir.IntType(8).as_pointer()), [v[1]]))
     return ir.Constant(ir.IntType(8).as_pointer(), None)
 
 
 compiles_to(load, _emit_load, vector, types.CPointer, types.Integer)
-compiles_to(store, _emit_store, types.none, types.CPointer, types.Integer, _VectorType)
+compiles_to(store, _emit_store, types.none, types.CPointer, types.Integer, VectorType)
 compiles_to(
     load_one,
     lambda b, v: broadcast(b, b.load(b.gep(v[0], [v[1]]))),
@@ -209,10 +111,10 @@ compiles_to(
     types.CPointer,
     types.Integer,
 )
-compiles_to(store_one, _emit_store_one, types.none, types.CPointer, types.Integer, _VectorType)
+compiles_to(store_one, _emit_store_one, types.none, types.CPointer, types.Integer, VectorType)
 compiles_to(load_marks, _emit_load_marks, mask, types.CPointer, types.Integer)
-compiles_to(store_marks, _emit_store_marks, types.none, types.CPointer, types.Integer, _MaskType)
-compiles_to(store_mark, _emit_store_mark, types.none, types.CPointer, types.Integer, _MaskType)
+compiles_to(store_marks, _emit_store_marks, types.none, types.CPointer, types.Integer, MaskType)
+compiles_to(store_mark, _emit_store_mark, types.none, types.CPointer, types.Integer, MaskType)
 compiles_to(splat, lambda b, v: broadcast(b, v[0]), vector, types.Float)
 
 
@@ -311,41 +213,41 @@ def _emit_sound_choice(comparison: str) -> Emit:
 
 def _emit_power(b: Any, v: list[Any]) -> Any:
     # in two factors, so that both stay normal numbers
-    bound = [ir.Constant(_VECTOR, [x] * LANES) for x in (-252.0, 252.0)]
+    bound = [ir.Constant(VECTOR, [x] * LANES) for x in (-252.0, 252.0)]
     exponent = b.select(b.fcmp_ordered(">", v[1], bound[0]), v[1], bound[0])
     exponent = b.select(b.fcmp_ordered("<", exponent, bound[1]), exponent, bound[1])
-    whole = b.fptosi(exponent, _INTS)
-    half = b.ashr(whole, ir.Constant(_INTS, [1] * LANES))
-    bias, shift = ir.Constant(_INTS, [127] * LANES), ir.Constant(_INTS, [23] * LANES)
+    whole = b.fptosi(exponent, INTS)
+    half = b.ashr(whole, ir.Constant(INTS, [1] * LANES))
+    bias, shift = ir.Constant(INTS, [127] * LANES), ir.Constant(INTS, [23] * LANES)
     result = v[0]
     for part in (half, b.sub(whole, half)):
-        result = b.fmul(result, b.bitcast(b.shl(b.add(part, bias), shift), _VECTOR))
+        result = b.fmul(result, b.bitcast(b.shl(b.add(part, bias), shift), VECTOR))
     return result
 
 
 def _emit_shuffle(places: list[int]) -> Emit:
-    return lambda b, v: b.shuffle_vector(v[0], v[1], ir.Constant(_INTS, places))
+    return lambda b, v: b.shuffle_vector(v[0], v[1], ir.Constant(INTS, places))
 
 
 def _llvm(name: str) -> Emit:
-    return lambda b, v: call_llvm(b, f"llvm.{name}.v{LANES}f32", _VECTOR, v)
+    return lambda b, v: call_llvm(b, f"llvm.{name}.v{LANES}f32", VECTOR, v)
 
 
 def _compare(sign: str) -> Emit:
     return lambda b, v: b.fcmp_ordered(sign, v[0], v[1])
 
 
-_pair = (_VectorType, _VectorType)
-compiles_to(fma, _llvm("fmuladd"), vector, *_pair, _VectorType)
-compiles_to(absolute, _llvm("fabs"), vector, _VectorType)
-compiles_to(square_root, _llvm("sqrt"), vector, _VectorType)
-compiles_to(round_even, _llvm("rint"), vector, _VectorType)
+_pair = (VectorType, VectorType)
+compiles_to(fma, _llvm("fmuladd"), vector, *_pair, VectorType)
+compiles_to(absolute, _llvm("fabs"), vector, VectorType)
+compiles_to(square_root, _llvm("sqrt"), vector, VectorType)
+compiles_to(round_even, _llvm("rint"), vector, VectorType)
 compiles_to(minimum, _emit_choice("<"), vector, *_pair)
 compiles_to(maximum, _emit_choice(">"), vector, *_pair)
 compiles_to(larger_of, _emit_sound_choice(">"), vector, *_pair)
 compiles_to(smaller_of, _emit_sound_choice("<"), vector, *_pair)
 compiles_to(times_power_of_two, _emit_power, vector, *_pair)
-compiles_to(select, lambda b, v: b.select(v[0], v[1], v[2]), vector, _MaskType, *_pair)
+compiles_to(select, lambda b, v: b.select(v[0], v[1], v[2]), vector, MaskType, *_pair)
 _mixed = [i // 2 + LANES * (i % 2) for i in range(2 * LANES)]
 compiles_to(evens, _emit_shuffle(list(range(0, 2 * LANES, 2))), vector, *_pair)
 compiles_to(odds, _emit_shuffle(list(range(1, 2 * LANES, 2))), vector, *_pair)
@@ -355,19 +257,19 @@ compiles_to(
     any_of,
     lambda b, v: b.icmp_unsigned("!=", b.bitcast(v[0], ir.IntType(LANES)), ir.IntType(LANES)(0)),
     types.boolean,
-    _MaskType,
+    MaskType,
 )
 compiles_to(unordered, lambda b, v: b.fcmp_unordered("uno", v[0], v[1]), mask, *_pair)
 compiles_to(operator.add, lambda b, v: b.fadd(v[0], v[1]), vector, *_pair)
 compiles_to(operator.sub, lambda b, v: b.fsub(v[0], v[1]), vector, *_pair)
 compiles_to(operator.mul, lambda b, v: b.fmul(v[0], v[1]), vector, *_pair)
 compiles_to(operator.truediv, lambda b, v: b.fdiv(v[0], v[1]), vector, *_pair)
-compiles_to(operator.neg, lambda b, v: b.fneg(v[0]), vector, _VectorType)
+compiles_to(operator.neg, lambda b, v: b.fneg(v[0]), vector, VectorType)
 compiles_to(operator.gt, _compare(">"), mask, *_pair)
 compiles_to(operator.ge, _compare(">="), mask, *_pair)
 compiles_to(operator.lt, _compare("<"), mask, *_pair)
 compiles_to(operator.le, _compare("<="), mask, *_pair)
 compiles_to(operator.eq, _compare("=="), mask, *_pair)
-compiles_to(operator.and_, lambda b, v: b.and_(v[0], v[1]), mask, _MaskType, _MaskType)
-compiles_to(operator.or_, lambda b, v: b.or_(v[0], v[1]), mask, _MaskType, _MaskType)
-compiles_to(operator.invert, lambda b, v: b.not_(v[0]), mask, _MaskType)
+compiles_to(operator.and_, lambda b, v: b.and_(v[0], v[1]), mask, MaskType, MaskType)
+compiles_to(operator.or_, lambda b, v: b.or_(v[0], v[1]), mask, MaskType, MaskType)
+compiles_to(operator.invert, lambda b, v: b.not_(v[0]), mask, MaskType)

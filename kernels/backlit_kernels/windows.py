@@ -1,18 +1,15 @@
-"""The maximum of each 2x2 window of a picture that is never stored: made by a convolution, or
-interpolated.
+"""The 2x2 windows of a max-pooling whose picture is never stored: their maxima, and the way back.
 
 Max-pooling keeps a quarter of a picture, and its way back needs to know only which entry of each
 window that was: its *choice*, one of the numbers in `backlit_kernels.entries`. To write the picture
 and read it again takes as long as the arithmetic of a convolution of few channels.
 """
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from backlit_kernels.entries import (
-    ENTRIES,
     LOWER_LEFT,
     LOWER_RIGHT,
     NUMBERS,
@@ -21,18 +18,9 @@ from backlit_kernels.entries import (
 )
 from backlit_kernels.finish import relu_rule
 from backlit_kernels.fold import add_step, phase_of
-from backlit_kernels.kernel import Kernel, helper, kernel
+from backlit_kernels.kernel import helper, kernel
 from backlit_kernels.lanes import for_lanes
-from backlit_kernels.target import target
 from backlit_kernels.team import share
-from backlit_kernels.tile import (
-    add_rows,
-    add_tile,
-    store_largest,
-    store_tile,
-    window_update,
-    zero_tile,
-)
 from backlit_kernels.vector import (
     LANES,
     fma,
@@ -48,86 +36,6 @@ from backlit_kernels.vector import (
 )
 
 Rule = tuple[int, int]  # whether a ReLU is masked, and rectified: see `relu_rule`
-
-
-@cache
-def pooled_product(rows: int, cut: bool, unrolled: int = 0) -> Kernel:
-    """The product with a register tile of `rows` channels by the entries of a window.
-
-    `cut` says that the sums are made of more than one piece. If `unrolled` is not 0, they have so
-    many terms.
-    """
-
-    def pooled_product(
-        arena: Any,
-        constants: Any,
-        table: Any,
-        team: Any,
-        out: int,
-        choice: int,
-        x: int,
-        weights: int,
-        bias: int,
-        offsets: int,
-        depth: int,
-        pieces: int,
-        partial: int,
-        blocks: int,
-        height: int,
-        width: int,
-        x_row: int,
-        x_step: int,
-        out_row: int,
-        out_plane: int,
-        floor: int,
-    ) -> None:
-        """The largest of each window's sums, to `height` rows of `width` vectors.
-
-        Parameters
-        ----------
-        choice
-            Distance from `out` to a buffer of its layout for the windows' choices.
-        x, x_row, x_step
-            The convolution's input, and how far its rows and positions are apart.
-        weights, bias, offsets, depth, pieces, blocks
-            As in `backlit_kernels.product`.
-        partial
-            Where the sums so far of a tile lie, for each block.
-        out_plane, out_row
-            How far the output's channels and rows are apart.
-        floor
-            Where what sums are at least lies in the constants: 0 for a ReLU before the pooling.
-        """
-        least = load_one(constants, floor)
-        piece = -(-depth // pieces)
-        row = ENTRIES * LANES
-        for y in range(height):
-            for block in range(*share(team, blocks)):
-                w = weights + block * depth * rows
-                so_far = partial + block * rows * row
-                for column in range(width):
-                    start = x + 2 * (y * x_row + column * x_step)
-                    for p in range(pieces if cut else 1):
-                        tile = zero_tile(rows, ENTRIES)
-                        low, high = 0, unrolled or depth
-                        if cut:
-                            low, high = p * piece, min(p * piece + piece, depth)
-                        for k in range(low, high):
-                            term = start + table[offsets + k]
-                            tile = window_update(
-                                tile, constants, w + k * rows, arena, term, x_row, x_step
-                            )
-                        if cut and p > 0:
-                            tile = add_tile(tile, arena, so_far, row, LANES)
-                        if cut and p < pieces - 1:
-                            store_tile(tile, arena, so_far, row, LANES)
-                            continue
-                        tile = add_rows(tile, constants, bias + block * rows)
-                        at = out + block * rows * out_plane + y * out_row + column * LANES
-                        store_largest(tile, arena, at, choice, out_plane, least)
-
-    name = f"pooled_product_{rows}" + (f"_of_{unrolled}" if unrolled else "")
-    return Kernel(pooled_product, name + ("_cut" if cut else ""))
 
 
 @helper
@@ -147,20 +55,9 @@ def first_equal(best: Any, a: Any, b: Any, c: Any) -> Any:
     return select(best == a, splat(UPPER_LEFT), number)
 
 
-@cache
-def channel_blocks(channels: int) -> tuple[tuple[int, int], ...]:
-    """How to cover channels: (rows of a tile, blocks), all alike or as even as can be."""
-    most = max(target().accumulators // ENTRIES, 1)
-    for rows in range(most, most // 2, -1):
-        if channels % rows == 0:
-            return ((rows, channels // rows),)
-    blocks = -(-channels // most)
-    rows, more = divmod(channels, blocks)
-    return tuple((r, n) for r, n in ((rows + 1, more), (rows, blocks - more)) if n)
-
-
 @helper
 def between(arena: Any, a: int, b: int, t: Any, least: Any) -> Any:
+    """``a + t * (b - a)``, but at least `least`."""
     start = load(arena, a)
     return maximum(least, fma(t, load(arena, b) - start, start))
 
@@ -184,9 +81,10 @@ def interpolate_windows(
     out_row: int,
     floor: int,
 ) -> None:
-    """The largest of each window of ``a + position * (b - a)``; see `pooled_product`.
+    """The largest of each window of ``a + position * (b - a)``.
 
-    `plane` and `row` are how far channels and rows of `a` and `b` are apart.
+    Operands that are not named here are as in `backlit_kernels.pooled_product`; `plane` and
+    `row` are how far channels and rows of `a` and `b` are apart.
     """
     t, least = load(arena, position), load_one(constants, floor)
     for c in range(*share(team, channels)):

@@ -10,8 +10,9 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import lower_builtin, type_callable
 
-from backlit_kernels.tile import _I64, TileType, _spaced
-from backlit_kernels.vector import _INTS, _VECTOR, LANES, address, broadcast, call_llvm
+from backlit_kernels.llvm import INT64, INTS, VECTOR, address, broadcast, call_llvm, spaced
+from backlit_kernels.tile import TileType
+from backlit_kernels.vector import LANES
 
 
 def column_update(
@@ -58,16 +59,16 @@ def _type_column_update(context: Any) -> Any:
 def _lower_column_update(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     tile, weights, w, memory, a, b, step, sign = args
     # turning a sign over, rather than multiplying, leaves the multipliers to the products
-    sign_bits = ir.Constant(_INTS, [-(1 << 31)] * LANES)
-    turn = builder.and_(builder.bitcast(sign, _INTS), sign_bits)
+    sign_bits = ir.Constant(INTS, [-(1 << 31)] * LANES)
+    turn = builder.and_(builder.bitcast(sign, INTS), sign_bits)
 
     def lanes(at: Any, kind: ir.Type) -> Any:
         return builder.load(address(builder, memory, at, kind), align=4)
 
     d = []
-    for p, q in zip(_spaced(builder, a, step, 4), _spaced(builder, b, step, 4), strict=True):
-        other = builder.bitcast(builder.xor(lanes(q, _INTS), turn), _VECTOR)
-        d.append(builder.fsub(lanes(p, _VECTOR), other))
+    for p, q in zip(spaced(builder, a, step, 4), spaced(builder, b, step, 4), strict=True):
+        other = builder.bitcast(builder.xor(lanes(q, INTS), turn), VECTOR)
+        d.append(builder.fsub(lanes(p, VECTOR), other))
     entries = [
         builder.fsub(d[0], d[2]),
         builder.fadd(d[1], d[2]),
@@ -78,10 +79,10 @@ def _lower_column_update(context: Any, builder: Any, sig: Any, args: Any) -> Any
     first = builder.gep(weights, [w])
     for i, entry in enumerate(entries):
         for r in range(rows):
-            factor = builder.load(builder.gep(first, [_I64(i * rows + r)]))
+            factor = builder.load(builder.gep(first, [INT64(i * rows + r)]))
             n = r * 4 + i
             total = [broadcast(builder, factor), entry, builder.extract_value(tile, n)]
-            total = call_llvm(builder, f"llvm.fmuladd.v{LANES}f32", _VECTOR, total)
+            total = call_llvm(builder, f"llvm.fmuladd.v{LANES}f32", VECTOR, total)
             tile = builder.insert_value(tile, total, n)
     return tile
 
@@ -101,6 +102,6 @@ def _lower_store_column_outputs(context: Any, builder: Any, sig: Any, args: Any)
             builder.fsub(builder.fsub(m[1], m[2]), m[3]),
         )
         for i, value in enumerate(pair):
-            at = builder.add(index, _I64((2 * r + i) * LANES))
+            at = builder.add(index, INT64((2 * r + i) * LANES))
             builder.store(value, address(builder, memory, at), align=4)
     return context.get_dummy_value()

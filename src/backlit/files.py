@@ -29,6 +29,11 @@ DAMAGE = (
 )
 
 
+def not_opened(error: BaseException) -> bool:
+    """Whether a file could not even be opened: such an error names the file."""
+    return isinstance(error, OSError) and error.filename is not None
+
+
 def open_arrays(path: str | os.PathLike[str]) -> Any:
     """What `numpy.load` gives, pickles aside: for other files it advises to allow those."""
     with open(path, "rb") as file:
@@ -44,6 +49,8 @@ def read_array(path: str | os.PathLike[str]) -> np.ndarray:
     ------
     FileNotFoundError
         If there is no such file.
+    OSError
+        If it cannot be opened, such as a folder.
     ValueError
         If it is damaged, or something else.
     """
@@ -54,9 +61,9 @@ def read_array(path: str | os.PathLike[str]) -> np.ndarray:
         with array:
             if len(array.files) == 1:
                 return np.asarray(array[array.files[0]])
-    except FileNotFoundError:
-        raise
     except DAMAGE as error:
+        if not_opened(error):
+            raise
         raise ValueError(f"cannot read an array from {str(path)!r}: {error}") from error
     raise ValueError(f"{str(path)!r} holds several arrays: one is given as an .npy file")
 

@@ -12,7 +12,7 @@ import numpy as np
 from backlit import layers as layer_module
 from backlit import operators as operator_module
 from backlit.checks import whole
-from backlit.files import DAMAGE, open_arrays, replacing
+from backlit.files import DAMAGE, not_opened, open_arrays, replacing
 from backlit.graph import Graph
 from backlit.layers import Layer
 from backlit.model import Model
@@ -162,8 +162,8 @@ def load(path: Any, **options: Any) -> Model:
             return Model.of_graph(graph, description["name"], outputs=meaning, channels_last=last)
         raise ValueError(f"unknown format {form!r}")
     except DAMAGE as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # it could not be read at all
+        if not_opened(error):
+            raise
         raise ValueError(
             f"path must be a model saved by backlit, but {str(path)!r} is not: {error}"
         ) from error

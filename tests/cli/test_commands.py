@@ -215,7 +215,20 @@ def test_methods(capsys):
         (
             ["attribute", "mnist_cnn", "mnist", "-o", "x.npy", "--stepz", "1"],
             2,
-            "no option '--stepz'",
+            "no option '--stepz' (did you mean '--steps'?); it takes baseline, steps",
+        ),
+        (
+            ["attribute", "mnist_cnn", "mnist", "-o", "x.npy", "--methd=ig"],
+            2,
+            "no option '--methd=ig' (did you mean '--method'?)",
+        ),
+        (["saliency", "mnist_cnn", "", "-o", "x.npy"], 1, "no data set and no file is named ''"),
+        (["saliency", "mnist_cnn", ".", "-o", "x.npy"], 1, "'.': it is a folder; put pictures in"),
+        (["saliency", "mnist_cnn", "photo.png", "-o", "x.npy"], 1, "idx file; put pictures into"),
+        (
+            ["attribute", "mnist_cnn", "mnist", "-o", "x.npy", "--baseline", "folder.npy"],
+            1,
+            "backlit: folder.npy: Is a directory",
         ),
         (
             ["attribute", "mnist_cnn", "mnist", "-o", "x.npy", "--steps", 3000 * "["],
@@ -256,13 +269,15 @@ def test_methods(capsys):
 )
 def test_errors_are_one_line(tmp_path, monkeypatch, capsys, words, status, message):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "empty.npy").touch()
+    for name in ("empty.npy", "photo.png"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder.npy").mkdir()
     found, out, err = run(capsys, *words)
     assert found == status
     assert message in err
     assert len(err.splitlines()) == 1
     assert out == ""
-    assert [path.name for path in tmp_path.iterdir()] == ["empty.npy"]
+    assert {path.name for path in tmp_path.iterdir()} == {"empty.npy", "folder.npy", "photo.png"}
 
 
 def test_no_bar_is_left_before_an_error(tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -56,8 +57,7 @@ def own_options(words: list[str], function: Any) -> dict[str, Any]:
         name, joined, value = word.partition("=")
         name = name.removeprefix("--").replace("-", "_")
         if not word.startswith("--") or name not in known:
-            names = ", ".join(known)
-            raise click.UsageError(f"{function.__name__} has no option {word!r}; it takes {names}")
+            raise click.UsageError(unknown(word, function.__name__, list(known)))
         if not joined:
             if not remaining:
                 raise click.UsageError(f"option {word} needs a value")
@@ -67,6 +67,15 @@ def own_options(words: list[str], function: Any) -> dict[str, Any]:
         if parameter.default is parameter.empty and name not in result:
             raise click.UsageError(f"{function.__name__} needs --{name}")
     return result
+
+
+def unknown(word: str, method: str, known: list[str]) -> str:
+    """What to say of an option that a method does not have."""
+    own = [parameter.name or "" for parameter in command.params]
+    spelt = word.partition("=")[0].lstrip("-").replace("-", "_")
+    meant = get_close_matches(spelt, [*known, *own], 1) if word.startswith("-") else []
+    hint = f" (did you mean '--{meant[0].replace('_', '-')}'?)" if meant else ""
+    return f"{method} has no option {word!r}{hint}; it takes {', '.join(known)}"
 
 
 def parsed(value: str) -> Any:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -16,12 +16,12 @@ class Elementwise(Layer):
     Attributes
     ----------
     function : str
-        Its name among the kernels (`backlit_kernels.unary`).
+        Its name among the kernels (`backlit_kernels.unary_functions`).
     parameters : tuple of floats
     """
 
-    function: ClassVar[str]
-    parameters: ClassVar[tuple[float, ...]] = ()
+    function: str
+    parameters: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -145,7 +145,7 @@ class Activation(Elementwise):
     """
 
     name: str
-    parameters: Any  # type: ignore[misc]
+    parameters: tuple[float, ...]
 
     def __init__(self, name: str, parameters: Any = None, **named: float) -> None:
         if not isinstance(name, str) or name not in ACTIVATIONS:
@@ -158,9 +158,13 @@ class Activation(Elementwise):
                 raise ValueError(f"parameters must be {list(known)} in a row, got {parameters!r}")
             named |= zip(known, parameters, strict=True)
         values = (number(key, named.get(key, default)) for key, default in known.items())
-        self._set(name=name, parameters=tuple(values), function=name)
+        self._set(name=name, parameters=tuple(values))
         if name == "softplus" and self.parameters == (0.0,):
             raise ValueError("beta must not be 0: softplus divides by it")
+
+    @property
+    def function(self) -> str:  # type: ignore[override]
+        return self.name
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from backlit_kernels import elementwise, scores
 from backlit_kernels.kernel import Kernel
-from backlit_kernels.unary import PARAMETERS, unary, unary_backward
+from backlit_kernels.unary import unary, unary_backward
+from backlit_kernels.unary_functions import PARAMETERS
 from backlit_kernels.vector import LANES
 
 from backlit.graph import Node

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from backlit_kernels.entries import ENTRIES
+from backlit_kernels.pooled_product import channel_blocks, pooled_product
 from backlit_kernels.vector import LANES
-from backlit_kernels.windows import channel_blocks, pooled_product
 
 from backlit.graph import Node
 from backlit.layers import Conv2D, MaxPool2D, ReLU

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from backlit_kernels.pooled_product import channel_blocks
 from backlit_kernels.team import ROOMS
-from backlit_kernels.windows import channel_blocks
 from backlit_kernels.winograd_fused import SIDE, fused_winograd, pooled_winograd, room_size
 
 from backlit.graph import Node

@@ -5,11 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backlit.files import DAMAGE, open_arrays, read_array
+from backlit.files import DAMAGE, not_opened, open_arrays, read_array
 from backlit.sources.idx import read_idx
 
 SAMPLE_KEYS = ("X", "images", "x", "data", "arr_0")
 LABEL_KEYS = ("y", "labels", "target", "targets", "arr_1")
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+HOW_PICTURES = "; put pictures into one array (N, H, W, C) of an .npy file first"
 
 
 class Source(NamedTuple):
@@ -33,6 +35,8 @@ def read(name: str) -> Source:
     ------
     FileNotFoundError
         If there is no such file or data set.
+    OSError
+        If it cannot be opened.
     ValueError
         If the file is damaged or not of a kind that is known.
     """
@@ -41,12 +45,16 @@ def read(name: str) -> Source:
 
         return Source(*mnist())
     path = Path(name)
-    if not path.exists():
+    if not name or not path.exists():
         raise FileNotFoundError(f"no data set and no file is named {name!r}")
+    if path.is_dir():
+        raise ValueError(f"cannot read samples from {name!r}: it is a folder{HOW_PICTURES}")
     try:
         source = _read_file(path)
         return Source(as_samples(source.X), source.y)
     except DAMAGE as error:
+        if not_opened(error):
+            raise
         raise ValueError(f"cannot read samples from {name!r}: {error}") from error
 
 
@@ -57,6 +65,8 @@ def read_targets(name: str) -> np.ndarray:
     ------
     FileNotFoundError
         If there is no such file.
+    OSError
+        If it cannot be opened.
     ValueError
         If it is damaged, or something else.
     """
@@ -65,9 +75,9 @@ def read_targets(name: str) -> np.ndarray:
         return read_array(path)
     try:
         return read_idx(path)
-    except FileNotFoundError:
-        raise
     except DAMAGE as error:
+        if not_opened(error):
+            raise
         raise ValueError(f"cannot read targets from {name!r}: {error}") from error
 
 
@@ -93,7 +103,8 @@ def _read_file(path: Path) -> Source:
             return Source(file[samples], None if labels is None else file[labels])
     if _is_idx(path):
         return Source(read_idx(path), None)
-    raise ValueError("its ending is not .npy, .npz, or that of an idx file")
+    hint = HOW_PICTURES if ending in PICTURE_ENDINGS else ""
+    raise ValueError(f"its ending is not .npy, .npz, or that of an idx file{hint}")
 
 
 def as_samples(array: np.ndarray) -> np.ndarray:
