@@ -92,7 +92,7 @@ def hard_sigmoid(context: Context, node: Operation) -> Outputs:
 
 @operator("Gelu")
 def gelu(context: Context, node: Operation) -> Outputs:
-    name = "gelu_tanh" if node.text("approximate", "none") == "tanh" else "gelu"
+    name = {"none": "gelu", "tanh": "gelu_tanh"}[node.choice("approximate", "none", "tanh")]
     return context.builder.activation(node.tensor(), name)
 
 
@@ -132,7 +132,7 @@ def softmax(context: Context, node: Operation) -> Outputs:
     builder, x = context.builder, node.tensor()
     logarithm = node.kind == "LogSoftmax"
     if context.opset >= 13:
-        return builder.softmax(x, int(node.attributes.get("axis", -1)), logarithm)
-    axis = int(node.attributes.get("axis", 1)) % len(x.shape)
+        return builder.softmax(x, node.axis(len(x.shape)), logarithm)
+    axis = node.axis(len(x.shape), 1)
     flat = builder.reshape(x, (*x.shape[:axis], prod(x.shape[axis:])))
     return builder.reshape(builder.softmax(flat, axis, logarithm), x.shape)
