@@ -30,6 +30,7 @@ from backlit_kernels.vector import (
     load_one,
     maximum,
     minimum,
+    round_even,
     select,
     splat,
     square_root,
@@ -39,7 +40,8 @@ from backlit_kernels.vector import (
 Function = Callable[..., Any]
 VALUES: dict[str, Function] = {}
 DERIVATIVES: dict[str, Function] = {}
-LET_NOTHING_PASS = {"clip", "clamp", "hard_sigmoid", "hard_swish", "step", "thresholded_relu"}
+LET_NOTHING_PASS = {"clip", "clamp", "hard_sigmoid", "hard_swish", "round", "step"}
+LET_NOTHING_PASS |= {"thresholded_relu"}
 PARAMETERS = 3
 
 
@@ -352,6 +354,17 @@ def cos_value(x: Any, p: Any, q: Any, r: Any) -> Any:
 @derivative("cos")
 def cos_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
     return -sin(x)
+
+
+@value("round")
+def round_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    """The nearest whole number, the even one of two."""
+    return round_even(x)
+
+
+@derivative("round")
+def round_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return splat(0.0)
 
 
 @value("step")

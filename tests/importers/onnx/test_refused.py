@@ -35,20 +35,22 @@ def test_what_is_no_model(tmp_path):
 
 def test_every_unsupported_operator_is_named_before_anything_runs():
     nodes = [
-        ("Tan", "x", "a", {}),
+        ("Atan", "x", "a", {}),
         ("NonZero", "c", "n", {}),  # of a constant: computed
         ("Add", "a b", "s", {}),  # b does not exist: running would fail here
-        ("Tan", "s", "t", {}),
-        ("ReduceProd", "t axis", "y", {}),
-        ("Floor", "x", "unused", {}),
+        ("Atan", "s", "t", {}),
+        ("ArgMax", "t", "i", {}),
+        ("Hardmax", "i", "y", {}),
+        ("Acos", "x", "unused", {}),
     ]
-    model = make_model(nodes, IMAGE, {"axis": np.int64(1), "c": np.ones(3, np.float32)})
+    model = make_model(nodes, IMAGE, {"c": np.ones(3, np.float32)})
     with pytest.raises(UnsupportedError) as error:
         bl.load(model)
     assert str(error.value).splitlines() == [
         "the model has operators that are not supported:",
-        "  ReduceProd: ReduceProd_4",
-        "  Tan: Tan_0, Tan_3",
+        "  ArgMax: ArgMax_4",
+        "  Atan: Atan_0, Atan_3",
+        "  Hardmax: Hardmax_5",
     ]
 
 

@@ -30,6 +30,7 @@ FIND_SAMPLES |= {"Squeeze", "Transpose", "Unsqueeze"}
 OF_EACH = {"Abs", "Cast", "CastLike", "Celu", "Clip", "Dropout", "Elu", "Erf", "Exp", "Gelu"}
 OF_EACH |= {"HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "Mish", "Neg"}
 OF_EACH |= {"Reciprocal", "Relu", "Selu", "Sigmoid", "Softplus", "Softsign", "Sqrt", "Swish"}
+OF_EACH |= {"Ceil", "Cosh", "Floor", "Round", "Sinh", "Tan"}
 OF_EACH |= {"Cos", "Not", "Shrink", "Sign", "Sin", "Tanh", "ThresholdedRelu"}
 BROADCAST = {"Add", "Div", "Max", "Mean", "Min", "Mul", "PRelu", "Pow", "Sub", "Sum", "Where"}
 BROADCAST |= {"And", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Or", "Xor"}

@@ -3,7 +3,7 @@
 from backlit.importers.builder.nodes import axis_from_front
 from backlit.importers.onnx.operators.table import Context, Operation, Outputs, axes_of, operator
 
-PLAIN = {"ReduceSum": "sum", "ReduceMean": "mean"}
+PLAIN = {"ReduceSum": "sum", "ReduceMean": "mean", "ReduceProd": "prod"}
 EXTREME = {"ReduceMax": "max", "ReduceMin": "min"}
 NOT_SAMPLES = "not over the samples' axis"
 
