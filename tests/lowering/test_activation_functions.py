@@ -58,6 +58,8 @@ def test_values_and_derivatives(name, parameters):
     kinks += [-1, 0, 1, 3, -3] + [
         (y - parameters.get("beta", 0.5)) / parameters.get("alpha", 1 / 6) for y in (0, 1)
     ]
+    if name == "round":
+        kinks += np.arange(-12.5, 13).tolist()
     x = x[(np.abs(x[:, None] - kinks) > 1e-4).all(axis=1)]
     values, slopes = pointwise(name, parameters, x)
     exact = x.astype(np.float64)
@@ -102,6 +104,7 @@ KINKS = [
     ("power", {"exponent": 1.0}, [(0, 1.0), (-2, 1.0)]),
     ("power", {"exponent": 0.0}, [(0, 0.0), (-2, 0.0)]),
     ("step", {"at_zero": 1.0}, [(0, 0.0), (-2, 0.0), (3, 0.0)]),
+    ("round", {}, [(0, 0.0), (0.5, 0.0), (-1.5, 0.0), (3, 0.0)]),
 ]
 
 
@@ -142,12 +145,19 @@ def test_steps(at_zero):
     np.testing.assert_array_equal(values, [0, 0, at_zero, at_zero, 1, 1])
 
 
+def test_rounding():
+    """Halves go to the even number; large numbers are whole."""
+    x = np.array([-2.5, -1.5, -0.5, -0.0, 0.49999997, 0.5, 2.5, 3.5, 8388607.5, 1e30], "f4")
+    np.testing.assert_array_equal(pointwise("round", {}, x)[0], np.rint(x))
+
+
 @pytest.mark.parametrize(
     ("layer", "x"),
     [
         (bl.Clip(0, 6), [-1.0, 7.0]),
         (bl.ReLU(), [-1.0, 0.0]),
         (Activation("clamp", low=0, high=2), [-1.0, 3.0]),
+        (Activation("round"), [-1.0, 2.0]),
         (Activation("step"), [-1.0, 2.0]),
         (Activation("thresholded_relu", alpha=1), [0.5, 1.0]),
         (Activation("hard_sigmoid"), [-9.0, 9.0]),

@@ -44,6 +44,7 @@ ACTIVATIONS = {
     "power": lambda x, exponent=2.0: x**exponent,
     "sin": np.sin,
     "cos": np.cos,
+    "round": np.rint,
     "step": lambda x, at_zero=0.0: np.heaviside(x, at_zero),
     "scale": lambda x, factor=1.0, shift=0.0: factor * x + shift,
 }

@@ -4,10 +4,18 @@ from typing import Any
 
 from backlit_kernels.functions import exp, expm1
 from backlit_kernels.unary_functions.registry import derivative, value
-from backlit_kernels.vector import absolute, maximum, minimum, select, splat
+from backlit_kernels.vector import absolute, maximum, minimum, round_even, select, splat
 
 # Constant in places: nothing passes there on the way back, not an infinite gradient either
-LET_NOTHING_PASS = {"clip", "clamp", "hard_sigmoid", "hard_swish", "step", "thresholded_relu"}
+LET_NOTHING_PASS = {
+    "clip",
+    "clamp",
+    "hard_sigmoid",
+    "hard_swish",
+    "round",
+    "step",
+    "thresholded_relu",
+}
 
 
 @value("leaky_relu")
@@ -99,6 +107,17 @@ def abs_value(x: Any, p: Any, q: Any, r: Any) -> Any:
 def abs_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
     zero, one = splat(0.0), splat(1.0)
     return select(x > zero, one, select(x < zero, -one, zero))
+
+
+@value("round")
+def round_value(x: Any, p: Any, q: Any, r: Any) -> Any:
+    """The nearest whole number, the even one of two."""
+    return round_even(x)
+
+
+@derivative("round")
+def round_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
+    return splat(0.0)
 
 
 @value("step")

@@ -113,6 +113,7 @@ ACTIVATIONS: dict[str, tuple[tuple[str, float], ...]] = {
     "power": (("exponent", 2.0),),
     "sin": (),
     "cos": (),
+    "round": (),
     "step": (("at_zero", 0.0),),
     "scale": (("factor", 1.0), ("shift", 0.0)),
 }
@@ -131,8 +132,9 @@ class Activation(Elementwise):
         derivative 1 at the bounds), ``"elu"`` (alpha 1, scale 1, input_scale 1: ``scale * x`` where
         positive, ``scale * alpha * (exp(input_scale * x) - 1)`` elsewhere, which SELU and CELU are
         cases of), ``"erf"``, ``"exp"``, ``"log"``, ``"sqrt"``, ``"abs"``, ``"square"``,
-        ``"reciprocal"``, ``"power"`` (exponent 2), ``"sin"``, ``"cos"``, ``"step"`` (at_zero 0: 1
-        above 0, 0 below, with derivative 0), ``"scale"`` (factor 1, shift 0).
+        ``"reciprocal"``, ``"power"`` (exponent 2), ``"sin"``, ``"cos"``, ``"round"`` (halves to
+        even, with derivative 0), ``"step"`` (at_zero 0: 1 above 0, 0 below, with derivative 0),
+        ``"scale"`` (factor 1, shift 0).
     parameters : sequence of floats, optional
         All those in brackets above, in their order.
     **named : float

@@ -27,6 +27,7 @@ LEAVE_AXES_ALONE |= {"PRelu", "Pow", "Reciprocal", "Relu", "Selu", "Sigmoid", "S
 LEAVE_AXES_ALONE |= {"Softsign", "Sqrt", "Sub", "Sum", "Swish", "Tanh", "ThresholdedRelu"}
 LEAVE_AXES_ALONE |= {"And", "Cos", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"}
 LEAVE_AXES_ALONE |= {"Not", "Or", "Shrink", "Sign", "Sin", "Xor", "Trilu"}
+LEAVE_AXES_ALONE |= {"Ceil", "Cosh", "Floor", "Round", "Sinh", "Tan"}
 LEAVE_AXES_ALONE |= {"Where", "Cast", "CastLike", "Dropout", "Constant"}
 # What may keep a case from running; anything else is a failure.
 REASONS = {

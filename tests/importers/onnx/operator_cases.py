@@ -149,8 +149,13 @@ def arithmetic():
     yield "Pow base", one_operator("Pow", IMAGE, [floats(1.7)], inputs="c0 x")
     for kind in ("Sqrt", "Log", "Reciprocal"):
         yield kind, make_model([size, (kind, "a", "y", {})], IMAGE)
-    for kind in ("Exp", "Abs", "Neg", "Sin", "Cos"):
+    for kind in ("Exp", "Abs", "Neg", "Sin", "Cos", "Cosh", "Sinh"):
         yield kind, one_operator(kind, IMAGE)
+    half = ("Tanh", "x", "t", {})  # away from the poles
+    yield "Tan", make_model([half, ("Tan", "t", "y", {})], IMAGE)
+    for kind in ("Floor", "Ceil", "Round"):
+        rounded = [("Mul", "x k", "s", {}), (kind, "s", "r", {}), ("Mul", "x r", "y", {})]
+        yield kind, make_model(rounded, IMAGE, {"k": floats(1.7)})
     twice = ("Mul", "x k", "e", {})
     for kind in ("Sum", "Mean", "Max", "Min"):
         several = [twice, (kind, "x e c d", "y", {})]

@@ -2,15 +2,19 @@
 
 from collections import Counter
 from pathlib import Path
+from textwrap import fill
 
 import onnx
 
 from backlit.files import replacing
+from backlit.importers.onnx.folding import can_fold
 from backlit.importers.onnx.importing import OLDEST
 from backlit.importers.onnx.operators.table import LIMITS, OPERATORS
 from tests.importers.onnx.node_cases import cases, run
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "operators.md"
+
+NUMBERS = {f"tensor({kind})" for kind in ("bool", "float", "int32", "int64", "uint8")}
 
 INTRODUCTION = """# ONNX operators
 
@@ -22,7 +26,7 @@ mix; where their number is open, results may not depend on it. For a while that 
 behind others, or joined with those before and behind it, as attention, dense layers and
 normalisations of rows are written: (samples, rows, features) reshaped to (samples * rows,
 features), and back. Models of one sample may reshape and transpose it in any way. All is computed
-in float32.
+in float32; what ONNX rounds to an integer, as a quotient of integers, is refused.
 
 Derivatives where a function has none are those of the PyTorch function of the name: of equal maxima
 in a pooling window the first, in a reduction all take the gradient in equal shares (`torch.amax`),
@@ -37,6 +41,18 @@ model of samples, for the reasons below.
 
 | operator | versions | node tests passed | skipped | limits |
 |---|---|---|---|---|
+"""
+
+ON_CONSTANTS = """
+`If` is taken if its condition is constant: the branch that it chooses becomes part of the model.
+
+## On constants alone
+
+These operators are taken where their inputs do not depend on the model's input; `Constant`,
+`ConstantOfShape`, `Range` and the like have no others. ONNX's reference implementation computes
+them at import, as it does those above where all their inputs are constant.
+
+{operators}
 """
 
 SKIPPED = """
@@ -65,6 +81,17 @@ def versions():
     return result
 
 
+def on_constants():
+    """The operators of numbers that are only computed at import."""
+
+    def of_numbers(schema):
+        values = [*schema.inputs, *schema.outputs]
+        return schema.domain == "" and all(NUMBERS.intersection(value.types) for value in values)
+
+    kinds = {schema.name for schema in onnx.defs.get_all_schemas() if of_numbers(schema)}
+    return sorted(kind for kind in kinds - OPERATORS.keys() if can_fold(kind))
+
+
 def outcomes():
     return {name: [run(name, case) for case in cases().get(name, [])] for name in OPERATORS}
 
@@ -88,6 +115,7 @@ def table(found):
         since = ", ".join(map(str, known[name]))
         why = ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items()))
         text += f"| {name} | {since} | {passed} | {why} | {LIMITS[name]} |\n"
+    text += ON_CONSTANTS.format(operators=fill(", ".join(on_constants()), 100))
     text += SKIPPED
     for name in sorted(OPERATORS):
         by_reason = {}

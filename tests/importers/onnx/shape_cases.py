@@ -67,7 +67,7 @@ def softmax():
 
 def reductions():
     kinds = ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2"]
-    for kind in [*kinds, "ReduceSumSquare", "ReduceLogSumExp"]:
+    for kind in [*kinds, "ReduceProd", "ReduceSumSquare", "ReduceLogSumExp"]:
         for axes in ([1], [2, 3], [-1, 1]):
             as_input = 13 if kind == "ReduceSum" else 18
             name = f"{kind} {axes}"
@@ -139,6 +139,21 @@ def folded():
     sized += [("Slice", "h zero one", "n", {}), ("Cast", "n", "m", {"to": 1})]
     sized += [("Div", "f m", "c", {}), ("Div", "x c", "y", {})]
     yield "Size", make_model(sized, IMAGE, {"zero": integers(0), "one": integers(1)})
+
+    columns = [("Shape", "x", "s", {"start": 3}), ("Squeeze", "s zero", "w", {})]
+    columns += [("Range", "first w step", "r", {}), ("TopK", "weights two", "t i", {})]
+    columns += [("ArgMax", "weights", "a", {"keepdims": 0}), ("NonZero", "mask", "n", {})]
+    columns += [("Gather", "x r", "g", {"axis": 3}), ("Gather", "g i", "h", {"axis": 3})]
+    columns += [("Gather", "h a", "k", {"axis": 2}), ("Reshape", "n flat", "m", {})]
+    columns += [("Gather", "k m", "y", {"axis": 1})]
+    constants = {"zero": integers(0), "first": np.int64(0), "step": np.int64(2)}
+    constants |= {"weights": floats(0.5, 2, 1), "two": integers(2), "mask": floats(1, 0, 3)}
+    yield "indices", make_model(columns, IMAGE, constants | {"flat": integers(-1)})
+    triangle = [("Trilu", "c", "t", {"upper": 0}), ("CumSum", "t axis", "s", {})]
+    triangle += [("Not", "m", "o", {}), ("And", "m o", "n", {}), ("Or", "n m", "p", {})]
+    triangle += [("Equal", "s one", "e", {}), ("Xor", "e p", "q", {}), ("Where", "q x s", "y", {})]
+    constants = {"c": normal(6, 6), "axis": np.int64(0), "m": normal(6, 6) > 0, "one": floats(1)}
+    yield "masks", make_model(triangle, (6, 6), constants)
 
 
 def joined_rows():

@@ -32,6 +32,9 @@ OF_ONE = {
     "Softplus": ({}, F.softplus),
     "Erf": ({}, torch.erf),
     "Mish": ({}, F.mish),
+    "Floor": ({}, torch.floor),
+    "Ceil": ({}, torch.ceil),
+    "Round": ({}, torch.round),
 }
 MORE = {
     "ReLU6": (one_operator("Clip", NUMBERS, [np.float32(0), np.float32(6)]), F.relu6),
@@ -76,6 +79,7 @@ OF_TIES = {
         lambda x: x.amax((1, 2)),
     ),
     "ReduceMin": (one_operator("ReduceMin", IMAGE, [integers(3)], 18), lambda x: x.amin(3)),
+    "ReduceProd": (one_operator("ReduceProd", IMAGE, [integers(3)], 18), lambda x: x.prod(3)),
     "Max of tensors": (
         make_model(
             [("Transpose", "x", "t", {"perm": [0, 1, 3, 2]}), ("Max", "x t", "y", {})], IMAGE

@@ -7,7 +7,7 @@ import backlit as bl
 
 pytest.importorskip("onnx")
 
-from tests.importers.onnx.models import by_batches, in_float64, slopes
+from tests.importers.onnx.models import by_batches, in_float64, one_operator, slopes
 from tests.importers.onnx.operator_cases import all_cases
 
 CASES = dict(all_cases())
@@ -47,6 +47,24 @@ def test_outputs_and_gradients(name):
     for count in (1, 3):
         assert (ours.logits(X[:count]) == found[:count]).all()
         assert (bl.gradient(ours, X[:count], targets[:count]) == gradient[:count]).all()
+
+
+OF_ALL_DIGITS = {
+    "Cosh": (np.cosh, np.sinh),
+    "Sinh": (np.sinh, np.cosh),
+    "Tan": (np.tan, lambda x: 1 / np.cos(x) ** 2),
+}
+
+
+@pytest.mark.parametrize("kind", OF_ALL_DIGITS)
+def test_what_is_made_of_several_functions_keeps_its_digits(kind):
+    """To a few units in the last place, near 0 as well as near poles and far out."""
+    near = np.geomspace(1e-6, 80, 2000).astype(np.float32)
+    X = np.concatenate([-near, near])[:, None]
+    ours = bl.load(one_operator(kind, (1,)), outputs="values")
+    function, slope = OF_ALL_DIGITS[kind]
+    np.testing.assert_allclose(ours.logits(X), function(X.astype(np.float64)), rtol=5e-7)
+    np.testing.assert_allclose(bl.gradient(ours, X), slope(X.astype(np.float64)), rtol=5e-7)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -35,20 +35,22 @@ def test_what_is_no_model(tmp_path):
 
 def test_every_unsupported_operator_is_named_before_anything_runs():
     nodes = [
-        ("Tan", "x", "a", {}),
+        ("Atan", "x", "a", {}),
         ("NonZero", "c", "n", {}),  # of a constant: computed
         ("Add", "a b", "s", {}),  # b does not exist: running would fail here
-        ("Tan", "s", "t", {}),
-        ("ReduceProd", "t axis", "y", {}),
-        ("Floor", "x", "unused", {}),
+        ("Atan", "s", "t", {}),
+        ("ArgMax", "t", "i", {}),
+        ("Hardmax", "i", "y", {}),
+        ("Acos", "x", "unused", {}),
     ]
-    model = make_model(nodes, IMAGE, {"axis": np.int64(1), "c": np.ones(3, np.float32)})
+    model = make_model(nodes, IMAGE, {"c": np.ones(3, np.float32)})
     with pytest.raises(UnsupportedError) as error:
         bl.load(model)
     assert str(error.value).splitlines() == [
         "the model has operators that are not supported:",
-        "  ReduceProd: ReduceProd_4",
-        "  Tan: Tan_0, Tan_3",
+        "  ArgMax: ArgMax_4",
+        "  Atan: Atan_0, Atan_3",
+        "  Hardmax: Hardmax_5",
     ]
 
 
@@ -189,19 +191,151 @@ def test_einsums_that_do_not_fit(equation, message):
 
 
 @pytest.mark.parametrize(
-    ("kind", "shape", "constants"),
+    ("kind", "name"),
     [
-        ("Concat", (4,), ()),
-        ("Cast", (4,), ()),
-        ("LRN", IMAGE, ()),
-        ("DepthToSpace", IMAGE, ()),
-        ("Pad", IMAGE, [np.zeros(3, np.int64)]),
-        ("Reshape", (4,), [np.zeros(3, np.int64)]),
+        ("AveragePool", "kernel_shape"),
+        ("Cast", "to"),
+        ("Concat", "axis"),
+        ("DepthToSpace", "blocksize"),
+        ("LRN", "size"),
+        ("LpPool", "kernel_shape"),
+        ("MaxPool", "kernel_shape"),
+        ("SpaceToDepth", "blocksize"),
     ],
 )
-def test_what_operators_cannot_do_without(kind, shape, constants):
-    with pytest.raises(ValueError, match=f"node {kind}_0 .*lacks an attribute or entries"):
-        bl.load(one_operator(kind, shape, constants))
+def test_attributes_that_operators_cannot_do_without(kind, name):
+    message = rf"node {kind}_0 \({kind}\): its attribute {name} is missing$"
+    with pytest.raises(ValueError, match=message):
+        bl.load(one_operator(kind, IMAGE))
+    folded = make_model([(kind, "c", "k", {}), ("Add", "x k", "y", {})], (4,), {"c": normal(4)})
+    with pytest.raises(ValueError, match=message):
+        bl.load(folded)
+
+
+@pytest.mark.parametrize(
+    ("kind", "index", "opset"),
+    [
+        *(("Conv", 1, 17), ("Gather", 1, 17), ("Reshape", 1, 17), ("PRelu", 1, 17)),
+        *(("BatchNormalization", 4, 17), ("Resize", 1, 10), ("Where", 2, 17), ("Gemm", 1, 17)),
+    ],
+)
+def test_inputs_that_operators_cannot_do_without(kind, index, opset):
+    given = [np.ones(1, np.float32)] * (index - 1)
+    for constants in (given, [*given, None]):
+        with pytest.raises(UnsupportedError, match=f"{kind}_0 .*: its input {index} is missing$"):
+            bl.load(one_operator(kind, IMAGE, constants, opset))
+
+
+def test_attributes_of_another_type():
+    message = "LeakyRelu_0 .*: its attribute alpha must be FLOAT, not INT$"
+    with pytest.raises(ValueError, match=message):
+        bl.load(one_operator("LeakyRelu", IMAGE, alpha=1))
+    with pytest.raises(ValueError, match=r"its attribute axis must be INT, not INTS$"):
+        bl.load(one_operator("Softmax", IMAGE, axis=[1]))
+
+
+AXIS = {  # constants, opset, and attributes but the axis
+    "Concat": ((), 17, {}),
+    "Flatten": ((), 17, {}),
+    "Gather": ([integers(0)], 17, {}),
+    "GatherElements": ([np.zeros((1, 1, 1, 1), np.int64)], 17, {}),
+    "LayerNormalization": ([floats(1)], 17, {}),
+    "LogSoftmax": ((), 17, {}),
+    "LpNormalization": ((), 17, {}),
+    "RMSNormalization": ([floats(1)], 23, {}),
+    "Softmax": ((), 17, {}),
+    "Split": ([integers(1, 1)], 17, {}),
+}
+
+
+@pytest.mark.parametrize("kind", AXIS)
+@pytest.mark.parametrize("axis", [-5, 5])
+def test_an_axis_out_of_range(kind, axis):
+    constants, opset, more = AXIS[kind]
+    message = rf"node {kind}_0 \({kind}\): axis {axis} is out of range for a tensor of rank 4$"
+    with pytest.raises(ValueError, match=message):
+        bl.load(one_operator(kind, IMAGE, constants, opset, axis=axis, **more))
+
+
+@pytest.mark.parametrize("kind", ["LogSoftmax", "Softmax"])
+def test_an_axis_out_of_range_where_it_begins_a_row(kind):
+    with pytest.raises(ValueError, match=r"axis 4 is out of range for a tensor of rank 4$"):
+        bl.load(one_operator(kind, IMAGE, (), 11, axis=4))
+
+
+AXES = {  # constants with the axes as `axes`, and attributes
+    "CumSum": (lambda axes: [np.array(axes[0])], {}),
+    "Pad": (lambda axes: [np.ones(2 * len(axes), np.int64), None, np.array(axes)], {}),
+    "ReduceL2": (lambda axes: [np.array(axes)], {}),
+    "ReduceLogSumExp": (lambda axes: [np.array(axes)], {}),
+    "ReduceMax": (lambda axes: [np.array(axes)], {}),
+    "ReduceSum": (lambda axes: [np.array(axes)], {}),
+    "Slice": (lambda axes: [*np.ones((2, len(axes)), np.int64), np.array(axes)], {}),
+    "Squeeze": (lambda axes: [np.array(axes)], {}),
+}
+
+
+@pytest.mark.parametrize("kind", AXES)
+@pytest.mark.parametrize("axis", [-5, 4])
+def test_axes_out_of_range(kind, axis):
+    constants, attributes = AXES[kind]
+    message = rf"node {kind}_0 \({kind}\): axis {axis} is out of range for a tensor of rank 4$"
+    with pytest.raises(ValueError, match=message):
+        bl.load(one_operator(kind, IMAGE, constants([axis]), 18, **attributes))
+    if kind != "CumSum":
+        with pytest.raises(ValueError, match="name an axis of a tensor of rank 4 twice"):
+            bl.load(one_operator(kind, IMAGE, constants([1, -3]), 18, **attributes))
+
+
+@pytest.mark.parametrize(
+    ("kind", "constants", "attributes", "message"),
+    [
+        ("Unsqueeze", [integers(5)], {}, "axis 5 is out of range for a tensor of rank 5$"),
+        ("MeanVarianceNormalization", (), {"axes": [1, 4]}, "axis 4 is out of range"),
+        ("Transpose", (), {"perm": [0, 1, 2, 4]}, "axis 4 is out of range for a tensor of rank 4$"),
+        ("Transpose", (), {"perm": [0, 1, 2, 2]}, "name an axis of a tensor of rank 4 twice"),
+        ("Transpose", (), {"perm": [0, 2, 1]}, r"its perm \[0, 2, 1\] is not an order"),
+        ("Pad", [np.zeros(3, np.int64)], {}, r"its pads \[0, 0, 0\] are not two for each of 4"),
+        ("Pad", [np.zeros(8, np.int64)], {"mode": "mean"}, "its mode must be one of .*'mean'$"),
+        ("Reshape", [np.zeros(5, np.int64)], {}, "lacks an attribute or entries"),
+        ("Tile", [integers(1, 2)], {}, r"its repeats \[1, 2\] are not one for each of 4 axes"),
+        ("MaxPool", (), {"kernel_shape": [2]}, r"its kernel_shape must be 2 numbers, not \[2\]"),
+        ("Conv", [normal(4, 3, 3, 3)], {"strides": [2]}, r"its strides must be 2 numbers"),
+        ("Conv", [normal(4, 3, 3, 3)], {"pads": [2, 2]}, r"its pads must be 4 numbers"),
+        ("Conv", [normal(4, 3, 3, 3)], {"kernel_shape": [2, 2]}, r"\[2, 2\] is not that of its w"),
+        ("Conv", [normal(4, 3, 3)], {}, r"its weights of shape \(4, 3, 3\) must have 4 axes"),
+        ("ConvTranspose", [normal(3, 4, 3)], {}, "must have 4 axes"),
+        ("Conv", [normal(4, 3, 3, 3)], {"auto_pad": "SAME"}, "its auto_pad must be one of NOTSET"),
+        ("DepthToSpace", (), {"blocksize": 1, "mode": "RCD"}, "its mode must be one of DCR, CRD"),
+        ("Gelu", (), {"approximate": "sigmoid"}, "its approximate must be one of none, tanh"),
+        ("LpNormalization", (), {"p": 3}, "its p must be 1 or 2, not 3"),
+        ("GatherElements", [np.full((1, 3, 6, 5), 5)], {"axis": 3}, "outside of axis 3 of shape"),
+        ("Clip", [floats(0, 1)], {}, "its min must be one number, not 2"),
+    ],
+)
+def test_arguments_that_do_not_fit(kind, constants, attributes, message):
+    with pytest.raises(ValueError, match=rf"node {kind}_0 \({kind}\).*{message}"):
+        bl.load(one_operator(kind, IMAGE, constants, **attributes))
+
+
+@pytest.mark.parametrize("kind", ["Div", "ReduceMean"])
+def test_integers_are_not_rounded(kind):
+    """ONNX's results are integers there: 1 / 2 is 0."""
+    inner = [("Greater", "x zero", "m", {}), ("Cast", "m", "i", {"to": 7})]
+    inner += [("Add", "i i", "j", {}), (kind, "j two" if kind == "Div" else "j", "d", {})]
+    model = make_model(
+        [*inner, ("Cast", "d", "y", {"to": 1})], (4,), {"zero": floats(0), "two": integers(2)}
+    )
+    message = rf"node {kind}_3 \({kind}\): of integers, its result is rounded to one"
+    with pytest.raises(UnsupportedError, match=message):
+        bl.load(model)
+
+
+def test_folded_divisions_of_integers_truncate():
+    nodes = [("Div", "a b", "q", {}), ("Cast", "q", "f", {"to": 1}), ("Add", "x f", "y", {})]
+    constants = {"a": integers(-7, 7, -7, 6), "b": integers(2, -2, -2, 4)}
+    found = bl.load(make_model(nodes, (4,), constants), outputs="values").logits(np.zeros((1, 4)))
+    np.testing.assert_array_equal(found, [[-3, -3, 3, 1]])
 
 
 def test_nothing_at_the_end():

@@ -75,6 +75,7 @@ NAMED: dict[str, tuple[str, ...]] = {
     "reciprocal": ("Reciprocal",),
     "sin": ("Sin",),
     "cos": ("Cos",),
+    "round": ("Round",),
 }
 
 

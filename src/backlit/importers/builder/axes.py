@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 
 from backlit.importers.builder.comparisons import ComparisonBuilder
-from backlit.importers.builder.nodes import Tensor
+from backlit.importers.builder.nodes import Tensor, Value
 from backlit.importers.builder.shapes import Row
 from backlit.layers import GlobalAvgPool2D, LogSoftmax, Softmax
 from backlit.operators import Reduce
@@ -16,13 +16,15 @@ class AxisBuilder(ComparisonBuilder):
     """Operations that bring an axis' entries together."""
 
     def reduce(self, x: Tensor, function: str, axes: Sequence[int], keepdims: bool) -> Tensor:
-        """sum, mean, max or min over axes."""
+        """sum, mean, max, min or prod over axes."""
         rank = len(x.shape)
         own = sorted(self._axis(axis, rank) for axis in axes)
         if function == "mean" and rank == 4 and own == [1, 2]:
             result = self.append(GlobalAvgPool2D(), x)
         elif function == "min":
             result = self.negative(self.reduce(self.negative(x), "max", axes, True))
+        elif function == "prod":
+            result = self._product(x, [axis + 1 for axis in own])
         else:
             result = self.append(Reduce("larger" if function == "max" else "add", own), x)
             if function == "mean":
@@ -32,6 +34,18 @@ class AxisBuilder(ComparisonBuilder):
             return result
         kept = [n for axis, n in enumerate(x.sample) if axis not in own]
         return self.reshape(result, (self.batch, *kept))
+
+    def _product(self, x: Tensor, axes: Sequence[int]) -> Tensor:
+        """One half of the entries times the other, until one is left; axes keep extent 1."""
+        for axis in axes:
+            while (size := x.shape[axis]) > 1:
+                half = size // 2
+                halves = (self.gather(x, axis, range(n, n + half)) for n in (0, half))
+                parts: list[Value] = [self.binary("multiply", *halves)]
+                if size % 2:
+                    parts.append(self.gather(x, axis, [size - 1]))
+                x = self.concatenate(parts, axis)
+        return x
 
     def log_sum_exp(self, x: Tensor, axes: Sequence[int]) -> Tensor:
         """Relative to the maximum, so that nothing overflows; axes keep extent 1."""

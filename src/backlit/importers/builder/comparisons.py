@@ -67,6 +67,16 @@ class ComparisonBuilder(ArithmeticBuilder):
         steps = self.activation(x, "step", at_zero=0.5)
         return self.activation(steps, "scale", factor=2.0, shift=-1.0)
 
+    def floor(self, x: Tensor) -> Tensor:
+        """The nearest whole number that is not above."""
+        nearest = self.activation(x, "round")
+        return self.binary("subtract", nearest, self.compare("greater", nearest, x))
+
+    def ceil(self, x: Tensor) -> Tensor:
+        """The nearest whole number that is not below."""
+        nearest = self.activation(x, "round")
+        return self.binary("add", nearest, self.compare("less", nearest, x))
+
     def choose(self, mask: Value, a: Value, b: Value) -> Tensor:
         """Where a mask holds, a, else b: what it takes from each side, added up."""
         if isinstance(mask, Tensor):

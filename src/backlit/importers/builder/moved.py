@@ -11,7 +11,7 @@ from math import gcd, prod
 
 import numpy as np
 
-from backlit.importers.builder.nodes import Tensor, UnsupportedError
+from backlit.importers.builder.nodes import Tensor, UnsupportedError, axis_from_front
 from backlit.importers.builder.shapes import ShapeBuilder
 
 NOWHERE = -1
@@ -101,7 +101,7 @@ def _product(factors: Sequence[int], batch: int) -> int:
 def permuted(b: ShapeBuilder, x: Tensor, axes: Sequence[int]) -> Tensor:
     """Axis i of the result is axis ``axes[i]`` of x."""
     x = moved(b, x)
-    order = [axis % x.rank for axis in axes]
+    order = [axis_from_front(axis, x.rank) for axis in axes]
     inner = b.transpose(x.inner, [0, *(axis + 1 for axis in order)])
     axis = NOWHERE if x.axis == NOWHERE else order.index(x.axis)
     return placed(b, inner, axis, x.before, x.after)

@@ -33,6 +33,19 @@ class UnsupportedError(ValueError):
     """Something that cannot be expressed; its message says what."""
 
 
+def axis_from_front(axis: int, rank: int) -> int:
+    """An axis of a tensor of so many, counted from the front.
+
+    Raises
+    ------
+    ValueError
+        If there is no such axis.
+    """
+    if not -rank <= axis < rank:
+        raise ValueError(f"axis {axis} is out of range for a tensor of rank {rank}")
+    return int(axis) % rank
+
+
 class NodeBuilder:
     """Appends nodes to a graph. See `GraphBuilder`."""
 
@@ -153,7 +166,7 @@ class NodeBuilder:
 
     def _axis(self, axis: int, rank: int) -> int:
         """An axis of one sample."""
-        axis = int(axis) % rank
+        axis = axis_from_front(axis, rank)
         if axis == 0:
             raise UnsupportedError("an operation along the samples' axis")
         return axis - 1

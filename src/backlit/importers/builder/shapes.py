@@ -6,7 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.builder.nodes import NodeBuilder, Tensor, UnsupportedError, Value
+from backlit.importers.builder.nodes import (
+    NodeBuilder,
+    Tensor,
+    UnsupportedError,
+    Value,
+    axis_from_front,
+)
 from backlit.operators import AxisMap, Concatenate, Reshape, Transpose
 
 Row = list[tuple[int, float]]  # (input, weight) entries, which are added up
@@ -40,7 +46,7 @@ class ShapeBuilder(NodeBuilder):
 
     def transpose(self, x: Tensor, axes: Sequence[int]) -> Tensor:
         """Axis i of the result is axis ``axes[i]`` of x."""
-        order = [int(axis) % len(x.shape) for axis in axes]
+        order = [axis_from_front(axis, len(x.shape)) for axis in axes]
         if order[0] != 0:
             raise UnsupportedError(f"transposing axes {tuple(axes)} moves the samples' axis")
         if node := self.merging(x, Transpose):  # of a transposed tensor: one is enough

@@ -26,6 +26,7 @@ from backlit.importers.onnx.graphs import (
     to_array,
 )
 from backlit.importers.onnx.operators.table import OPERATORS, Context, Operation
+from backlit.importers.onnx.schemas import INTEGERS, TRUNCATED, check, gives_integers, schema_of
 
 OLDEST = 7
 # What only names the same values another way: nobody asks for it, so it need not be computed
@@ -66,6 +67,7 @@ class Importer:
         last = has_channels_last(channels_last, shape, self._moves_channels(entry.name, shape))
         self.builder = GraphBuilder(shape, batch or stand_in, moves_samples=last)
         self.values[entry.name] = self.builder.first()
+        self.integers = {entry.name} if entry.type.tensor_type.elem_type in INTEGERS else set()
         self.dependent = dependent(self.nodes, entry.name)
 
     def _moves_channels(self, entry: str, shape: tuple[int, ...]) -> bool:
@@ -185,6 +187,7 @@ class Importer:
         missing = [name for name in node.input if name and self.values.get(name) is None]
         if missing:
             raise UnsupportedError(f"its inputs {missing} are not computed")
+        self._check(node)
         inputs = tuple(self.values[name] if name else None for name in node.input)
         if not any(isinstance(value, Tensor) for value in inputs):
             return fold(node, inputs, self.opsets)  # type: ignore[arg-type]
@@ -201,6 +204,17 @@ class Importer:
         results = result if isinstance(result, tuple) else (result,)
         self.builder.name_results(results, moves=operation.kind in MOVES)
         return results
+
+    def _check(self, node: Any) -> None:
+        """Refuse what is no node of its operator, or rounds what we compute in float32."""
+        schema = schema_of(kind_of(node), self.opset)
+        if schema is None:  # refused as unknown
+            return
+        check(node, schema)
+        if gives_integers(node, schema, self.integers):
+            if node.op_type in TRUNCATED:
+                raise UnsupportedError("of integers, its result is rounded to one")
+            self.integers.update(node.output)
 
     def _depends(self, node: Any) -> bool:
         return not self.dependent.isdisjoint(reads(node))

@@ -22,6 +22,7 @@ from backlit.importers.builder.moved import (
     moved,
     placed,
 )
+from backlit.importers.onnx.operators.padding import amounts_of
 from backlit.importers.onnx.operators.table import OPERATORS, Context, Operation, Outputs, axes_of
 
 FIND_SAMPLES = {"Einsum", "Flatten", "GatherND", "Reshape", "Shape", "Size"}
@@ -29,6 +30,7 @@ FIND_SAMPLES |= {"Squeeze", "Transpose", "Unsqueeze"}
 OF_EACH = {"Abs", "Cast", "CastLike", "Celu", "Clip", "Dropout", "Elu", "Erf", "Exp", "Gelu"}
 OF_EACH |= {"HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "Mish", "Neg"}
 OF_EACH |= {"Reciprocal", "Relu", "Selu", "Sigmoid", "Softplus", "Softsign", "Sqrt", "Swish"}
+OF_EACH |= {"Ceil", "Cosh", "Floor", "Round", "Sinh", "Tan"}
 OF_EACH |= {"Cos", "Not", "Shrink", "Sign", "Sin", "Tanh", "ThresholdedRelu"}
 BROADCAST = {"Add", "Div", "Max", "Mean", "Min", "Mul", "PRelu", "Pow", "Sub", "Sum", "Where"}
 BROADCAST |= {"And", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Or", "Xor"}
@@ -121,7 +123,7 @@ def _by_axis(context: Context, operation: Operation, x: Moved) -> tuple[Operatio
     """With its axis counted as in `inner`, and the samples' place in the result."""
     kind, attributes, position = operation.kind, dict(operation.attributes), x.axis
     flat = "Softmax" in kind and context.opset < 13
-    axis = int(attributes.get("axis", 1 if flat else BY_AXIS[kind])) % x.rank
+    axis = operation.axis(x.rank, 1 if flat else BY_AXIS[kind])
     if (flat or kind in TO_THE_END) and axis < x.axis:
         raise UnsupportedError("an operation along the samples' axis")
     attributes["axis"] = _axis(x, axis)
@@ -166,12 +168,9 @@ def _of_images(context: Context, operation: Operation) -> Outputs:
 
 
 def _pad(operation: Operation, x: Moved) -> Operation:
-    amounts = operation.integers("pads", 1) or []
-    axes = axes_of(operation.integers("axes", 3), x.rank)
-    count = len(axes)
-    some = [i for i in range(count) if amounts[i] or amounts[i + count]]
-    attributes = operation.attributes | {"axes": [_axis(x, axes[i]) for i in some]}
-    attributes["pads"] = [amounts[i] for i in some] + [amounts[i + count] for i in some]
+    amounts = amounts_of(operation, x.rank)
+    attributes = operation.attributes | {"axes": [_axis(x, axis) for axis, _, _ in amounts]}
+    attributes["pads"] = [before for _, before, _ in amounts] + [after for *_, after in amounts]
     value = operation.constant(2)
     return replace(operation, attributes=attributes, inputs=(operation.inputs[0], None, value))
 

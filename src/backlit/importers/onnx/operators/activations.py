@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from backlit.importers.builder import UnsupportedError
+from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError
 from backlit.importers.onnx.operators.table import Context, Operation, Outputs, operator
 from backlit.layers import LeakyReLU, ReLU, Sigmoid, Tanh
 
@@ -35,6 +35,40 @@ def plain(context: Context, node: Operation) -> Outputs:
 @operator(*NAMED)
 def named(context: Context, node: Operation) -> Outputs:
     return context.builder.activation(node.tensor(), NAMED[node.kind])
+
+
+@operator("Ceil", "Floor", "Round", limits="the derivative is 0")
+def rounded(context: Context, node: Operation) -> Outputs:
+    builder, x = context.builder, node.tensor()
+    if node.kind == "Round":
+        return builder.activation(x, "round")
+    return builder.ceil(x) if node.kind == "Ceil" else builder.floor(x)
+
+
+@operator("Tan")
+def tangent(context: Context, node: Operation) -> Outputs:
+    builder, x = context.builder, node.tensor()
+    return builder.binary("divide", *(builder.activation(x, name) for name in ("sin", "cos")))
+
+
+def hyperbolic_sine(builder: GraphBuilder, x: Tensor) -> Tensor:
+    """``tanh(x) cosh(x)``: no digits are lost near 0."""
+    powers = (builder.activation(side, "exp") for side in (x, builder.negative(x)))
+    cosine = builder.activation(builder.binary("add", *powers), "scale", factor=0.5)
+    return builder.binary("multiply", cosine, builder.append(Tanh(), x))
+
+
+@operator("Sinh")
+def sinh(context: Context, node: Operation) -> Outputs:
+    return hyperbolic_sine(context.builder, node.tensor())
+
+
+@operator("Cosh")
+def cosh(context: Context, node: Operation) -> Outputs:
+    """``1 + 2 sinh(x / 2)**2``, of which the derivative keeps its digits near 0."""
+    builder = context.builder
+    half = hyperbolic_sine(builder, builder.activation(node.tensor(), "scale", factor=0.5))
+    return builder.activation(builder.activation(half, "square"), "scale", factor=2.0, shift=1.0)
 
 
 @operator("Softplus")
@@ -92,7 +126,7 @@ def hard_sigmoid(context: Context, node: Operation) -> Outputs:
 
 @operator("Gelu")
 def gelu(context: Context, node: Operation) -> Outputs:
-    name = "gelu_tanh" if node.text("approximate", "none") == "tanh" else "gelu"
+    name = {"none": "gelu", "tanh": "gelu_tanh"}[node.choice("approximate", "none", "tanh")]
     return context.builder.activation(node.tensor(), name)
 
 
@@ -132,7 +166,7 @@ def softmax(context: Context, node: Operation) -> Outputs:
     builder, x = context.builder, node.tensor()
     logarithm = node.kind == "LogSoftmax"
     if context.opset >= 13:
-        return builder.softmax(x, int(node.attributes.get("axis", -1)), logarithm)
-    axis = int(node.attributes.get("axis", 1)) % len(x.shape)
+        return builder.softmax(x, node.axis(len(x.shape)), logarithm)
+    axis = node.axis(len(x.shape), 1)
     flat = builder.reshape(x, (*x.shape[:axis], prod(x.shape[axis:])))
     return builder.reshape(builder.softmax(flat, axis, logarithm), x.shape)

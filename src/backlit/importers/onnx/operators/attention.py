@@ -29,6 +29,8 @@ def attend(context: Context, node: Operation) -> Outputs:
         """(samples, heads, places, width)"""
         if len(value.shape) == 4:
             return value
+        if not count or value.shape[2] % count:
+            raise ValueError(f"{count} heads of {value.shape[2]} features")
         shape = (*value.shape[:2], count, value.shape[2] // count)
         if isinstance(value, Tensor):
             return builder.transpose(builder.reshape(value, shape), (0, 2, 1, 3))

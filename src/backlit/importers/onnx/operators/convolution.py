@@ -8,6 +8,8 @@ from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError
 from backlit.importers.builder.windows import halves, same_padding
 from backlit.importers.onnx.operators.table import Context, Operation, Outputs, operator
 
+AUTO_PAD = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
+
 
 def check_dimensions(x: Tensor) -> int:
     """The number of spatial dimensions, which must be 1 or 2."""
@@ -20,8 +22,26 @@ def check_dimensions(x: Tensor) -> int:
     return dimensions
 
 
-def attribute(node: Operation, name: str, dimensions: int, default: int) -> list[int]:
-    return [int(n) for n in node.attributes.get(name) or [default] * dimensions]
+def attribute(node: Operation, name: str, count: int, default: int | None = None) -> list[int]:
+    """So many numbers, all of them the default where the attribute is left out or empty."""
+    given = [int(n) for n in node.attributes.get(name) or ()]
+    if not given and default is not None:
+        return [default] * count
+    if len(given) != count:
+        raise ValueError(f"its {name} must be {count} numbers, not {given}")
+    return given
+
+
+def weights_of(node: Operation, dimensions: int) -> np.ndarray:
+    """Those of a convolution, of two axes of channels and so many spatial dimensions."""
+    weights = node.weights(1)
+    if weights.ndim != dimensions + 2:
+        raise ValueError(f"its weights of shape {weights.shape} must have {dimensions + 2} axes")
+    size = list(weights.shape[2:])
+    if list(node.attributes.get("kernel_shape") or size) != size:
+        given = node.attributes["kernel_shape"]
+        raise ValueError(f"its kernel_shape {given} is not that of its weights, {size}")
+    return weights
 
 
 def padding_of(
@@ -29,7 +49,7 @@ def padding_of(
 ) -> list[int]:
     """(before ..., after ...), explicit or automatic."""
     dimensions = len(size)
-    automatic = node.text("auto_pad", "NOTSET")
+    automatic = node.choice("auto_pad", *AUTO_PAD)
     if automatic == "VALID":
         return [0] * 2 * dimensions
     if automatic in ("SAME_UPPER", "SAME_LOWER"):
@@ -54,8 +74,9 @@ def bias_of(node: Operation) -> np.ndarray | None:
 
 @operator("Conv", limits="1-D and 2-D; weights and bias must be constant")
 def convolution(context: Context, node: Operation) -> Outputs:
-    x, weights = node.tensor(), node.weights(1)
+    x = node.tensor()
     dimensions = check_dimensions(x)
+    weights = weights_of(node, dimensions)
     stride = attribute(node, "strides", dimensions, 1)
     dilation = attribute(node, "dilations", dimensions, 1)
     padding = padding_of(node, x, weights.shape[2:], stride, dilation)
@@ -66,12 +87,13 @@ def convolution(context: Context, node: Operation) -> Outputs:
 
 @operator("ConvTranspose", limits="1-D and 2-D; weights and bias must be constant")
 def transposed_convolution(context: Context, node: Operation) -> Outputs:
-    x, weights = node.tensor(), node.weights(1)
+    x = node.tensor()
     dimensions = check_dimensions(x)
+    weights = weights_of(node, dimensions)
     stride = attribute(node, "strides", dimensions, 1)
     dilation = attribute(node, "dilations", dimensions, 1)
     extra = attribute(node, "output_padding", dimensions, 0)
-    automatic = node.text("auto_pad", "NOTSET")
+    automatic = node.choice("auto_pad", *AUTO_PAD)
     wanted = node.attributes.get("output_shape")
     reaches = [(n - 1) * d + 1 for n, d in zip(weights.shape[2:], dilation, strict=True)]
     sizes = zip(x.shape[2:], stride, reaches, extra, strict=True)

@@ -4,7 +4,7 @@ from math import prod
 
 import numpy as np
 
-from backlit.importers.builder import UnsupportedError
+from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError
 from backlit.importers.builder.moved import NOWHERE, moved, placed
 from backlit.importers.onnx.operators.table import Context, Operation, Outputs, axes_of, operator
 
@@ -12,13 +12,14 @@ from backlit.importers.onnx.operators.table import Context, Operation, Outputs, 
 @operator("Concat", limits="not along the samples' axis")
 def concatenate(context: Context, node: Operation) -> Outputs:
     values = [value for value in node.inputs if value is not None and value.shape != (0,)]
-    return context.builder.concatenate(values, int(node.attributes["axis"]))
+    rank = max(len(value.shape) for value in values)
+    return context.builder.concatenate(values, node.axis(rank))
 
 
 @operator("Split", limits="not along the samples' axis")
 def split(context: Context, node: Operation) -> Outputs:
     x = node.tensor()
-    axis = int(node.attributes.get("axis", 0)) % len(x.shape)
+    axis = node.axis(len(x.shape), 0)
     sizes = node.integers("split", 1)
     if sizes is None:
         count = int(node.attributes.get("num_outputs", len(node.outputs)))
@@ -37,9 +38,7 @@ def split(context: Context, node: Operation) -> Outputs:
 @operator("Slice", limits="not along the samples' axis; positions must be constant")
 def slice_(context: Context, node: Operation) -> Outputs:
     x = node.tensor()
-    starts, ends = node.integers("starts", 1), node.integers("ends", 2)
-    if starts is None or ends is None:
-        raise UnsupportedError("its starts or ends are missing")
+    starts, ends = node.integers("starts", 1) or [], node.integers("ends", 2) or []
     axes = node.integers("axes", 3)
     axes = list(range(len(starts))) if axes is None else axes_of(axes, len(x.shape))
     steps = node.integers("steps", 4) or [1] * len(starts)
@@ -53,22 +52,29 @@ def slice_(context: Context, node: Operation) -> Outputs:
     return x
 
 
-@operator("Gather", limits="not along the samples' axis; indices must be constant")
-def gather(context: Context, node: Operation) -> Outputs:
-    builder, x = context.builder, node.tensor()
-    axis = int(node.attributes.get("axis", 0)) % len(x.shape)
-    indices, size = node.weights(1), x.shape[axis]
+def places_along(builder: GraphBuilder, x: Tensor, axis: int, indices: np.ndarray) -> np.ndarray:
+    """Indices counted from the front of an axis."""
+    size = x.shape[axis]
     if ((indices < -size) | (indices >= size)).any():
         shape = builder.shown(x.shape)
         raise ValueError(f"its indices are outside of axis {axis} of shape {shape}")
-    taken = builder.gather(x, axis, indices.reshape(-1) % size)
+    return indices % size
+
+
+@operator("Gather", limits="not along the samples' axis; indices must be constant")
+def gather(context: Context, node: Operation) -> Outputs:
+    builder, x = context.builder, node.tensor()
+    axis = node.axis(len(x.shape), 0)
+    indices = places_along(builder, x, axis, node.weights(1))
+    taken = builder.gather(x, axis, indices.reshape(-1))
     return builder.reshape(taken, (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
 
 
 @operator("GatherElements", limits="not along the samples' axis; indices must be constant")
 def gather_elements(context: Context, node: Operation) -> Outputs:
-    x = node.tensor()
-    return context.builder.take_along(x, int(node.attributes.get("axis", 0)), node.weights(1))
+    builder, x = context.builder, node.tensor()
+    axis = node.axis(len(x.shape), 0)
+    return builder.take_along(x, axis, places_along(builder, x, axis, node.weights(1)))
 
 
 @operator(

@@ -53,7 +53,8 @@ def group_normalization(context: Context, node: Operation) -> Outputs:
 
 
 def last_axes(node: Operation, x: Tensor) -> list[int]:
-    return list(range(int(node.attributes.get("axis", -1)) % len(x.shape), len(x.shape)))
+    rank = len(x.shape)
+    return list(range(node.axis(rank), rank))
 
 
 @operator("LayerNormalization", limits="scale and bias must be constant; only the first output")
@@ -86,7 +87,9 @@ SMALLEST = 1e-12  # a norm below it counts as it: zeros stay zeros
 @operator("LpNormalization")
 def lp_normalization(context: Context, node: Operation) -> Outputs:
     builder, x = context.builder, node.tensor()
-    axes, power = [int(node.attributes.get("axis", -1))], int(node.attributes.get("p", 2))
+    axes, power = [node.axis(len(x.shape))], int(node.attributes.get("p", 2))
+    if power not in (1, 2):
+        raise UnsupportedError(f"its p must be 1 or 2, not {power}")
     sizes = builder.activation(x, "square" if power == 2 else "abs")
     total = builder.reduce(sizes, "sum", axes, True)
     total = builder.clip(total, SMALLEST**power, np.inf, open_ends=False)

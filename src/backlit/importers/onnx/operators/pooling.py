@@ -21,7 +21,7 @@ class Windows:
         x = node.tensor()
         dimensions = check_dimensions(x)
         self.sizes = x.shape[2:]
-        self.size = attribute(node, "kernel_shape", dimensions, 1)
+        self.size = attribute(node, "kernel_shape", dimensions)
         self.stride = attribute(node, "strides", dimensions, 1)
         self.dilation = attribute(node, "dilations", dimensions, 1)
         self.padding = padding_of(node, x, self.size, self.stride, self.dilation)

@@ -15,7 +15,7 @@ def matmul(context: Context, node: Operation) -> Outputs:
 @operator("Einsum", limits="not over the samples' axis")
 def sum_of_products(context: Context, node: Operation) -> Outputs:
     values = [value for value in node.inputs if value is not None]
-    return einsum(context.builder, node.text("equation", ""), values)
+    return einsum(context.builder, node.text("equation"), values)
 
 
 @operator("Gemm", limits="B must be constant, A not transposed")

@@ -1,8 +1,9 @@
 """Reductions over axes."""
 
+from backlit.importers.builder.nodes import axis_from_front
 from backlit.importers.onnx.operators.table import Context, Operation, Outputs, axes_of, operator
 
-PLAIN = {"ReduceSum": "sum", "ReduceMean": "mean"}
+PLAIN = {"ReduceSum": "sum", "ReduceMean": "mean", "ReduceProd": "prod"}
 EXTREME = {"ReduceMax": "max", "ReduceMin": "min"}
 NOT_SAMPLES = "not over the samples' axis"
 
@@ -30,7 +31,7 @@ def plain(context: Context, node: Operation) -> Outputs:
 def running_sum(context: Context, node: Operation) -> Outputs:
     x, axis = node.tensor(), int(node.weights(1).reshape(()))
     how = (bool(node.attributes.get(name)) for name in ("exclusive", "reverse"))
-    return context.builder.running_sum(x, axis % len(x.shape), *how)
+    return context.builder.running_sum(x, axis_from_front(axis, len(x.shape)), *how)
 
 
 BEFORE = {"ReduceL1": "abs", "ReduceL2": "square", "ReduceSumSquare": "square"}

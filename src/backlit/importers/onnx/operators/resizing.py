@@ -9,6 +9,16 @@ from backlit.importers.builder import UnsupportedError
 from backlit.importers.builder.shapes import Row
 from backlit.importers.onnx.operators.table import Context, Operation, Outputs, axes_of, operator
 
+COORDINATES = (  # the first is the default, as of the roundings
+    "half_pixel",
+    "pytorch_half_pixel",
+    "align_corners",
+    "asymmetric",
+    "tf_half_pixel_for_nn",
+    "half_pixel_symmetric",
+    "tf_crop_and_resize",
+)
+ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 TIE = 1e-6  # so near the middle a place lies in the middle, as onnxruntime has it
 
 
@@ -64,11 +74,9 @@ class Sampling:
             return float(behind - f(0.5))
         if self.coordinates == "pytorch_half_pixel":
             return float(behind - f(0.5)) if count > 1 else 0.0
-        if self.coordinates == "half_pixel_symmetric":
-            unrounded = f(scale) * f(size)
-            offset = f(size) / f(2) * (f(1) - f(count) / unrounded)
-            return float(f(float(offset) + (x + 0.5) / float(f(scale)) - 0.5))
-        raise UnsupportedError(f"its coordinate_transformation_mode is {self.coordinates}")
+        unrounded = f(scale) * f(size)  # half_pixel_symmetric
+        offset = f(size) / f(2) * (f(1) - f(count) / unrounded)
+        return float(f(float(offset) + (x + 0.5) / float(f(scale)) - 0.5))
 
     def _weights(self, ratio: float, scale: float) -> tuple[int, np.ndarray]:
         """The first tap relative to the one at or before the place, and the weights from there.
@@ -100,15 +108,13 @@ UPSAMPLE = Sampling(coordinates="asymmetric", nearest="floor")
 
 
 def sampling_of(node: Operation, opset: int) -> Sampling:
-    mode = node.text("mode", "nearest")
-    if mode not in ("nearest", "linear", "cubic"):
-        raise UnsupportedError(f"its mode is {mode}")
+    mode = node.choice("mode", "nearest", "linear", "cubic")
     if node.kind == "Upsample" or opset < 11:
         return Sampling(mode, UPSAMPLE.coordinates, UPSAMPLE.nearest)
     return Sampling(
         mode,
-        node.text("coordinate_transformation_mode", "half_pixel"),
-        node.text("nearest_mode", "round_prefer_floor"),
+        node.choice("coordinate_transformation_mode", *COORDINATES),
+        node.choice("nearest_mode", *ROUNDINGS),
         float(node.attributes.get("cubic_coeff_a", -0.75)),
         bool(node.attributes.get("exclude_outside", 0)),
         bool(node.attributes.get("antialias", 0)),
@@ -131,7 +137,7 @@ def scales_and_sizes(
     if sizes is None:
         raise UnsupportedError("it has neither scales nor sizes")
     factors = [new / n for new, n in zip(sizes, shape, strict=True)]
-    policy = node.text("keep_aspect_ratio_policy", "stretch")
+    policy = node.choice("keep_aspect_ratio_policy", "stretch", "not_larger", "not_smaller")
     if policy != "stretch":
         factor = min(factors) if policy == "not_larger" else max(factors)
         return [factor] * len(shape), [floor(np.float32(factor) * n + 0.5) for n in shape]

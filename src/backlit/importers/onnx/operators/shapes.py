@@ -6,6 +6,7 @@ from math import prod
 import numpy as np
 
 from backlit.importers.builder import Tensor, UnsupportedError, moved
+from backlit.importers.builder.nodes import axis_from_front
 from backlit.importers.onnx.folding import DRAWS, draws
 from backlit.importers.onnx.operators.table import Context, Operation, Outputs, axes_of, operator
 
@@ -84,17 +85,15 @@ MAY_MOVE = "may move the samples' axis, or join it with others (see above)"
 @operator("Flatten", limits=MAY_MOVE)
 def flatten(context: Context, node: Operation) -> Outputs:
     x = node.tensor()
-    axis = int(node.attributes.get("axis", 1))
-    axis += len(x.shape) if axis < 0 else 0
+    rank, axis = len(x.shape), int(node.attributes.get("axis", 1))
+    axis = rank if axis == rank else axis_from_front(axis, rank)  # behind all: one column
     return reshaped(context, x, (prod(x.shape[:axis]), prod(x.shape[axis:])))
 
 
 @operator("Reshape", limits=MAY_MOVE)
 def reshape(context: Context, node: Operation) -> Outputs:
     x = node.tensor()
-    wanted = node.integers("shape", 1)
-    if wanted is None:
-        raise UnsupportedError("its shape is missing")
+    wanted = node.weights(1).tolist()
     if not node.attributes.get("allowzero"):
         wanted = [x.shape[i] if n == 0 else n for i, n in enumerate(wanted)]
     return reshaped(context, x, wanted)
@@ -103,8 +102,11 @@ def reshape(context: Context, node: Operation) -> Outputs:
 @operator("Transpose", limits=MAY_MOVE)
 def transpose(context: Context, node: Operation) -> Outputs:
     x = node.tensor()
-    order = node.attributes.get("perm") or range(len(x.shape))[::-1]
-    return transposed(context, x, [int(axis) % len(x.shape) for axis in order])
+    rank = len(x.shape)
+    order = axes_of(node.attributes.get("perm") or range(rank)[::-1], rank)
+    if len(order) != rank:
+        raise ValueError(f"its perm {order} is not an order of the axes of a tensor of rank {rank}")
+    return transposed(context, x, order)
 
 
 @operator("Squeeze", limits=MAY_MOVE)
@@ -137,8 +139,10 @@ def expand(context: Context, node: Operation) -> Outputs:
 
 @operator("Tile", limits="must keep the samples' axis; repeats must be constant")
 def tile(context: Context, node: Operation) -> Outputs:
-    x = node.tensor()
-    for axis, count in enumerate(node.weights(1).tolist()):
+    x, repeats = node.tensor(), node.weights(1).tolist()
+    if len(repeats) != len(x.shape):
+        raise ValueError(f"its repeats {repeats} are not one for each of {len(x.shape)} axes")
+    for axis, count in enumerate(repeats):
         if count != 1:
             x = context.builder.gather(x, axis, list(range(x.shape[axis])) * int(count))
     return x

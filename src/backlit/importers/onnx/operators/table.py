@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError, Value
+from backlit.importers.builder.nodes import axis_from_front
 
 Outputs = Value | tuple[Value | None, ...]
 
@@ -79,11 +80,26 @@ class Operation:
         given = self.attributes.get(name)
         if given is None:
             given = self.constant(index)
-        return default if given is None or not np.size(given) else float(np.ravel(given)[0])
+        if given is None or not np.size(given):
+            return default
+        if np.size(given) != 1:
+            raise ValueError(f"its {name} must be one number, not {np.size(given)}")
+        return float(np.ravel(given)[0])
 
-    def text(self, name: str, default: str) -> str:
-        given = self.attributes.get(name, default)
+    def axis(self, rank: int, default: int = -1) -> int:
+        """The attribute "axis", counted from the front."""
+        return axis_from_front(self.attributes.get("axis", default), rank)
+
+    def text(self, name: str) -> str:
+        given = self.attributes.get(name, "")
         return given.decode() if isinstance(given, bytes) else str(given)
+
+    def choice(self, name: str, *choices: str) -> str:
+        """An attribute that is one of some words, by default the first."""
+        given = self.text(name) or choices[0]
+        if given not in choices:
+            raise UnsupportedError(f"its {name} must be one of {', '.join(choices)}, not {given!r}")
+        return given
 
     def only_first_output(self) -> None:
         extra = [name for name in self.outputs[1:] if name]
@@ -110,4 +126,9 @@ def operator(*kinds: str, limits: str = "") -> Callable[[Function], Function]:
 
 def axes_of(axes: Sequence[int] | None, rank: int) -> list[int]:
     """Axes counted from the front; None stands for all."""
-    return list(range(rank)) if axes is None else [int(axis) % rank for axis in axes]
+    if axes is None:
+        return list(range(rank))
+    found = [axis_from_front(axis, rank) for axis in axes]
+    if len(set(found)) < len(found):
+        raise ValueError(f"its axes {list(axes)} name an axis of a tensor of rank {rank} twice")
+    return found
