@@ -16,6 +16,7 @@ from backlit_kernels.vector import LANES
 import backlit as bl
 from backlit import engine, programs, tape
 from backlit.layout import CACHE_LINE
+from backlit.lowering import dense
 from tests.attribution.random_networks import METHODS, OF_SEGMENTS, network, options
 from tests.engine.test_teams import images
 from tests.every_layer import NETWORKS
@@ -104,6 +105,9 @@ def models():
             yield f"filters {filters}, {side} pixels", filtered(rng, *filters, side)
     first = bl.Dense(rng.normal(size=(24, LANES + 1)))
     yield "features", ending(rng, [first, bl.ReLU()], (24,))
+    large = bl.Dense(rng.normal(size=(1100, 1001)))
+    assert large.weights.size >= dense.LARGE
+    yield "a large matrix", ending(rng, [large, bl.ReLU()], (1100,))
     for seed in range(12):
         yield f"network {seed}", network(np.random.default_rng(seed))
     for number in range(20):

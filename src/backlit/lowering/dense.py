@@ -1,6 +1,7 @@
 """Dense layers, forward and backward, as products."""
 
 import numpy as np
+from backlit_kernels.matrix_vector_back import THREADS, matrix_vector_back
 from backlit_kernels.product import matrix_vector
 from backlit_kernels.terms import AHEAD, list_terms
 from backlit_kernels.tiling import matrix_vector_columns
@@ -14,6 +15,7 @@ from backlit.lowering.fusing import Finish, fuse_forward, send_back
 from backlit.lowering.products import Positions, Weights, count_pieces, emit_product
 from backlit.tape import Buffer
 
+LARGE = 1 << 20  # weights: what no cache keeps from the way forward to the way back
 LEAST_OUTPUTS = 32  # of fewer, a list of the terms costs what it saves
 
 
@@ -30,11 +32,15 @@ def dense_forward(lowering: Lowering, node: Node) -> None:
 def dense_backward(lowering: Lowering, node: Node) -> None:
     layer = node.layer
     assert isinstance(layer, Dense)
+    outputs = layer.weights.shape[0]
+    read_once = lowering.lanes == 1 and layer.weights.size >= LARGE and outputs >= LANES
 
     def write(out: Buffer, finish: Finish) -> None:
-        zeros = np.zeros(layer.weights.shape[0])
         g = lowering.gradients[node.output]
-        emit_matrix(lowering, g, out, layer.weights.T, zeros, finish)
+        if read_once:
+            _emit_large_back(lowering, g, out, layer.weights, finish)
+        else:
+            emit_matrix(lowering, g, out, layer.weights.T, np.zeros(outputs), finish)
 
     send_back(lowering, node, write)
 
@@ -75,29 +81,60 @@ def emit_matrix(
         )
         return
     padded = round_up(outputs, LANES)
-    columns = matrix_vector_columns(padded // LANES)
-    width = columns * LANES
-    starts = [min(start, padded - width) for start in range(0, padded, width)]
+    weights, width = _streams(lowering, matrix)
+    lowering.tape.emit(
+        matrix_vector(width // LANES),
+        out=out,
+        x=x,
+        weights=weights,
+        bias=lowering.tape.constants.place(np.pad(bias, (0, padded - outputs))),
+        depth=depth,
+        pieces=pieces,
+        partial=lowering.tape.buffer(round_up(padded, width) if pieces > 1 else 0),
+        outputs=padded,
+        **vars(finish),
+    )
+
+
+def _emit_large_back(
+    lowering: Lowering, x: Buffer, out: Buffer, matrix: np.ndarray, finish: Finish
+) -> None:
+    """``out = x @ matrix.T`` for one sample, by the weights that the way forward reads."""
+    outputs, depth = matrix.shape
+    weights, width = _streams(lowering, matrix)
+    lowering.tape.emit(
+        matrix_vector_back,
+        out=out,
+        x=x,
+        weights=weights,
+        depth=depth,
+        pieces=count_pieces(depth),
+        width=width,
+        sums=lowering.tape.buffer(2 * round_up(outputs, LANES)),
+        room=lowering.tape.buffer(THREADS * width * LANES),
+        outputs=outputs,
+        **vars(finish),
+    )
+
+
+def _streams(lowering: Lowering, matrix: np.ndarray) -> tuple[int, int]:
+    """A matrix in tiles of columns that follow one another in memory, and a tile's width.
+
+    The last tile begins early enough to be whole.
+    """
+    depth, outputs = matrix.shape
+    padded = round_up(outputs, LANES)
+    width = matrix_vector_columns(padded // LANES) * LANES
 
     def streams() -> np.ndarray:
+        starts = [min(start, padded - width) for start in range(0, padded, width)]
         weights = np.zeros((len(starts), depth, width), np.float32)
         for tile, start in zip(weights, starts, strict=True):
             part = matrix[:, start : start + width]
             tile[:, : part.shape[1]] = part
         return weights
 
-    lowering.tape.emit(
-        matrix_vector(columns),
-        out=out,
-        x=x,
-        weights=lowering.tape.constants.derived(matrix, ("streams", width), streams),
-        bias=lowering.tape.constants.place(np.pad(bias, (0, padded - outputs))),
-        depth=depth,
-        pieces=pieces,
-        partial=lowering.tape.buffer(len(starts) * width if pieces > 1 else 0),
-        outputs=padded,
-        **vars(finish),
-    )
+    return lowering.tape.constants.derived(matrix, ("streams", width), streams), width
 
 
 FORWARD[Dense], BACKWARD[Dense] = dense_forward, dense_backward

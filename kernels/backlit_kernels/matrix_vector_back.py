@@ -1,0 +1,83 @@
+"""The way back of one sample through a large matrix, by the weights as the way forward reads them.
+
+A large matrix is read from memory, which takes longer than to turn it: there is no second copy of
+the weights, turned beforehand.
+"""
+
+from typing import Any
+
+from backlit_kernels.bits import splat_bits
+from backlit_kernels.finish import finish
+from backlit_kernels.frame import PART
+from backlit_kernels.kernel import kernel
+from backlit_kernels.samples import ALL, transpose
+from backlit_kernels.team import share_among
+from backlit_kernels.vector import LANES, fma, load, load_one, splat, store
+
+THREADS = 16  # that may work at a time: each needs room for the weights that it turns
+
+
+@kernel
+def matrix_vector_back(
+    arena: Any,
+    constants: Any,
+    team: Any,
+    out: int,
+    x: int,
+    weights: int,
+    depth: int,
+    pieces: int,
+    width: int,
+    sums: int,
+    room: int,
+    outputs: int,
+    initial: int,
+    rectify: int,
+    mark: int,
+    mask: int,
+    ceiling: int,
+) -> None:
+    """out[k] = sum over m of weights[k, m] * x[m], added up in the order of `product`.
+
+    Parameters
+    ----------
+    weights
+        As `matrix_vector` reads them: tiles of `width` columns m, each with all `outputs` (at least
+        `LANES`) rows k; the last tile may begin among the columns of the one before.
+    sums
+        For two vectors of each `LANES` outputs: the sum of the piece at hand, and of those before.
+    room
+        For ``THREADS * width`` vectors: the weights of `LANES` outputs, turned.
+    """
+    after = initial, rectify, mark, mask, load_one(constants, ceiling)
+    piece, every = -(-depth // pieces), splat_bits(ALL)
+    padded = -(-depth // LANES) * LANES
+    blocks = -(-outputs // LANES)
+    own = room + team[PART] * width * LANES
+    for start in range(0, depth, width):
+        end = min(start + width, depth)
+        turned = own + max(start + width - padded, 0) * LANES
+        for block in range(*share_among(team, blocks, THREADS)):
+            k = min(block * LANES, outputs - LANES)
+            at = weights + (start // width * outputs + k) * width
+            for j in range(0, width, LANES):
+                transpose(constants, at + j, width, arena, own + j * LANES, LANES, every)
+            now = sums + block * 2 * LANES
+            before = now + LANES
+            total = load(arena, now) if start > 0 else splat(0.0)
+            m = start
+            while m < end:
+                stop = min(end, (m // piece + 1) * piece)
+                for i in range(m, stop):
+                    w = load(arena, turned + (i - start) * LANES)
+                    total = fma(w, load_one(arena, x + i), total)
+                m = stop
+                if m % piece == 0 or m == depth:
+                    if m > piece:
+                        total = total + load(arena, before)
+                    store(arena, before, total)
+                    total = splat(0.0)
+            store(arena, now, total)
+            if end == depth:
+                total = finish(load(arena, before), arena, out + k, after)
+                store(arena, out + k, total)
