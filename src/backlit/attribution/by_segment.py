@@ -112,13 +112,39 @@ def mean_scores(
 
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """``a @ b`` for a matrix and a matrix or vector, in one thread and a fixed order.
+    """``a @ b`` for matrices and vectors, in one thread and a fixed order.
 
     Those of BLAS may differ with its threads, which cost more than they save at these sizes.
     """
     if b.ndim == 1:
-        return np.asarray(np.einsum("sm,m->s", a, b))
+        return np.asarray(np.einsum("...m,m->...", a, b))
     return np.asarray(np.einsum("sm,tm->st", a, np.ascontiguousarray(b.T)))  # sums run in memory
+
+
+def inverse(matrix: np.ndarray) -> np.ndarray:
+    """The inverse in a fixed order as well, by Gauss-Jordan elimination with pivots.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If the matrix is singular.
+    """
+    left = np.array(matrix, np.float64)
+    order = np.arange(len(left))
+    for k in range(len(left)):
+        swapped = [k + int(np.abs(left[k:, k]).argmax()), k]
+        left[swapped[::-1]], order[swapped[::-1]] = left[swapped], order[swapped]
+        if left[k, k] == 0:
+            raise np.linalg.LinAlgError("singular matrix")
+        row = left[k] / left[k, k]
+        row[k] = 1 / left[k, k]
+        column = left[:, k].copy()
+        left[:, k] = 0
+        left -= column[:, None] * row
+        left[k] = row
+    result = np.empty_like(left)
+    result[:, order] = left
+    return result
 
 
 def seeded(seed: Any, sample: np.ndarray | None = None) -> Callable[[int], np.random.Generator]:

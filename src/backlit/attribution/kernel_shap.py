@@ -23,6 +23,7 @@ from backlit.attribution.by_segment import (
     Mean,
     Plan,
     explain_segments,
+    inverse,
     masks_apart,
     own_seed,
     plain_mean,
@@ -225,8 +226,8 @@ def regression_fold(chosen: Coalitions, count: int, errors: bool = True) -> Fold
     system = np.ones((count + 1, count + 1))
     system[:count, :count] = product(weighted, kept)
     system[count, count] = 0
-    inverse = np.linalg.inv(system)[:count]
-    by_score, by_total = product(inverse[:, :count], weighted), inverse[:, count]
+    solution = inverse(system)[:count]
+    by_score, by_total = product(solution[:, :count], weighted), solution[:, count]
     drawn = slice(len(kept) - 2 * pairs, None)
 
     def fold(y: np.ndarray, full: float) -> dict[str, Any]:
