@@ -95,7 +95,7 @@ def _polynomial(layer: Layer, inputs: list[Polynomial]) -> Polynomial | None:
         return inputs[0] + inputs[1]
     if isinstance(layer, Binary) and layer.function == "multiply":
         return inputs[0] * inputs[1]
-    if _is(layer, "scale"):
+    if isinstance(layer, Activation) and layer.name == "scale":
         factor, shift = layer.parameters
         return factor * inputs[0] + shift
     if _is(layer, "square"):
