@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import Any
 
 import numpy as np
+from backlit_kernels.scores import LOG_ODDS
 
 from backlit.attribution.call import Call
 from backlit.attribution.masked_scores import Scores, segment_scores
@@ -29,6 +30,30 @@ Mean = Callable[[Sequence[np.ndarray]], np.ndarray]  # of scores with several ba
 
 def plain_mean(scores: Sequence[np.ndarray]) -> np.ndarray:
     return np.asarray(sum(scores) / len(scores))
+
+
+def linked(call: Call, link: str, score: str) -> Mean:
+    """Let a call share out a function of its score; returns the mean over several baselines."""
+    if link not in ("identity", "logit"):
+        raise ValueError(f"link must be 'identity' or 'logit', got {link!r}")
+    if link == "identity":
+        return plain_mean
+    if score != "probability":
+        raise ValueError(f"score must be 'probability' with link='logit', got {score!r}")
+    if call.model.classes == 1:
+        raise ValueError("link must be 'identity' for one class, whose probability is always 1")
+    call.score = LOG_ODDS
+    return mean_log_odds
+
+
+def mean_log_odds(several: Sequence[np.ndarray]) -> np.ndarray:
+    """The log-odds of the mean of probabilities that are given by their log-odds."""
+
+    def log_sum(sign: int) -> np.ndarray:
+        """Of the probabilities, or of what they leave to 1."""
+        return np.asarray(np.logaddexp.reduce([-np.logaddexp(0, -sign * o) for o in several]))
+
+    return log_sum(1) - log_sum(-1)
 
 
 def explain_segments(
