@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
+from backlit.attribution.eigen_cam import _components
 from backlit.importers.builder import GraphBuilder
 from tests.attribution.networks import NETWORKS, conv, dense, fully_connected, pooled, samples
 from tests.attribution.peers import assert_maps_agree, tensor, twin
@@ -297,3 +298,14 @@ def test_samples_that_are_read_in_two_ways_are_refused():
     model = b.finish(b.binary("add", b.reshape(x, (1, 8)), row))
     with pytest.raises(ValueError, match=r"model must take images.*\(24,\)"):
         bl.grad_cam(model, np.ones((2, 24)))
+
+
+@pytest.mark.parametrize("shape", [(30, 4, 5), (20, 4, 5), (3, 4, 5)])
+def test_components_are_those_of_a_singular_value_decomposition(shape):
+    """Of more channels than pixels, as many, and fewer."""
+    values = np.random.default_rng(0).random((2, *shape)).astype(np.float32)
+    for found, own in zip(_components(values), values.astype(float), strict=True):
+        rows = own.reshape(shape[0], -1)
+        u, s, v = np.linalg.svd(rows - rows.mean(axis=1, keepdims=True), full_matrices=False)
+        expected = s[0] * v[0] * np.sign(u[:, 0].sum())
+        np.testing.assert_allclose(found.reshape(-1), expected, rtol=1e-9, atol=1e-12)
