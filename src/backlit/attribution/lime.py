@@ -88,7 +88,7 @@ def lime(
     Raises
     ------
     ImportError
-        For "lasso" without scikit-learn: ``pip install 'backlit[regression]'``.
+        For "lasso" without scikit-learn: ``pip install 'backlit[sklearn]'``.
     ValueError, TypeError
         For arguments of wrong shape, kind or range.
     """
