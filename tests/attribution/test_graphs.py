@@ -109,16 +109,23 @@ def test_deeplift_of_a_quotient_and_an_extreme():
 def test_no_rule():
     rng = np.random.default_rng(0)
     model = arithmetic(rng, "raise_to")
-    with pytest.raises(ValueError, match=r"DeepLIFT has a rule for.*raise_to"):
-        bl.deeplift(model, np.ones((1, *SHAPE)))
-    with pytest.raises(ValueError, match=r"LRP has a rule for.*raise_to"):
-        bl.lrp(model, np.ones((1, *SHAPE)))
+    for count in (1, 0):
+        x = np.ones((count, *SHAPE))
+        with pytest.raises(ValueError, match=r"DeepLIFT has a rule for.*raise_to"):
+            bl.deeplift(model, x)
+        with pytest.raises(ValueError, match=r"DeepLIFT has a rule for.*raise_to"):
+            bl.deeplift_shap(model, x, background=np.ones((2, *SHAPE)))
+        with pytest.raises(ValueError, match=r"LRP has a rule for.*raise_to"):
+            bl.lrp(model, x)
+        with pytest.raises(ValueError, match=r"LRP has a rule for.*raise_to"):
+            bl.noise_tunnel(model, x, of="lrp")
     b = GraphBuilder((2, 3, 3))
     conv = b.convolution(b.input, filters(rng, 2, 2, 1))
     both = b.binary("multiply", b.append(bl.ReLU(), conv), b.input)
     model = b.finish(b.reshape(both, (1, 18)))
-    with pytest.raises(ValueError, match="signal and a gate"):
-        bl.lrp(model, np.ones((1, 2, 3, 3)))
+    for count in (1, 0):
+        with pytest.raises(ValueError, match="signal and a gate"):
+            bl.lrp(model, np.ones((count, 2, 3, 3)))
 
 
 @pytest.mark.parametrize("rule", ["epsilon", "z_plus", "epsilon_plus_flat"])

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.attribution.by_segment import seeded
+from backlit.attribution.by_segment import inverse, seeded
 from backlit.attribution.lime import proximity
 from tests.attribution.networks import pooled, samples
-from tests.helpers import assert_close
+from tests.helpers import assert_close, run_python
 from tests.reference import perturbation
 
 SEGMENTS = (np.arange(9) * 2 // 9)[:, None] * 3 + np.arange(11) * 3 // 11
@@ -17,6 +17,43 @@ def coalitions(count, samples):
     kept = seeded(0)(count).integers(0, 2, (samples, count)).astype(float)
     kept[0] = 1
     return kept
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 7, 150])
+def test_inverse(size):
+    rng = np.random.default_rng(size)
+    matrix = rng.normal(size=(size, size)) * (np.arange(size) != size - 1)  # rows that change
+    matrix += np.eye(size)[::-1]
+    if size > 1:
+        assert matrix[-1, -1] == 0
+    np.testing.assert_allclose(inverse(matrix) @ matrix, np.eye(size), atol=1e-9)
+    np.testing.assert_allclose(matrix @ inverse(matrix), np.eye(size), atol=1e-9)
+    with pytest.raises(np.linalg.LinAlgError):
+        inverse(np.ones((size + 2, size + 2)))
+
+
+def test_same_bits_for_any_number_of_blas_threads():
+    code = """
+import numpy as np
+from hashlib import blake2b
+from backlit.attribution.kernel_shap import regression_plan
+from backlit.attribution.lime import sampled_plan
+from backlit.attribution.xrai import gather
+
+rng = np.random.default_rng(0)
+for count, samples in ((4, 20_000), (130, 700)):
+    for plan in (
+        sampled_plan(0, None, count, samples, 0.25, "ridge", 1.0, True),
+        regression_plan(0, None, count, samples, True),
+    ):
+        y = rng.normal(size=len(plan[0]))
+        for value in plan[1](y, 0.5).values():
+            print(blake2b(np.asarray(value).tobytes()).hexdigest())
+masks = rng.random((9, 200, 300)) < 0.3
+print(blake2b(gather(masks, rng.normal(size=(200, 300))).tobytes()).hexdigest())
+"""
+    found = [run_python(code, OPENBLAS_NUM_THREADS=n, OMP_NUM_THREADS=n).stdout for n in "12"]
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("alpha", [1.0, 0.01])

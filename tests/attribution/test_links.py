@@ -1,4 +1,4 @@
-"""KernelSHAP of log-odds: the link "logit" of probabilities."""
+"""Shapley values of log-odds: the link "logit" of probabilities."""
 
 import numpy as np
 import pytest
@@ -38,13 +38,14 @@ class Game(perturbation.Game):
         return float(of_the_mean(log_odds(self.model, masked, self.target)))
 
 
+@pytest.mark.parametrize("method", [bl.kernel_shap, bl.exact_shapley])
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("network", NETWORKS)
-def test_equals_the_textbook_sum(network, count):
+def test_equals_the_textbook_sum(network, count, method):
     model = NETWORKS[network]()
     x, background = samples(model, 2), samples(model, count, seed=3)
     segments = np.arange(x[0].size).reshape(x[0].shape) % 5
-    found = bl.kernel_shap(model, x, 1, segments=segments[None], background=background, **LOG_ODDS)
+    found = method(model, x, 1, segments=segments[None], background=background, **LOG_ODDS)
     games = [Game(model, one, 1, segments, background) for one in x]
     assert_close(found, np.array([perturbation.shapley(game) for game in games]))
 
@@ -59,6 +60,25 @@ def test_efficiency_holds_in_log_odds():
     gain = log_odds(model, x, 2) - of_the_mean(log_odds(model, background, 2))
     assert_close(values.sum(axis=1, dtype=float), gain)
     assert (details["standard_error"] > 0).all()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("method", [bl.shapley_sampling, bl.partition_shap])
+def test_efficiency_of_sampled_orders_and_hierarchies(method, count):
+    model = pooled()
+    x, background = samples(model, 19), samples(model, count, seed=3)
+    values = method(model, x, 2, segments=(3, 4), background=background, **LOG_ODDS)
+    gain = log_odds(model, x, 2) - of_the_mean(log_odds(model, background, 2))
+    assert_close(values.sum(axis=1, dtype=float), gain)
+
+
+def test_a_hierarchy_of_two_has_shapley_values():
+    model = pooled()
+    x = samples(model, 5)
+    options = {"segments": (1, 2), **LOG_ODDS}
+    assert_close(
+        bl.partition_shap(model, x, 1, **options), bl.exact_shapley(model, x, 1, **options)
+    )
 
 
 def test_certainty_costs_no_digits():
@@ -81,10 +101,17 @@ def test_of_a_sigmoid_they_are_the_logit(outputs):
     assert_close(found, bl.kernel_shap(model, x, 0, segments=6, per_segment=True), 1e-6)
 
 
-def test_one_class_is_refused():
+@pytest.mark.parametrize(
+    "method", [bl.kernel_shap, bl.exact_shapley, bl.shapley_sampling, bl.partition_shap]
+)
+def test_refused(method):
     model = bl.Model([bl.Dense(np.ones((6, 1)))], (6,), outputs="classes")
     with pytest.raises(ValueError, match="link must be 'identity' for one class"):
-        bl.kernel_shap(model, samples(model, 2), segments=6, **LOG_ODDS)
+        method(model, samples(model, 2), segments=6, **LOG_ODDS)
+    with pytest.raises(ValueError, match="score must be 'probability' with link='logit'"):
+        method(model, samples(model, 2), segments=6, link="logit")
+    with pytest.raises(ValueError, match="link must be 'identity' or 'logit', got 'log'"):
+        method(model, samples(model, 2), segments=6, link="log")
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import backlit as bl
+from backlit.attribution.eigen_cam import _components
+from backlit.importers.builder import GraphBuilder
 from tests.attribution.networks import NETWORKS, conv, dense, fully_connected, pooled, samples
 from tests.attribution.peers import assert_maps_agree, tensor, twin
 from tests.reference import maps as reference
@@ -260,3 +262,50 @@ def test_a_model_without_images_is_refused(name):
     model = fully_connected()
     with pytest.raises(ValueError, match="model must"):
         getattr(bl, name)(model, samples(model, 2))
+
+
+@pytest.mark.parametrize("shape", [(30, 22), (660,), (1, 2, 30, 11)])
+@pytest.mark.parametrize("name", [*CAMS, "full_grad", "guided_grad_cam"])
+def test_samples_that_the_model_makes_pictures_of(name, shape):
+    """Rows of pixels and the like: the maps are those of the pictures."""
+    picture = (1, 30, 22) if shape == (30, 22) else (2, 30, 11)
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(4, picture[0], 3, 3)), rng.normal(size=(3, 4, 3, 3))
+    models = []
+    for first in (shape, picture):
+        b = GraphBuilder(first)
+        x = b.input if first == picture else b.reshape(b.input, (1, *picture))
+        for filters in weights:
+            x = b.append(bl.ReLU(), b.convolution(x, filters, np.ones(len(filters)) / 9))
+        models.append(b.finish(b.reduce(x, "mean", [2, 3], False)))
+    reshaped, plain = models
+    X = rng.normal(size=(5, *picture)).astype(np.float32)
+    method = getattr(bl, name)
+    expected = method(plain, X, 1)
+    found = method(reshaped, X.reshape(5, *shape), 1)
+    assert found.shape == ((5, *shape) if name == "guided_grad_cam" else (5, 1, *picture[1:]))
+    np.testing.assert_array_equal(found.reshape(expected.shape), expected)
+    none = method(reshaped, X[:0].reshape(0, *shape))
+    assert none.shape == (0, *found.shape[1:])
+    if name not in ("full_grad", "guided_grad_cam"):
+        assert method(reshaped, X.reshape(5, *shape), upsample=False).shape[2] == picture[1] - 4
+
+
+def test_samples_that_are_read_in_two_ways_are_refused():
+    b = GraphBuilder((24,))
+    x = b.convolution(b.reshape(b.input, (1, 1, 4, 6)), np.ones((1, 1, 3, 3)))
+    row = b.dense(b.input, np.ones((24, 8)))
+    model = b.finish(b.binary("add", b.reshape(x, (1, 8)), row))
+    with pytest.raises(ValueError, match=r"model must take images.*\(24,\)"):
+        bl.grad_cam(model, np.ones((2, 24)))
+
+
+@pytest.mark.parametrize("shape", [(30, 4, 5), (20, 4, 5), (3, 4, 5)])
+def test_components_are_those_of_a_singular_value_decomposition(shape):
+    """Of more channels than pixels, as many, and fewer."""
+    values = np.random.default_rng(0).random((2, *shape)).astype(np.float32)
+    for found, own in zip(_components(values), values.astype(float), strict=True):
+        rows = own.reshape(shape[0], -1)
+        u, s, v = np.linalg.svd(rows - rows.mean(axis=1, keepdims=True), full_matrices=False)
+        expected = s[0] * v[0] * np.sign(u[:, 0].sum())
+        np.testing.assert_allclose(found.reshape(-1), expected, rtol=1e-9, atol=1e-12)

@@ -27,6 +27,10 @@ ACTIVATIONS = {
     "celu": lambda x: F.celu(x, 1.3),
     "gelu": F.gelu,
     "gelu, tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu, written out": lambda x: x * 0.5 * (1 + torch.erf(x / 2**0.5)),
+    "gelu, tanh, written out": lambda x: (
+        0.5 * x * (1 + torch.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3)))
+    ),
     "silu": F.silu,
     "mish": F.mish,
     "hardswish": lambda x: F.hardswish(3 * x),

@@ -2,16 +2,19 @@
 
 Class activation maps know (channels, rows, columns). Where a layer gives another form, as those of
 vision transformers do, the network is the same with the picture in between: the form is turned into
-one and back.
+one and back. Samples of another form than the picture that they are read as, such as rows of
+pixels, are taken for that picture.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from math import prod
 
 import numpy as np
 
 from backlit.graph import Graph
+from backlit.layers.base import Shape
 from backlit.operators import AxisMap, Concatenate, Reshape, Transpose
 from backlit.picture_axes import COLUMNS, NEITHER, PICTURE, ROWS, image_axes, is_picture
 from backlit.programs import ProgramStore
@@ -19,6 +22,30 @@ from backlit.programs import ProgramStore
 # Of a graph, a tensor and a name: the numbers of a picture of it, and of the tensor made again
 Insert = Callable[[Graph, int, str], tuple[int, int]]
 MOST_OTHERS = 8  # tokens before those of the picture: a class's, a teacher's, registers
+
+
+def of_pictures(programs: ProgramStore) -> ProgramStore | None:
+    """Programs of the network that takes pictures, with the same tensors, if samples are such."""
+    graph = programs.graph
+    if len(graph.shapes[0]) == 3:
+        return programs
+    if 0 not in programs.pictured:
+        picture = _first_picture(graph)
+        if picture is None:
+            return None
+        twin = ProgramStore(replace(graph, shapes=[picture, *graph.shapes[1:]]))
+        programs.pictured[0] = twin, 0
+    return programs.pictured[0][0]
+
+
+def _first_picture(graph: Graph) -> Shape | None:
+    """The shape that samples are given before windows move over them."""
+    axes, found = image_axes(graph), set()
+    for node in graph.consumers(0):
+        users = graph.consumers(node.output)
+        windows = any(axes[user.output] == PICTURE for user in users)
+        found.add(graph.shapes[node.output] if windows and isinstance(node.layer, Reshape) else ())
+    return found.pop() or None if len(found) == 1 else None
 
 
 def pictured(programs: ProgramStore, tensor: int) -> tuple[ProgramStore, int]:

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import Any
 
 import numpy as np
+from backlit_kernels.scores import LOG_ODDS
 
 from backlit.attribution.call import Call
 from backlit.attribution.masked_scores import Scores, segment_scores
@@ -29,6 +30,30 @@ Mean = Callable[[Sequence[np.ndarray]], np.ndarray]  # of scores with several ba
 
 def plain_mean(scores: Sequence[np.ndarray]) -> np.ndarray:
     return np.asarray(sum(scores) / len(scores))
+
+
+def linked(call: Call, link: str, score: str) -> Mean:
+    """Let a call share out a function of its score; returns the mean over several baselines."""
+    if link not in ("identity", "logit"):
+        raise ValueError(f"link must be 'identity' or 'logit', got {link!r}")
+    if link == "identity":
+        return plain_mean
+    if score != "probability":
+        raise ValueError(f"score must be 'probability' with link='logit', got {score!r}")
+    if call.model.classes == 1:
+        raise ValueError("link must be 'identity' for one class, whose probability is always 1")
+    call.score = LOG_ODDS
+    return mean_log_odds
+
+
+def mean_log_odds(several: Sequence[np.ndarray]) -> np.ndarray:
+    """The log-odds of the mean of probabilities that are given by their log-odds."""
+
+    def log_sum(sign: int) -> np.ndarray:
+        """Of the probabilities, or of what they leave to 1."""
+        return np.asarray(np.logaddexp.reduce([-np.logaddexp(0, -sign * o) for o in several]))
+
+    return log_sum(1) - log_sum(-1)
 
 
 def explain_segments(
@@ -112,13 +137,39 @@ def mean_scores(
 
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """``a @ b`` for a matrix and a matrix or vector, in one thread and a fixed order.
+    """``a @ b`` for matrices and vectors, in one thread and a fixed order.
 
     Those of BLAS may differ with its threads, which cost more than they save at these sizes.
     """
     if b.ndim == 1:
-        return np.asarray(np.einsum("sm,m->s", a, b))
+        return np.asarray(np.einsum("...m,m->...", a, b))
     return np.asarray(np.einsum("sm,tm->st", a, np.ascontiguousarray(b.T)))  # sums run in memory
+
+
+def inverse(matrix: np.ndarray) -> np.ndarray:
+    """The inverse in a fixed order as well, by Gauss-Jordan elimination with pivots.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If the matrix is singular.
+    """
+    left = np.array(matrix, np.float64)
+    order = np.arange(len(left))
+    for k in range(len(left)):
+        swapped = [k + int(np.abs(left[k:, k]).argmax()), k]
+        left[swapped[::-1]], order[swapped[::-1]] = left[swapped], order[swapped]
+        if left[k, k] == 0:
+            raise np.linalg.LinAlgError("singular matrix")
+        row = left[k] / left[k, k]
+        row[k] = 1 / left[k, k]
+        column = left[:, k].copy()
+        left[:, k] = 0
+        left -= column[:, None] * row
+        left[k] = row
+    result = np.empty_like(left)
+    result[:, order] = left
+    return result
 
 
 def seeded(seed: Any, sample: np.ndarray | None = None) -> Callable[[int], np.random.Generator]:

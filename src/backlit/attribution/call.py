@@ -98,8 +98,9 @@ class Call:
         targets = None if self.targets is None else np.repeat(self.targets, copies)
         ports = [self.samples, result, targets]
         assert len(ports) == FIRST_FREE_PORT
+        programs = programs or self.model._programs
         count = len(self.samples) * copies
+        if not count:
+            probe.lower(programs.graph, 1)  # which refuses layers that it has no rule for
         with progress_bar(count, label, self.progress) as bar:
-            (programs or self.model._programs).run(
-                probe, [*ports, *more], count, self.threads, bar, repeats, self.memory
-            )
+            programs.run(probe, [*ports, *more], count, self.threads, bar, repeats, self.memory)

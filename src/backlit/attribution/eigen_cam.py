@@ -38,7 +38,8 @@ def eigen_cam(
     Muhammad and Yeasin, "Eigen-CAM: Class activation map using principal components", 2020. As in
     pytorch-grad-cam each channel is centred first. A component has no sign of its own: it is given
     the one with which its entries add up to 0 or more, so that the map is large where activations
-    are. `target` and `score` make no difference.
+    are. `target` and `score` make no difference. Its last digits may depend on LAPACK's number of
+    threads, where a layer has some hundred channels and as many pixels.
 
     Arguments and result are those of `backlit.grad_cam`.
     """
@@ -67,6 +68,12 @@ def _components(activations: np.ndarray) -> np.ndarray:
     samples, channels, height, width = activations.shape
     values = activations.reshape(samples, channels, -1).astype(np.float64)
     values -= values.mean(axis=2, keepdims=True)
-    axes = np.linalg.eigh(values @ values.transpose(0, 2, 1))[1][:, :, -1]
-    axes = np.where(axes.sum(axis=1, keepdims=True) < 0, -axes, axes)
-    return (axes[:, None] @ values).reshape(samples, height, width)
+    if channels <= height * width:
+        axes = np.linalg.eigh(values @ values.transpose(0, 2, 1))[1][:, :, -1]
+        maps = (axes[:, None] @ values)[:, 0]
+    else:  # the same by way of the smaller matrix, that of pixels
+        pixels = np.linalg.eigh(values.transpose(0, 2, 1) @ values)[1][:, :, -1]
+        axes = (values @ pixels[..., None])[..., 0]  # as long as the component is strong
+        maps = np.linalg.norm(axes, axis=1, keepdims=True) * pixels
+    turned = axes.sum(axis=1, keepdims=True) < 0
+    return np.where(turned, -maps, maps).reshape(samples, height, width)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from backlit.attribution.as_picture import pictured
+from backlit.attribution.as_picture import of_pictures, pictured
 from backlit.checks import is_int
 from backlit.lowering import Lowering
 from backlit.model import Model
@@ -25,15 +25,15 @@ def find_layer(model: Model, layer: Any) -> tuple[ProgramStore, int]:
 
 def find_image_layer(model: Model, layer: Any) -> tuple[ProgramStore, int]:
     """The same for a layer whose output is an image; None stands for the last of these."""
-    if len(model.input_shape) != 3:
-        raise ValueError(f"model must take images, but its input has shape {model.input_shape}")
+    programs_of_images(model)
     if layer is None:
         if not model._picture_layers:
             raise ValueError(
                 "model must have a layer whose output has rows and columns, but none has"
             )
         layer = model._picture_layers[-1]
-    programs, tensor = pictured(*find_layer(model, layer))
+    programs, tensor = find_layer(model, layer)
+    programs, tensor = pictured(programs_of_images(model, programs), tensor)
     shape = programs.graph.shapes[tensor]
     if len(shape) != 3:
         raise ValueError(
@@ -41,6 +41,14 @@ def find_image_layer(model: Model, layer: Any) -> tuple[ProgramStore, int]:
             f"picture, but that of {layer!r} has shape {shape}"
         )
     return programs, tensor
+
+
+def programs_of_images(model: Model, programs: ProgramStore | None = None) -> ProgramStore:
+    """Programs that take images: the model's, or some of the same network."""
+    found = of_pictures(programs or model._programs)
+    if found is None:
+        raise ValueError(f"model must take images, but its input has shape {model.input_shape}")
+    return found
 
 
 def independent_of(own: Lowering, tensor: int) -> dict[int, Buffer]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from backlit.attribution.call import Call
+from backlit.attribution.find_layer import programs_of_images
 from backlit.attribution.sample_axes import any_channels
 from backlit.graph import Graph, Node
 from backlit.layers import BatchNorm, Conv2D, ConvTranspose2D
@@ -109,8 +110,7 @@ def full_grad(
         For arguments of wrong shape, kind or range; for a model that takes no images.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
-    if len(model.input_shape) != 3:
-        raise ValueError(f"model must take images, but its input has shape {model.input_shape}")
-    result = call.result(len(call.samples), 1, *model.input_shape[1:])
-    call.run(FullGradient(call.score), result)
+    programs = programs_of_images(model)
+    result = call.result(len(call.samples), 1, *programs.graph.shapes[0][1:])
+    call.run(FullGradient(call.score), result, programs=programs)
     return result

@@ -4,6 +4,7 @@ Selvaraju et al., "Grad-CAM: Visual explanations from deep networks via gradient
 localization", 2017, section 3.2: the product of both, pixel by pixel.
 """
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -59,5 +60,7 @@ def guided_grad_cam(
     with progress_bar(2 * len(result), "explaining", progress):
         where = grad_cam(model, call.samples, call.targets, layer=layer, **common)
         guided_backprop(model, call.samples, call.targets, out=result, **common)
-    result *= where
+    channels = prod(result.shape[1:]) // prod(where.shape[2:])
+    images = result.reshape(len(result), channels, *where.shape[2:])
+    images *= where
     return result

@@ -10,22 +10,20 @@ segments outside T replaced by the baseline); Shapley values phi minimise
 under the constraint that they add up to v(all) - v(empty). With a link, v is the link of the score.
 """
 
-from collections.abc import Sequence
 from itertools import combinations
 from math import comb
 from typing import Any, NamedTuple
 
 import numpy as np
-from backlit_kernels.scores import LOG_ODDS
 
 from backlit.attribution.by_segment import (
     Fold,
-    Mean,
     Plan,
     explain_segments,
+    inverse,
+    linked,
     masks_apart,
     own_seed,
-    plain_mean,
     product,
     random_stream,
     remembered,
@@ -120,15 +118,7 @@ def kernel_shap(
         "logit" of a score that is no probability.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
-    if link not in ("identity", "logit"):
-        raise ValueError(f"link must be 'identity' or 'logit', got {link!r}")
-    mean: Mean = plain_mean
-    if link == "logit":
-        if score != "probability":
-            raise ValueError(f"score must be 'probability' with link='logit', got {score!r}")
-        if model.classes == 1:
-            raise ValueError("link must be 'identity' for one class, whose probability is always 1")
-        call.score, mean = LOG_ODDS, mean_log_odds
+    mean = linked(call, link, score)
     parts = check_segments(segments, call.samples)
     base = check_references(baseline, background, call.samples, model.input_shape)
     budget = whole_or_exact("samples", samples)
@@ -148,16 +138,6 @@ def kernel_shap(
         call, parts, plan_for(None), base, per_segment, apart=apart, mean=mean
     )
     return (values, details) if return_details else values
-
-
-def mean_log_odds(several: Sequence[np.ndarray]) -> np.ndarray:
-    """The log-odds of the mean of probabilities that are given by their log-odds."""
-
-    def log_sum(sign: int) -> np.ndarray:
-        """Of the probabilities, or of what they leave to 1."""
-        return np.asarray(np.logaddexp.reduce([-np.logaddexp(0, -sign * o) for o in several]))
-
-    return log_sum(1) - log_sum(-1)
 
 
 @remembered
@@ -225,8 +205,8 @@ def regression_fold(chosen: Coalitions, count: int, errors: bool = True) -> Fold
     system = np.ones((count + 1, count + 1))
     system[:count, :count] = product(weighted, kept)
     system[count, count] = 0
-    inverse = np.linalg.inv(system)[:count]
-    by_score, by_total = product(inverse[:, :count], weighted), inverse[:, count]
+    solution = inverse(system)[:count]
+    by_score, by_total = product(solution[:, :count], weighted), solution[:, count]
     drawn = slice(len(kept) - 2 * pairs, None)
 
     def fold(y: np.ndarray, full: float) -> dict[str, Any]:

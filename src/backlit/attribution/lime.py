@@ -13,6 +13,7 @@ from backlit.attribution.by_segment import (
     Fold,
     Plan,
     explain_segments,
+    inverse,
     masks_apart,
     own_seed,
     product,
@@ -87,7 +88,7 @@ def lime(
     Raises
     ------
     ImportError
-        For "lasso" without scikit-learn: ``pip install 'backlit[regression]'``.
+        For "lasso" without scikit-learn: ``pip install 'backlit[sklearn]'``.
     ValueError, TypeError
         For arguments of wrong shape, kind or range.
     """
@@ -146,23 +147,23 @@ def ridge_fold(kept: np.ndarray, weights: np.ndarray, alpha: float, detailed: bo
 
     The solution is linear in the scores: its matrix is worked out once.
     """
-    mean = weights @ kept / weights.sum()
+    mean = product(np.ascontiguousarray(kept.T), weights) / weights.sum()
     centred = kept - mean
     weighted = (centred * weights[:, None]).T
     gram = product(weighted, centred) + alpha * np.eye(kept.shape[1])
     try:
         # without a penalty, or a tiny one, too few coalitions leave the matrix singular
-        inverse = np.linalg.inv(gram) if alpha > 0 else np.linalg.pinv(gram, hermitian=True)
+        inverted = inverse(gram) if alpha > 0 else np.linalg.pinv(gram, hermitian=True)
     except np.linalg.LinAlgError:
-        inverse = np.linalg.pinv(gram, hermitian=True)
-    solve = product(inverse, weighted)
+        inverted = np.linalg.pinv(gram, hermitian=True)
+    solve = product(inverted, weighted)
 
     def fold(y: np.ndarray, full: float) -> dict[str, Any]:
-        average = weights @ y / weights.sum()
+        average = product(weights, y) / weights.sum()
         values = product(solve, y - average)
         if not detailed:
             return {"values": values}
-        return _details(kept, weights, y, values, average - mean @ values)
+        return _details(kept, weights, y, values, average - product(mean, values))
 
     return fold
 
@@ -189,7 +190,7 @@ def _details(
     kept: np.ndarray, weights: np.ndarray, y: np.ndarray, values: np.ndarray, intercept: float
 ) -> dict[str, Any]:
     residual = y - product(kept, values) - intercept
-    spread = y - weights @ y / weights.sum()
-    total = weights @ spread**2
-    r2 = 1 - weights @ residual**2 / total if total > 0 else 1.0
+    spread = y - product(weights, y) / weights.sum()
+    total = product(weights, spread**2)
+    r2 = 1 - product(weights, residual**2) / total if total > 0 else 1.0
     return {"values": values, "intercept": intercept, "r2": r2}

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from backlit.attribution.by_segment import Fold, explain_segments, product
+from backlit.attribution.by_segment import Fold, explain_segments, linked, product
 from backlit.attribution.call import Call
 from backlit.attribution.sample_axes import any_channels
 from backlit.baselines import check_references
@@ -34,6 +34,7 @@ def partition_shap(
     segments: Any = 7,
     baseline: Any = 0.0,
     background: Any = None,
+    link: str = "identity",
     per_segment: bool = False,
     score: str = "logit",
     threads: int | None = None,
@@ -54,7 +55,7 @@ def partition_shap(
     segments
         As for `backlit.kernel_shap`, but the same for all samples. Sets of segments are halved
         across the axis along which their centres are furthest apart.
-    baseline, background, per_segment
+    baseline, background, link, per_segment
         As for `backlit.kernel_shap`.
     score, threads, progress, out, memory
         As for `backlit.saliency`.
@@ -66,9 +67,11 @@ def partition_shap(
     Raises
     ------
     ValueError, TypeError
-        For arguments of wrong shape, kind or range.
+        For arguments of wrong shape, kind or range; for the link "logit" of a score that is no
+        probability.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
+    mean = linked(call, link, score)
     parts = check_segments(segments, call.samples)
     base = check_references(baseline, background, call.samples, model.input_shape)
     if parts.per_sample:
@@ -77,7 +80,8 @@ def partition_shap(
     if count > MOST_SEGMENTS:
         raise ValueError(f"segments must be at most {MOST_SEGMENTS}, got {count}")
     places = tuple(map(tuple, centres(parts.maps[0], count).tolist()))
-    return explain_segments(call, parts, lambda count: owen_plan(places), base, per_segment)[0]
+    plan = owen_plan(places)
+    return explain_segments(call, parts, lambda count: plan, base, per_segment, mean=mean)[0]
 
 
 def centres(numbers: np.ndarray, count: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from backlit.attribution.by_segment import (
     Fold,
     Plan,
     explain_segments,
+    linked,
     masks_apart,
     product,
     seeded,
@@ -40,6 +41,7 @@ def exact_shapley(
     segments: Any,
     baseline: Any = 0.0,
     background: Any = None,
+    link: str = "identity",
     per_segment: bool = False,
     score: str = "logit",
     threads: int | None = None,
@@ -56,7 +58,7 @@ def exact_shapley(
     ----------
     model, X, target
         As for `backlit.saliency`; None is the class predicted for the input itself.
-    segments, baseline, background, per_segment
+    segments, baseline, background, link, per_segment
         As for `backlit.kernel_shap`.
     score, threads, progress, out, memory
         As for `backlit.saliency`.
@@ -68,12 +70,14 @@ def exact_shapley(
     Raises
     ------
     ValueError, TypeError
-        For arguments of wrong shape, kind or range; for more than 16 segments.
+        For arguments of wrong shape, kind or range; for more than 16 segments; for the link
+        "logit" of a score that is no probability.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
+    mean = linked(call, link, score)
     parts = check_segments(segments, call.samples)
     base = check_references(baseline, background, call.samples, model.input_shape)
-    return explain_segments(call, parts, exact_plan, base, per_segment)[0]
+    return explain_segments(call, parts, exact_plan, base, per_segment, mean=mean)[0]
 
 
 def exact_plan(count: int) -> tuple[np.ndarray, Fold]:
@@ -104,6 +108,7 @@ def shapley_sampling(
     background: Any = None,
     samples: int = 26,
     antithetic: bool = True,
+    link: str = "identity",
     seed: Any = 0,
     masks: str | None = None,
     per_segment: bool = False,
@@ -126,7 +131,7 @@ def shapley_sampling(
     ----------
     model, X, target
         As for `backlit.saliency`; None is the class predicted for the input itself.
-    segments, baseline, background, masks, per_segment
+    segments, baseline, background, link, masks, per_segment
         As for `backlit.kernel_shap`.
     samples : int
         The number of orders, at least 1; even if they are antithetic.
@@ -146,10 +151,11 @@ def shapley_sampling(
     Raises
     ------
     ValueError, TypeError
-        For arguments of wrong shape, kind or range;
-        for an odd number of samples in antithetic pairs.
+        For arguments of wrong shape, kind or range; for an odd number of samples in antithetic
+        pairs; for the link "logit" of a score that is no probability.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
+    mean = linked(call, link, score)
     parts = check_segments(segments, call.samples)
     base = check_references(baseline, background, call.samples, model.input_shape)
     samples = whole("samples", samples, 1)
@@ -170,7 +176,9 @@ def shapley_sampling(
         return plan
 
     apart = plan_for if masks_apart(masks, segments) else None
-    values, details = explain_segments(call, parts, plan_for(None), base, per_segment, apart=apart)
+    values, details = explain_segments(
+        call, parts, plan_for(None), base, per_segment, apart=apart, mean=mean
+    )
     return (values, details) if return_details else values
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from backlit.arguments import not_finite
+from backlit.attribution.by_segment import product
 from backlit.attribution.call import Call
 from backlit.attribution.integrated_gradients import integrated_gradients
 from backlit.attribution.sample_axes import any_channels
@@ -135,7 +136,7 @@ def gather(masks: np.ndarray, attribution: np.ndarray) -> np.ndarray:
         adds, counts = adds[counts >= least], counts[counts >= least]
         if not len(adds):
             break
-        means = adds @ values / counts
+        means = product(adds, values) / counts
         best = int(means.argmax())
         added = adds[best].copy()
         result[added] = means[best]

@@ -22,10 +22,10 @@ from backlit.plots.style import (
     CAPTION,
     FAINT,
     GAP,
-    HEADER,
     INK,
     MARGIN,
     PER_ROW,
+    Blocks,
     Sheet,
     cell_size,
     text_width,
@@ -100,7 +100,7 @@ def compare(
     strokes = have_strokes(images, expected)
     plan = plan_sheet(measured, labels, images.shape[2:], strokes)
     lines = explanation(strokes, threshold, percentile)
-    sheet = Sheet(*plan.size, title, "\n".join(lines), show=show)
+    sheet = Sheet(*plan.blocks.size, title, "\n".join(lines), show=show)
     draw_images(sheet, plan, images, labels, expected if strokes else None)
     for row, (name, found) in enumerate(measured.items(), 1):
         draw_maps(sheet, plan, row, name, found, labels, percentile)
@@ -130,27 +130,23 @@ def measure(model: bl.Model, samples: np.ndarray, images: np.ndarray, threshold:
 
 
 class Plan(NamedTuple):
-    """Where things are on the sheet, in inches: rows of pictures in blocks, one below the other."""
+    """Where things are on the sheet, in inches."""
 
+    blocks: Blocks
     picture: tuple[float, float]  # the width and height of one
-    left: float  # of the first picture's column
-    pitch: float  # from a column to the next
     line: float  # from a row of maps to the next
-    block: float  # from a block to the next
-    size: tuple[float, float]  # of the sheet
     strokes: bool  # whether there are shares to tell
 
     @property
     def names(self) -> float:
         """Where names of models and of numbers end."""
-        return self.left - 0.1
+        return self.blocks.left - 0.1
 
     def place(self, index: int, row: int) -> tuple[float, float]:
         """Where the picture of a sample is: row 0 has the images, the next ones the maps."""
-        above, column = divmod(index, PER_ROW)
+        middle, top = self.blocks.place(index)
         below = CAPTION + row * self.line - (LINE if row else 0)  # images have a line fewer
-        middle = self.left + (column + 0.5) * self.pitch - GAP / 2
-        return middle - self.picture[0] / 2, HEADER + above * self.block + below
+        return middle - self.picture[0] / 2, top + below
 
     def beneath(self, top: float, number: int) -> float:
         """The height of a line of numbers beneath a picture."""
@@ -169,10 +165,8 @@ def plan_sheet(
     pitch = max(width + GAP, text_width(firsts, size=8) + APART)
     left = min(max(LEFT, text_width(measured, weight="bold") + 0.1 + MARGIN), WIDEST)
     line = height + (1 + strokes) * LINE + 3 * GAP
-    block = CAPTION + len(measured) * line + line - LINE
-    columns, blocks = min(len(labels), PER_ROW), -(-len(labels) // PER_ROW)
-    size = left + columns * pitch + MARGIN - GAP, HEADER + blocks * block + MARGIN
-    return Plan((width, height), left, pitch, line, block, size, strokes)
+    block = CAPTION + len(measured) * line + line - LINE - GAP
+    return Plan(Blocks(len(labels), left, pitch, block), (width, height), line, strokes)
 
 
 def draw_images(

@@ -235,6 +235,24 @@ def written_out():
     yield "GELU", make_model(inner + after, IMAGE, root)
     before = [("Mul", "x half", "h", {}), ("Mul", "h s", "y", {})]
     yield "GELU, half first", make_model(inner + before, IMAGE, root)
+    yield from tanh_gelus()
+
+
+def tanh_gelus(shape=IMAGE):
+    """GELU's approximation: cubes as powers, products and by Horner's rule, halves anywhere."""
+    numbers = {"k": np.sqrt(2 / np.pi), "a": 0.044715, "one": 1, "half": 0.5, "three": 3}
+    constants = {name: np.float32(number) for name, number in numbers.items()}
+    power = [("Pow", "x three", "c", {}), ("Mul", "a c", "d", {}), ("Add", "x d", "e", {})]
+    products = [("Mul", "x x", "b", {}), ("Mul", "b x", "c", {}), *power[1:]]
+    horner = [("Mul", "x x", "b", {}), ("Mul", "b a", "c", {}), ("Add", "c one", "d", {})]
+    horner.append(("Mul", "x d", "e", {}))
+    gate = [("Mul", "e k", "f", {}), ("Tanh", "f", "g", {}), ("Add", "g one", "h", {})]
+    half_first = [("Mul", "x half", "p", {}), ("Mul", "p h", "y", {})]
+    half_inside = [("Mul", "h half", "p", {}), ("Mul", "x p", "y", {})]
+    half_last = [("Mul", "h x", "p", {}), ("Mul", "p half", "y", {})]
+    yield "GELU by tanh", make_model([*power, *gate, *half_first], shape, constants)
+    yield "GELU by tanh, products", make_model([*products, *gate, *half_inside], shape, constants)
+    yield "GELU by tanh, Horner", make_model([*horner, *gate, *half_last], shape, constants)
 
 
 def softpluses(shape=IMAGE):

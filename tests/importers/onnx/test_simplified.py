@@ -17,6 +17,7 @@ from tests.importers.onnx.operator_cases import (  # noqa: E402
     normal,
     positive,
     softpluses,
+    tanh_gelus,
 )
 from tests.importers.onnx.small_models import IMAGE, branching, images  # noqa: E402
 
@@ -70,6 +71,30 @@ def test_written_out_activations_are_one():
     root = {"r": np.float32(np.sqrt(2)), "one": np.float32(1), "half": np.float32(0.5)}
     kinds = layers_of(bl.load(make_model(nodes, IMAGE, root)))
     assert [k.name for k in kinds if isinstance(k, Activation)] == ["gelu"]
+
+
+@pytest.mark.parametrize("name", dict(tanh_gelus()))
+def test_written_out_gelus_are_one(name):
+    """And so explained as the function that they are."""
+    model = bl.load(dict(tanh_gelus())[name], outputs="values")
+    assert [k.name for k in layers_of(model) if isinstance(k, Activation)] == ["gelu_tanh"]
+    one = bl.Model([bl.Activation("gelu_tanh"), bl.Flatten()], model.input_shape, outputs="values")
+    X = normal(5, *model.input_shape)
+    for method in (bl.lrp, bl.deeplift):
+        np.testing.assert_allclose(method(model, X, 2), method(one, X, 2), rtol=1e-6)
+
+
+@pytest.mark.parametrize("number", ["k", "a", "one", "three"])
+def test_what_is_no_gelu_stays(number):
+    """One of its numbers is another."""
+    nodes = [("Pow", "x three", "c", {}), ("Mul", "c a", "d", {}), ("Add", "x d", "e", {})]
+    nodes += [("Mul", "e k", "f", {}), ("Tanh", "f", "g", {}), ("Add", "g one", "h", {})]
+    nodes += [("Mul", "x h", "y", {})]
+    numbers = {"k": np.sqrt(2 / np.pi), "a": 0.044715, "one": 1.0, "three": 3.0}
+    numbers[number] *= 2
+    constants = {name: np.float32(own) for name, own in numbers.items()}
+    kinds = layers_of(bl.load(make_model(nodes, IMAGE, constants)))
+    assert "gelu_tanh" not in [k.name for k in kinds if isinstance(k, Activation)]
 
 
 CHANNELS_FIRST, CHANNELS_LAST = {"perm": [0, 3, 1, 2]}, {"perm": [0, 2, 3, 1]}

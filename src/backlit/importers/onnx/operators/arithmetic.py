@@ -6,8 +6,8 @@ from functools import reduce
 import numpy as np
 
 from backlit.importers.builder import Tensor, Value
+from backlit.importers.builder.patterns import product
 from backlit.importers.onnx.operators.table import Context, Operation, Outputs, operator
-from backlit.importers.onnx.patterns import product
 
 BINARY = {"Add": "add", "Sub": "subtract", "Div": "divide", "Pow": "raise_to"}
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from backlit.importers.builder import GraphBuilder, Tensor, Value
+from backlit.importers.builder.patterns import softplus
 from backlit.importers.onnx.operators.table import Context, Operation, Outputs, operator
-from backlit.importers.onnx.patterns import softplus
 
 COMPARISONS = {
     "Greater": "greater",

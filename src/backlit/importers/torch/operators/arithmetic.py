@@ -3,6 +3,7 @@
 import numpy as np
 
 from backlit.importers.builder import Tensor, UnsupportedError, Value
+from backlit.importers.builder.patterns import gelu
 from backlit.importers.torch.operators.table import TorchBuilder, operator
 
 
@@ -33,6 +34,8 @@ def rsub(b: TorchBuilder, x: Value, y: Value, alpha: float = 1) -> Tensor:
 def mul(b: TorchBuilder, x: Value, y: Value) -> Tensor:
     if x is y and isinstance(x, Tensor):
         return b.activation(x, "square")
+    if isinstance(x, Tensor) and isinstance(y, Tensor):
+        return gelu(b, x, y) or gelu(b, y, x) or b.binary("multiply", x, y)
     return b.binary("multiply", x, y)
 
 

@@ -3,11 +3,16 @@ softplus, which is x itself above a threshold.
 """
 
 import numpy as np
+from numpy.polynomial import Polynomial
 
 from backlit.importers.builder import GraphBuilder, Tensor, Value
 from backlit.layers import Activation, Layer, Sigmoid, Tanh
+from backlit.operators import Add, Binary
 
 LEAST = 15  # from here on, softplus is x to float32's digits
+# Of what GELU takes the error function, and its approximation tanh
+LINEAR = Polynomial([0, np.sqrt(0.5)])
+CUBIC = np.sqrt(2 / np.pi) * Polynomial([0, 1, 0, 0.044715])
 
 
 def softplus(builder: GraphBuilder, condition: Tensor, a: Value, b: Value) -> Tensor | None:
@@ -55,23 +60,52 @@ def _gated(builder: GraphBuilder, x: Tensor, gate: Tensor) -> Tensor | None:
         inner, start = _step_back(builder, source)
         if _is(inner, "softplus", 1.0) and start == x.number:
             return builder.activation(x, "mish")
-    return _gelu(builder, x, gate)
+    return gelu(builder, x, gate)
 
 
-def _gelu(builder: GraphBuilder, x: Tensor, gate: Tensor) -> Tensor | None:
-    """c x * d (1 + erf(x / sqrt(2))) is 2 c d GELU(x)."""
-    d, tensor = _unscaled(builder, gate.number)
-    sum_layer, source = _step_back(builder, tensor)
-    inner, scaled = _step_back(builder, source)
-    root, origin = _step_back(builder, scaled)
-    gelu = _is(sum_layer, "scale", 1.0, 1.0) and _is(inner, "erf")
-    if not gelu or not _is(root, "scale", np.sqrt(0.5), 0.0):
+def gelu(builder: GraphBuilder, x: Tensor, gate: Tensor) -> Tensor | None:
+    """c x * d (1 + erf(x / sqrt(2))) is 2 c d GELU(x); with a tanh it is its approximation."""
+    d, shift, rise = _affine(builder, gate.number)
+    layer, source = _step_back(builder, rise)
+    if shift != d or not (isinstance(layer, Tanh) or _is(layer, "erf")):
         return None
-    c, start = (1.0, x.number) if origin == x.number else _unscaled(builder, x.number)
-    if start != origin:
-        return None
-    whole = builder.activation(Tensor(origin, x.shape), "gelu")
-    return builder.activation(whole, "scale", factor=2 * c * d)
+    name, inside = ("gelu_tanh", CUBIC) if isinstance(layer, Tanh) else ("gelu", LINEAR)
+    for c, origin in ((1.0, x.number), _unscaled(builder, x.number)):
+        found = _as_polynomial(builder, source, origin)
+        if found is not None and _alike(found, inside):
+            whole = builder.activation(Tensor(origin, x.shape), name)
+            return builder.activation(whole, "scale", factor=2 * c * d)
+    return None
+
+
+def _as_polynomial(builder: GraphBuilder, tensor: int, x: int) -> Polynomial | None:
+    """A tensor as a polynomial of another, if that is of degree 3 at most."""
+    found = {x: Polynomial([0, 1])}
+    for node in builder.graph.nodes:
+        if x < node.output <= tensor and all(source in found for source in node.inputs):
+            value = _polynomial(node.layer, [found[source] for source in node.inputs])
+            if value is not None and value.degree() <= 3:
+                found[node.output] = value
+    return found.get(tensor)
+
+
+def _polynomial(layer: Layer, inputs: list[Polynomial]) -> Polynomial | None:
+    """What a layer makes of polynomials, if that is one."""
+    if isinstance(layer, Add) or (isinstance(layer, Binary) and layer.function == "add"):
+        return inputs[0] + inputs[1]
+    if isinstance(layer, Binary) and layer.function == "multiply":
+        return inputs[0] * inputs[1]
+    if isinstance(layer, Activation) and layer.name == "scale":
+        factor, shift = layer.parameters
+        return factor * inputs[0] + shift
+    if _is(layer, "square"):
+        return inputs[0] ** 2
+    return inputs[0] ** 3 if _is(layer, "power", 3.0) else None
+
+
+def _alike(a: Polynomial, b: Polynomial) -> bool:
+    """Whether polynomials have the same coefficients, to float32's digits."""
+    return a.degree() == b.degree() and np.allclose(a.coef, b.coef, rtol=1e-6, atol=1e-9)
 
 
 def _unscaled(builder: GraphBuilder, tensor: int) -> tuple[float, int]:
