@@ -13,29 +13,45 @@ from tests.reference.network import central_differences
 pytest.importorskip("sklearn")
 
 from sklearn.base import BaseEstimator
-from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
+from sklearn.decomposition import PCA, FastICA, IncrementalPCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.feature_selection import SelectKBest, VarianceThreshold
+from sklearn.feature_selection import (
+    RFE,
+    SelectFromModel,
+    SelectKBest,
+    SelectPercentile,
+    VarianceThreshold,
+)
 from sklearn.linear_model import (
+    ARDRegression,
     BayesianRidge,
     ElasticNet,
     ElasticNetCV,
+    GammaRegressor,
     HuberRegressor,
+    LarsCV,
     Lasso,
     LassoCV,
     LinearRegression,
     LogisticRegression,
     LogisticRegressionCV,
+    MultiTaskLasso,
+    OrthogonalMatchingPursuit,
     Perceptron,
+    PoissonRegressor,
+    QuantileRegressor,
     Ridge,
     RidgeClassifier,
     RidgeClassifierCV,
     RidgeCV,
     SGDClassifier,
     SGDRegressor,
+    TheilSenRegressor,
 )
 from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
@@ -45,6 +61,7 @@ from sklearn.preprocessing import (
     RobustScaler,
     StandardScaler,
 )
+from sklearn.random_projection import GaussianRandomProjection, SparseRandomProjection
 from sklearn.svm import LinearSVC, LinearSVR
 
 FEATURES = 6
@@ -188,6 +205,15 @@ LINEAR = {
     "ridge, several": (Ridge(), "values"),
     "lasso": (Lasso(alpha=0.1), "values"),
     "elastic net": (ElasticNet(alpha=0.1), "value"),
+    "lasso, several": (MultiTaskLasso(alpha=0.1), "values"),
+    "least angles": (LarsCV(cv=3), "value"),
+    "matching pursuit": (OrthogonalMatchingPursuit(), "values"),
+    "relevance": (ARDRegression(), "value"),
+    "median": (QuantileRegressor(), "value"),
+    "median of slopes": (TheilSenRegressor(random_state=0), "value"),
+    "one against the rest, two classes": (OneVsRestClassifier(LogisticRegression()), "binary"),
+    "one against the rest, more classes": (OneVsRestClassifier(LinearSVC()), "classes"),
+    "one against the rest, labels": (OneVsRestClassifier(LogisticRegression()), "labels"),
 }
 
 
@@ -199,6 +225,28 @@ def test_linear_models(rng, X, case):
     model = agree(estimator, X)
     assert model.outputs == {"value": "values"}.get(name, name)
     check_gradients(estimator, model, X)
+
+
+@pytest.mark.parametrize("name", ["binary", "classes"])
+def test_gaussian_naive_bayes(rng, X, name):
+    estimator = GaussianNB().fit(X, task(name, X, rng))
+    model = agree(estimator, X)
+    assert_close(model.logits(X), estimator.predict_joint_log_proba(X))
+    check_gradients(estimator, model, X)
+
+
+@pytest.mark.parametrize("estimator", [PoissonRegressor(), GammaRegressor()])
+def test_logarithmic_links(rng, X, estimator):
+    y = np.abs(task("value", X, rng)) + 0.1
+    estimator = make_pipeline(StandardScaler(), estimator).fit(X, y)
+    check_gradients(estimator, agree(estimator, X), X)
+
+
+def test_one_against_the_rest_of_networks_is_refused(rng, X):
+    estimator = fit(OneVsRestClassifier(network("binary")), X, task("classes", X, rng))
+    message = "OneVsRestClassifier of MLPClassifier; supported are LogisticRegression"
+    with pytest.raises(ValueError, match=message):
+        bl.from_sklearn(estimator)
 
 
 def test_sparse_coefficients(rng, X):
@@ -223,6 +271,13 @@ BEFORE = {
     "components, in batches": [IncrementalPCA(3)],
     "components, not centred": [TruncatedSVD(4)],
     "some features": [VarianceThreshold(0.1), SelectKBest(lambda X, y: X.var(axis=0), k=2)],
+    "the best features": [SelectPercentile(lambda X, y: X.var(axis=0), percentile=50)],
+    "large features": [SelectFromModel(StandardScaler(), importance_getter="var_")],
+    "features left": [RFE(StandardScaler(), importance_getter="var_", n_features_to_select=3)],
+    "independent components": [FastICA(3, random_state=0)],
+    "independent components, not white": [PCA(3), FastICA(whiten=False, random_state=0)],
+    "random directions": [GaussianRandomProjection(4, random_state=0)],
+    "sparse directions": [SparseRandomProjection(4, random_state=0)],
     "one after the other": [MinMaxScaler(), PCA(), RobustScaler(), PCA(2), StandardScaler()],
     "in another": [
         Pipeline([("a", StandardScaler()), ("b", make_pipeline(PCA(3)))]),

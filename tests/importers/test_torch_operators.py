@@ -126,3 +126,42 @@ def test_roots_of_zero_have_the_derivative_zero(function):
     some = np.abs(x.grad.numpy()) < 1e6  # others are made of rounding
     np.testing.assert_allclose(found[some], x.grad.numpy()[some], rtol=1e-4, atol=1e-5)
     assert np.isfinite(bl.deeplift(model, x.detach().numpy(), 1)).all()
+
+
+def test_the_derivative_of_asinh_at_zero_is_one():
+    class Only(nn.Module):
+        def forward(self, x):
+            return torch.asinh(x)
+
+    model = bl.from_torch(Only(), torch.zeros(1, 3), outputs="classes")
+    np.testing.assert_array_equal(bl.gradient(model, np.zeros((1, 3)), [1]), [[0, 1, 0]])
+
+
+def test_layers_behind_a_mask_of_the_modules_own():
+    class Masked(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("mask", torch.arange(12) % 3 > 0)
+            self.last = nn.Linear(16, 3)
+
+        def forward(self, x):
+            x = x[:, self.mask]
+            return self.last(x.reshape(x.shape[0], x.shape[1] * x.shape[2]).tanh())
+
+    check(Masked(), (12, 2))
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_queries_of_a_decoder_are_repeated_for_each_sample(batch_first):
+    class Decoder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.transformer = nn.Transformer(8, 2, 1, 3, 16, batch_first=batch_first)
+            self.queries = nn.Parameter(torch.randn(9, 8))
+
+        def forward(self, x):
+            order = (0, 0) if batch_first else (0, 1)
+            queries = self.queries.expand(len(x), -1, -1).transpose(*order)
+            return self.transformer(x.transpose(*order), queries).transpose(*order)
+
+    check(Decoder(), (6, 8))

@@ -15,7 +15,7 @@ def test_all_unsupported_operators_are_listed():
     class Odd(nn.Module):
         def __init__(self):
             super().__init__()
-            self.first = Function(torch.sinh)
+            self.first = Function(torch.atan)
             self.second = Function(lambda x: x.cumprod(1).round())
 
         def forward(self, x):
@@ -23,7 +23,7 @@ def test_all_unsupported_operators_are_listed():
 
     with pytest.raises(ValueError, match="cannot be imported") as caught:
         bl.from_torch(Odd(), torch.zeros(1, 6))
-    assert "aten.sinh.default at first.sinh" in str(caught.value)
+    assert "aten.atan.default at first.atan" in str(caught.value)
     assert "aten.cumprod.default at second.cumprod" in str(caught.value)
     assert "aten.round.default at second.round" in str(caught.value)  # of what is not computed
 
@@ -43,7 +43,7 @@ VOLUME = r": samples of shape \(2, 4, 4, 4\), with 3 axes beside the channels"
         (lambda x: x.sort(1)[0], "sort: a result that depends on the order of values"),
         (lambda x: x * x.isnan(), "isnan: a comparison of what depends on the input"),
         (lambda x: x * x.argmax(1, keepdim=True), "argmax: places, which have no gradient"),
-        (torch.sinh, "sinh: no layer computes it"),
+        (torch.atan, "atan: no layer computes it"),
     ],
 )
 def test_unsupported_operators_have_reasons(function, message):
@@ -109,7 +109,7 @@ def without_gradient(function):
         (lambda x: GRU(x[:, None])[0], "gru.* a recurrent layer"),
         (lambda x: torch.cond(x.sum() > 0, torch.relu, torch.tanh, (x,)), "cond at cond"),
         (lambda x: x[torch.arange(len(x)), [0] * len(x)], "along the samples' axis"),
-        (lambda x: x[:, torch.arange(6) > 3], "a shape that depends on values"),
+        (lambda x: x[x > 0], "an index that depends on the input"),
         (
             lambda x: x.gather(1, torch.arange(2 * len(x)).view(-1, 2)),
             "index that differs from sample",

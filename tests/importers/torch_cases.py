@@ -60,6 +60,13 @@ ACTIVATIONS = {
     "neg": lambda x: -x,
     "glu": lambda x: F.glu(x, 1),
     "dropout": lambda x: F.dropout(x, training=False) * 1.5,
+    "sinh": lambda x: torch.sinh(2 * x),
+    "cosh": lambda x: torch.cosh(2 * x),
+    "tan": lambda x: torch.tan(0.3 * x),
+    "asinh": lambda x: torch.asinh(20 * x),
+    "atanh": lambda x: torch.atanh(0.9 * x.tanh()),
+    "threshold, another value": lambda x: F.threshold(x, 0.2, 1.5),
+    "softplus, soon straight": lambda x: F.softplus(x, beta=2, threshold=1),
 }
 POSITIVE = {
     "sqrt": torch.sqrt,
@@ -70,6 +77,7 @@ POSITIVE = {
     "log10": torch.log10,
     "reciprocal": torch.reciprocal,
     "power": lambda x: x**1.7,
+    "acosh": lambda x: torch.acosh(x + 1),
     "constant to a power": lambda x: 2.0**x,
     "division": lambda x: 3 / x + x / 7,
     "norm": lambda x: F.normalize(x, dim=1),
@@ -89,6 +97,9 @@ ARITHMETIC = {
     "smaller": lambda x: torch.minimum(x, constant(4, 1, 1)),
     "square by itself": lambda x: x * x,
     "lerp": lambda x: torch.lerp(x, torch.tanh(x), 0.3),
+    "logaddexp": lambda x: torch.logaddexp(5 * x[:, :2], x[:, 2:]),
+    "logaddexp, a constant": lambda x: torch.logaddexp(constant(7, 6), x),
+    "hypot": lambda x: torch.hypot(x, x.flip(1)) + torch.hypot(x, constant(7, 6)),
     "addcmul": lambda x: torch.addcmul(x, x.tanh(), x.exp(), value=0.5),
     "in place": lambda x: x.mul(2).add_(x).mul_(0.5).relu_(),
     "in place, a part": lambda x: set_part(x * 1),
@@ -160,6 +171,8 @@ POOLING = {
     "deviation": lambda x: x.std(1, correction=0),
     "variance and mean": lambda x: torch.cat(torch.var_mean(x, 1, keepdim=True), 1),
     "deviation and mean": lambda x: torch.cat(torch.std_mean(x, (2, 3), keepdim=True), 1),
+    "product": lambda x: x.prod(2),
+    "product, its axis kept": lambda x: x.relu().prod(1, keepdim=True),
     "running sum": lambda x: x.cumsum(2),
     "logsumexp": lambda x: x.logsumexp((1, 2)),
     "softmax along channels": lambda x: x.softmax(1) * 2,
@@ -197,6 +210,9 @@ SHAPES = {
     "index by two arrays": lambda x: x[:, :, [[0], [2]], [1, 3, 3]],
     "index by arrays apart": lambda x: x[:, [0, 1, -1], 2:5, [[2], [0]]].permute(2, 0, 1, 3),
     "written to places": lambda x: written(x * 1),
+    "index by a mask": lambda x: x[:, torch.tensor([True, False, True, True])].flatten(1).tanh(),
+    "index by a mask of places": lambda x: x[:, :, constant(7, 6) > 0].mean(-1, keepdim=True),
+    "diagonal": lambda x: x.diagonal(1, 2, 3)[..., :4] * x.diagonal(-2, -1, 1)[:, :4],
     "gather": lambda x: x.gather(
         2, torch.arange(24).view(1, 4, 3, 2).expand(len(x), -1, -1, -1) % 7
     ),
@@ -228,6 +244,10 @@ ROWS = {
     "batch_norm": nn.BatchNorm1d(12),
     "layer_norm": nn.LayerNorm(12),
     "outer product": lambda x: torch.bmm(x[:, :, None], x[:, None, :]),
+    "bilinear": lambda x: F.bilinear(x[:, :4], x[:, 4:], constant(3, 4, 8), constant(3)),
+    "bilinear, a constant": lambda x: F.bilinear(
+        constant(1, 2).expand(len(x), 2), x, constant(3, 2, 12)
+    ),
     "inner product": lambda x: torch.einsum("bi,bj->bij", x[:, :4], x),
 }
 SIGNALS = {
@@ -247,6 +267,9 @@ SEQUENCES = {
     "attention, causal": lambda x: F.scaled_dot_product_attention(x, x, x, is_causal=True),
     "attention, masked": lambda x: F.scaled_dot_product_attention(
         x, x, x, constant(5, 5) > torch.tensor(-0.9), scale=0.3
+    ),
+    "attention, grouped": lambda x: F.scaled_dot_product_attention(
+        x.view(-1, 5, 1, 6)[:, :4], x[:, :2, None], x[:, 3:, None].tanh(), enable_gqa=True
     ),
     "attention of constants": lambda x: (
         x + F.scaled_dot_product_attention(*[constant(1, 5, 6)] * 3)

@@ -30,13 +30,15 @@ def from_sklearn(estimator: Any, *, name: str | None = None) -> Model:
     Parameters
     ----------
     estimator : fitted scikit-learn estimator, or Pipeline of such
-        MLPClassifier, MLPRegressor, or a linear model: LogisticRegression, LinearSVC,
-        SGDClassifier, Perceptron, RidgeClassifier, LinearDiscriminantAnalysis; LinearRegression,
-        Ridge, Lasso, ElasticNet, BayesianRidge, HuberRegressor, SGDRegressor, LinearSVR; and those
-        of them with CV behind their names. Before it, in a pipeline (also one in another), any
-        number of StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, PCA, IncrementalPCA,
-        TruncatedSVD, VarianceThreshold and SelectKBest. A GridSearchCV or RandomizedSearchCV
-        stands for its best estimator.
+        MLPClassifier, MLPRegressor, GaussianNB, or a linear model: LogisticRegression, LinearSVC,
+        SGDClassifier, Perceptron, RidgeClassifier, LinearDiscriminantAnalysis, a
+        OneVsRestClassifier of such; LinearRegression, Ridge, Lasso, ElasticNet, BayesianRidge,
+        HuberRegressor, SGDRegressor, LinearSVR, the other linear regressors, PoissonRegressor,
+        GammaRegressor; and those of them with CV behind their names. Before it, in a pipeline
+        (also one in another), any number of StandardScaler, MinMaxScaler, MaxAbsScaler,
+        RobustScaler, PCA, IncrementalPCA, FastICA, TruncatedSVD, random projections, and whatever
+        of scikit-learn selects features. A GridSearchCV or RandomizedSearchCV stands for its best
+        estimator.
     name : str, optional
         What to call the model in pictures and tables.
 
@@ -46,10 +48,11 @@ def from_sklearn(estimator: Any, *, name: str | None = None) -> Model:
         Of samples as given to the pipeline's first step. Class k is ``estimator.classes_[k]``.
         Outputs (see `backlit.Model`) are "binary" for two classes, "classes" for more, "labels"
         for a multi-label MLPClassifier and "values" for regressors. `predict_proba` is the
-        estimator's, for those of MLPs, logistic regressions and discriminant analysis; else it is
-        the sigmoid or softmax of the decision function, which is not calibrated. Where the
-        estimator has a decision function, `logits` are that; an MLPClassifier's are what its last
-        activation is applied to. All is computed in float32.
+        estimator's, for those of MLPs, logistic regressions, discriminant analysis and GaussianNB;
+        else it is the sigmoid or softmax of the decision function, which is not calibrated. Where
+        the estimator has a decision function, `logits` are that; an MLPClassifier's are what its
+        last activation is applied to, a GaussianNB's the logarithms of its joint probabilities.
+        All is computed in float32.
 
     Raises
     ------
@@ -175,14 +178,28 @@ def _pca(step: Any) -> list[Layer]:
     return [Dense(weights, -step.mean_ @ weights)]
 
 
-def _svd(step: Any) -> list[Layer]:
-    return [Dense(step.components_.T)]
+def _independent_components(step: Any) -> list[Layer]:
+    weights = np.asarray(step.components_, np.float64).T
+    return [Dense(weights, -step.mean_ @ weights if step.whiten else None)]
+
+
+def _projection(step: Any) -> list[Layer]:
+    return [Dense(_full(step.components_).T)]
+
+
+def _full(matrix: Any) -> np.ndarray:
+    """An array of a matrix that may be sparse."""
+    return np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix)
 
 
 def _selection(step: Any) -> list[Layer]:
     return [Dense(np.eye(step.n_features_in_)[:, step.get_support()])]
 
 
+SELECTORS = (
+    "VarianceThreshold SelectKBest SelectPercentile SelectFpr SelectFdr SelectFwe "
+    "GenericUnivariateSelect SelectFromModel RFE RFECV SequentialFeatureSelector"
+)
 SEARCHES = ("GridSearchCV", "RandomizedSearchCV")
 TRANSFORMERS: dict[str, Callable[[Any], list[Layer]]] = {
     "StandardScaler": _standard_scaler,
@@ -191,9 +208,11 @@ TRANSFORMERS: dict[str, Callable[[Any], list[Layer]]] = {
     "RobustScaler": _robust_scaler,
     "PCA": _pca,
     "IncrementalPCA": _pca,
-    "TruncatedSVD": _svd,
-    "VarianceThreshold": _selection,
-    "SelectKBest": _selection,
+    "FastICA": _independent_components,
+    "TruncatedSVD": _projection,
+    "GaussianRandomProjection": _projection,
+    "SparseRandomProjection": _projection,
+    **dict.fromkeys(SELECTORS.split(), _selection),
 }
 
 # --- predictors: layers, and what the outputs mean -------------------------------------------
@@ -229,8 +248,7 @@ def _mlp_regressor(step: Any) -> tuple[list[Layer], str]:
 
 
 def _linear(step: Any) -> Dense:
-    coefficients = step.coef_.toarray() if hasattr(step.coef_, "toarray") else step.coef_
-    weights = np.atleast_2d(coefficients).T
+    weights = np.atleast_2d(_full(step.coef_)).T
     return Dense(weights, np.broadcast_to(np.ravel(step.intercept_), weights.shape[1:]))
 
 
@@ -256,23 +274,61 @@ def _logistic_regression(step: Any) -> tuple[list[Layer], str]:
     return _linear_classifier(step)
 
 
+def _one_against_rest(step: Any) -> tuple[list[Layer], str]:
+    kinds = dict.fromkeys(_kind(inner) for inner in step.estimators_)
+    if wrong := [kind for kind in kinds if kind not in LINEAR_CLASSIFIERS]:
+        raise ValueError(
+            f"estimator cannot be imported: OneVsRestClassifier of {', '.join(wrong)}; supported "
+            f"are {', '.join(LINEAR_CLASSIFIERS)}"
+        )
+    each = [_linear(inner) for inner in step.estimators_]
+    biases = [np.zeros(1) if layer.bias is None else layer.bias for layer in each]
+    layer = Dense(np.hstack([layer.weights for layer in each]), np.concatenate(biases))
+    if step.multilabel_:
+        return [layer], "labels"
+    return [layer], "binary" if len(each) == 1 else "classes"
+
+
+def _gaussian_naive_bayes(step: Any) -> tuple[list[Layer], str]:
+    """``log prior - sum(log(2 pi v) + (x - m) ** 2 / v) / 2``: distances in each class's units."""
+    classes, features = step.theta_.shape
+    scale = 1 / np.sqrt(step.var_)
+    distances = Dense(
+        np.hstack([np.diag(row) for row in scale]), -(step.theta_ * scale).reshape(-1)
+    )
+    constant = np.log(step.class_prior_) - np.log(2 * np.pi * step.var_).sum(1) / 2
+    total = Dense(np.kron(np.eye(classes), np.full((features, 1), -0.5)), constant)
+    return [distances, Activation("square"), total], "classes"
+
+
+def _exponential_regressor(step: Any) -> tuple[list[Layer], str]:
+    return [_linear(step), Activation("exp")], "values"
+
+
 def _linear_regressor(step: Any) -> tuple[list[Layer], str]:
     return [_linear(step)], "values"
 
 
 CLASSIFIERS = (
-    "LinearSVC SGDClassifier Perceptron RidgeClassifier RidgeClassifierCV "
-    "LinearDiscriminantAnalysis"
+    "LinearSVC SGDClassifier Perceptron PassiveAggressiveClassifier RidgeClassifier "
+    "RidgeClassifierCV LinearDiscriminantAnalysis"
 )
+LOGISTIC = ("LogisticRegression", "LogisticRegressionCV")
+LINEAR_CLASSIFIERS = (*LOGISTIC, *CLASSIFIERS.split())
 REGRESSORS = (
     "LinearSVR LinearRegression Ridge RidgeCV Lasso LassoCV ElasticNet ElasticNetCV "
-    "BayesianRidge HuberRegressor SGDRegressor"
+    "MultiTaskLasso MultiTaskLassoCV MultiTaskElasticNet MultiTaskElasticNetCV "
+    "Lars LarsCV LassoLars LassoLarsCV LassoLarsIC OrthogonalMatchingPursuit "
+    "OrthogonalMatchingPursuitCV BayesianRidge ARDRegression HuberRegressor QuantileRegressor "
+    "TheilSenRegressor SGDRegressor PassiveAggressiveRegressor"
 )
 PREDICTORS: dict[str, Callable[[Any], tuple[list[Layer], str]]] = {
     "MLPClassifier": _mlp_classifier,
     "MLPRegressor": _mlp_regressor,
-    "LogisticRegression": _logistic_regression,
-    "LogisticRegressionCV": _logistic_regression,
+    "GaussianNB": _gaussian_naive_bayes,
+    "OneVsRestClassifier": _one_against_rest,
+    **dict.fromkeys(LOGISTIC, _logistic_regression),
     **dict.fromkeys(CLASSIFIERS.split(), _linear_classifier),
     **dict.fromkeys(REGRESSORS.split(), _linear_regressor),
+    **dict.fromkeys(("PoissonRegressor", "GammaRegressor"), _exponential_regressor),
 }

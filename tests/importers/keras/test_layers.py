@@ -325,3 +325,33 @@ def test_average_pooling_of_other_backends(size, stride, rng, monkeypatch):
         places.append([slice(max(first + i * s, 0), first + i * s + k) for i in range(count)])
     expected = [[X[:, r, c].mean(axis=(1, 2)) for c in places[1]] for r in places[0]]
     assert_close(own.logits(X), np.moveaxis(expected, 2, 0).reshape(len(X), -1))
+
+
+AUGMENTATION = {
+    "CutMix": {},
+    "MixUp": {},
+    "RandomColorDegeneration": {"factor": 0.3},
+    "RandomColorJitter": {"brightness_factor": 0.3},
+    "RandomElasticTransform": {},
+    "RandomErasing": {},
+    "RandomGaussianBlur": {},
+    "RandomGrayscale": {},
+    "RandomHue": {"factor": 0.3},
+    "RandomInvert": {},
+    "RandomPerspective": {},
+    "RandomPosterization": {"factor": 4},
+    "RandomSaturation": {"factor": 0.3},
+    "RandomSharpness": {"factor": 0.3},
+    "RandomShear": {"x_factor": 0.3, "y_factor": 0.3},
+}
+
+
+@pytest.mark.parametrize("name", AUGMENTATION)
+def test_augmentation_is_for_training_only(rng, name):
+    if not hasattr(L, name):
+        pytest.skip("a layer of newer versions of Keras")
+    augment = getattr(L, name)(**AUGMENTATION[name])
+    images = [keras.Input((6, 5, 3)), augment, L.Flatten(), L.Dense(2)]
+    X = 255 * rng.random((3, 6, 5, 3), np.float32)
+    model = keras.Sequential(images)
+    assert_close(bl.from_keras(model).logits(X), model.predict(X, verbose=0))

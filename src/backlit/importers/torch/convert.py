@@ -20,6 +20,14 @@ from backlit.importers.torch.operators.table import Missing, TorchBuilder, find
 BEFORE_MOVING = moved.ENTRYWISE | moved.PADS | {"cat", "flip", "index", "index_select", "slice"}
 
 
+# Of constants they are computed in float64: in float32 they differ, by how many samples there are,
+# also between samples, where a decoder's queries are repeated for each
+SUMS = {
+    *("linear", "matmul", "mm", "bmm", "addmm", "baddbmm", "scaled_dot_product_attention"),
+    *("layer_norm", "conv1d", "conv2d"),
+}
+
+
 @dataclass(frozen=True)
 class Failed:
     """Stands for a value that could not be computed, and says why."""
@@ -90,6 +98,8 @@ class Converter:
         name, overload = operator_name(node)
         if name.startswith("_assert"):
             return None
+        if name == "sym_size" and isinstance(arguments[0][0], Tensor):
+            return arguments[0][0].shape[arguments[0][1]]
         label = self.labels.of(node, name)
         if not problems and not any(isinstance(value, Tensor | Missing) for value in flat):
             return self.fold(node, label, arguments)
@@ -107,22 +117,27 @@ class Converter:
         """What does not depend on the input is computed now."""
         import torch
 
+        if getattr(node.target, "__module__", "") == "_operator":  # of sizes
+            return node.target(*arguments[0])
         if not isinstance(node.target, torch._ops.OpOverload):
             return Failed((f"{node.target} at {label}",))
         if torch.Tag.nondeterministic_seeded in node.target.tags and draws(node, *arguments):
             return Failed((f"{node.target} at {label}: random numbers",))
-        return node.target(*arguments[0], **arguments[1])
+        if operator_name(node)[0] not in SUMS:
+            return node.target(*arguments[0], **arguments[1])
+        positional, named = to_double(arguments)
+        result = node.target(*positional, **named)
+        return result.to(node.meta["val"].dtype)
 
     def convert(self, node: Any, name: str, handler: Any, label: str, arguments: Any) -> Any:
         positional, named = to_numpy(arguments)
         flat = list(leaves(arguments))
         if any(isinstance(value, Missing) for value in flat):
             raise UnsupportedError("an input that is not computed, such as the places of maxima")
-        first = node.meta["val"]
-        first = first[0] if isinstance(first, list | tuple) else first
+        first = first_of(node.meta["val"])
         builder = self.builder
         if not all(isinstance(n, int) for n in first.shape):
-            raise UnsupportedError("a shape that depends on values, as of what a mask picks out")
+            first = self.of_zeros(node, flat)
         builder.label = label
         builder.expected = tuple(first.shape)
         builder.floating = first.dtype.is_floating_point
@@ -149,19 +164,33 @@ class Converter:
         builder.name_results(list(leaves([result])), moves=name in MOVES)
         return result
 
+    def of_zeros(self, node: Any, flat: list[Any]) -> Any:
+        """A result that has the shape that tracing left open, as a constant mask decides it."""
+        if any(isinstance(value, Moved) for value in flat):
+            raise UnsupportedError("a shape that depends on values, as of what a mask picks out")
+        positional, named = self.resolve(node.args, True), self.resolve(node.kwargs, True)
+        return first_of(node.target(*positional, **named))
+
     def apply_moved(
         self, node: Any, name: str, handler: Any, positional: list[Any], named: dict[str, Any]
     ) -> Any:
         arguments = by_name(node, positional, named)
         return moved.apply(self.builder, handler, name, arguments, named)
 
-    def resolve(self, value: Any) -> Any:
-        """Arguments with the values of the nodes that they name."""
+    def resolve(self, value: Any, zeros: bool = False) -> Any:
+        """Arguments with the values of the nodes that they name, or zeros for their tensors."""
+        import torch
+
         if isinstance(value, list | tuple):
-            return [self.resolve(entry) for entry in value]
+            return [self.resolve(entry, zeros) for entry in value]
         if isinstance(value, dict):
-            return {key: self.resolve(entry) for key, entry in value.items()}
-        return self.values[self.aliases.owner(value)] if hasattr(value, "meta") else value
+            return {key: self.resolve(entry, zeros) for key, entry in value.items()}
+        if not hasattr(value, "meta"):
+            return value
+        own = self.values[self.aliases.owner(value)]
+        if zeros and isinstance(own, Tensor):
+            return torch.zeros(own.shape, dtype=value.meta["val"].dtype)
+        return own
 
 
 def input_shape(program: Any) -> tuple[int, ...]:
@@ -200,6 +229,10 @@ def draws(node: Any, positional: list[Any], named: dict[str, Any]) -> bool:
     return "attention" not in operator_name(node)[0] or given.get("dropout_p", 0) != 0
 
 
+def first_of(value: Any) -> Any:
+    return value[0] if isinstance(value, list | tuple) else value
+
+
 def leaves(value: Any) -> Any:
     if isinstance(value, list | tuple):
         for entry in value:
@@ -220,3 +253,13 @@ def to_numpy(value: Any) -> Any:
         return value
     tensor = value.detach().cpu()
     return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+
+
+def to_double(value: Any) -> Any:
+    """Tensors of floating-point numbers in float64."""
+    if isinstance(value, list | tuple):
+        return type(value)(to_double(entry) for entry in value)
+    if isinstance(value, dict):
+        return {key: to_double(entry) for key, entry in value.items()}
+    floating = hasattr(value, "is_floating_point") and value.is_floating_point()
+    return value.double() if floating else value

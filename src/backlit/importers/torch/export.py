@@ -101,7 +101,8 @@ def is_plain(program: Any) -> bool:
         if node.name in inputs or depends.intersection(node.all_input_nodes):
             depends.add(node)
     operators = [n for n in depends if n.op == "call_function" and hasattr(n.target, "_schema")]
-    known = all(find(*operator_name(node)) is not None for node in operators)
+    computed = [name for name in map(operator_name, operators) if name[0] != "sym_size"]
+    known = all(find(*name) is not None for name in computed)
     return known and Aliases(graph).traceable
 
 

@@ -82,6 +82,46 @@ def log10(b: TorchBuilder, x: Tensor) -> Tensor:
     return b.activation(b.activation(x, "log"), "scale", factor=1 / log(10))
 
 
+@operator("sinh")
+def sinh(b: TorchBuilder, x: Tensor) -> Tensor:
+    return b.binary("multiply", b.append(Tanh(), x), cosh(b, x))  # exact near 0 too
+
+
+@operator("cosh")
+def cosh(b: TorchBuilder, x: Tensor) -> Tensor:
+    both = b.binary("add", b.activation(x, "exp"), b.activation(b.negative(x), "exp"))
+    return b.activation(both, "scale", factor=0.5)
+
+
+@operator("tan")
+def tan(b: TorchBuilder, x: Tensor) -> Tensor:
+    return b.binary("divide", b.activation(x, "sin"), b.activation(x, "cos"))
+
+
+@operator("asinh")
+def asinh(b: TorchBuilder, x: Tensor) -> Tensor:
+    # the logarithm's argument would cancel below 0; of the two parts one has derivative 1 at 0
+    above, below = b.clip(x, 0, np.inf, open_ends=False), b.append(ReLU(), b.negative(x))
+    return b.binary("subtract", _area(b, above, 1.0), _area(b, below, 1.0))
+
+
+@operator("acosh")
+def acosh(b: TorchBuilder, x: Tensor) -> Tensor:
+    return _area(b, x, -1.0)
+
+
+def _area(b: TorchBuilder, x: Tensor, shift: float) -> Tensor:
+    """``log(x + sqrt(x ** 2 + shift))``"""
+    square = b.activation(b.activation(x, "square"), "scale", shift=shift)
+    return b.activation(b.binary("add", x, b.activation(square, "sqrt")), "log")
+
+
+@operator("atanh")
+def atanh(b: TorchBuilder, x: Tensor) -> Tensor:
+    both = b.binary("subtract", b.log1p(x), b.log1p(b.negative(x)))
+    return b.activation(both, "scale", factor=0.5)
+
+
 @operator("rsqrt")
 def rsqrt(b: TorchBuilder, x: Tensor) -> Tensor:
     return b.activation(x, "power", exponent=-0.5)
@@ -131,10 +171,11 @@ def celu(b: TorchBuilder, x: Tensor, alpha: float = 1.0) -> Tensor:
 
 @operator("softplus")
 def softplus(b: TorchBuilder, x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    # beyond the threshold PyTorch takes x itself: the same in float32
-    if threshold < 15:
-        raise UnsupportedError(f"a threshold of {threshold}")
-    return b.activation(x, "softplus", beta=beta)
+    soft = b.activation(x, "softplus", beta=beta)
+    if threshold >= 15:  # beyond it PyTorch takes x itself: the same in float32
+        return soft
+    steep = b.compare("greater", b.activation(x, "scale", factor=beta), np.asarray(threshold))
+    return b.choose(steep, x, soft)
 
 
 @operator("log_sigmoid", "log_sigmoid_forward")
@@ -174,9 +215,9 @@ def clamp_max(b: TorchBuilder, x: Tensor, max: Any) -> Tensor:
 
 @operator("threshold")
 def threshold(b: TorchBuilder, x: Tensor, threshold: float, value: float) -> Tensor:
-    if value != 0:
-        raise UnsupportedError(f"a value of {value} below the threshold")
-    return b.activation(x, "thresholded_relu", alpha=threshold)
+    if value == 0:
+        return b.activation(x, "thresholded_relu", alpha=threshold)
+    return b.choose(b.compare("greater", x, np.asarray(threshold)), x, np.asarray(value))
 
 
 @operator("hardshrink")

@@ -30,6 +30,17 @@ def index(b: TorchBuilder, x: Tensor, indices: Sequence[Value | None]) -> Tensor
     return permuted(b, result, [*range(1, rank + 1), 0, *range(rank + 1, len(result.shape))])
 
 
+@operator("diagonal")
+def diagonal(b: TorchBuilder, x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """The entries (i, i + offset) of two axes, which become the last one."""
+    rank = len(x.shape)
+    pair = [dim1 % rank, dim2 % rank]
+    others = [axis for axis in range(rank) if axis not in pair]
+    rows = np.arange(b.expected[-1]) + max(-offset, 0)
+    places: list[Value | None] = [rows, rows + offset]
+    return index(b, b.transpose(x, [*others, *pair]), [*[None] * len(others), *places])
+
+
 @operator("index_put")
 def index_put(
     b: TorchBuilder,

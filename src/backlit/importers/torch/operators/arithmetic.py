@@ -61,6 +61,18 @@ def power(b: TorchBuilder, x: Value, exponent: Value) -> Tensor:
     return b.binary("raise_to", x, exponent)
 
 
+@operator("logaddexp")
+def log_add_exp(b: TorchBuilder, x: Value, y: Value) -> Tensor:
+    """``log(exp(x) + exp(y))``, as ``x + softplus(y - x)``."""
+    return b.binary("add", x, b.activation(b.binary("subtract", y, x), "softplus"))
+
+
+@operator("hypot")
+def hypotenuse(b: TorchBuilder, x: Value, y: Value) -> Tensor:
+    squares = (b.powers(v, 2) if isinstance(v, Tensor) else np.square(v) for v in (x, y))
+    return b.root(b.binary("add", *squares))
+
+
 @operator("addcmul")
 def addcmul(b: TorchBuilder, x: Value, y: Value, z: Value, *, value: float = 1) -> Tensor:
     return b.binary("add", x, times(b, either(b, "multiply", y, z), value))

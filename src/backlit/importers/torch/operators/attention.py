@@ -1,5 +1,7 @@
 """Scaled dot-product attention."""
 
+import numpy as np
+
 from backlit.importers.builder import Tensor, UnsupportedError, Value
 from backlit.importers.builder.attention import attention
 from backlit.importers.torch.operators.table import TorchBuilder, operator
@@ -21,5 +23,14 @@ def scaled_dot_product_attention(
     if dropout_p:
         raise UnsupportedError("dropout that is on in evaluation mode too")
     if enable_gqa:
-        raise UnsupportedError("enable_gqa=True")
+        heads = query.shape[-3]
+        key, value = (repeated(b, x, heads) for x in (key, value))
     return attention(b, query, key, value, attn_mask, is_causal, scale)
+
+
+def repeated(b: TorchBuilder, x: Value, heads: int) -> Value:
+    """Each head as often as that there are so many; they are the third axis from the last."""
+    times = heads // x.shape[-3]
+    if not isinstance(x, Tensor):
+        return np.repeat(x, times, -3)
+    return b.gather(x, -3, np.repeat(np.arange(x.shape[-3]), times))

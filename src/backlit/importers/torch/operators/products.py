@@ -42,3 +42,11 @@ def addmm(
         return b.dense(x, y, np.broadcast_to(bias * beta, y.shape[1:]))
     product = times(b, b.matmul(x, y), alpha)
     return b.binary("add", product, times(b, bias, beta))
+
+
+@operator("bilinear")
+def bilinear(
+    b: TorchBuilder, x: Value, y: Value, weight: Value, bias: Value | None = None
+) -> Tensor:
+    result = einsum(b, "...i,kij,...j->...k", [x, weight, y])
+    return result if bias is None else b.binary("add", result, bias)

@@ -26,6 +26,12 @@ class TorchBuilder(GraphBuilder):
     expected: tuple[int, ...] = ()
     floating: bool = True
 
+    def _of_one_sample(self, array: np.ndarray) -> np.ndarray:
+        """Also of samples that differ by rounding, as PyTorch computes each in its place."""
+        least = 1e-6 * np.abs(array).max(initial=0)
+        alike = len(array) > 1 and np.allclose(array, array[:1], rtol=1e-6, atol=least)
+        return super()._of_one_sample(array[:1] if alike else array)
+
 
 Handler = Callable[..., Any]
 OPERATORS: dict[str, Handler] = {}  # by the operator's name, with its overload where that matters
