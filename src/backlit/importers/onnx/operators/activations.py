@@ -7,7 +7,8 @@ from math import prod
 
 import numpy as np
 
-from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError
+from backlit.importers.builder import UnsupportedError
+from backlit.importers.builder.trigonometry import cosh, sinh, tan
 from backlit.importers.onnx.operators.table import Context, Operation, Outputs, operator
 from backlit.layers import LeakyReLU, ReLU, Sigmoid, Tanh
 
@@ -25,6 +26,7 @@ NAMED = {
     "Softsign": "softsign",
     "Sqrt": "sqrt",
 }
+MADE_OF_OTHERS = {"Cosh": cosh, "Sinh": sinh, "Tan": tan}
 
 
 @operator(*PLAIN)
@@ -45,30 +47,9 @@ def rounded(context: Context, node: Operation) -> Outputs:
     return builder.ceil(x) if node.kind == "Ceil" else builder.floor(x)
 
 
-@operator("Tan")
-def tangent(context: Context, node: Operation) -> Outputs:
-    builder, x = context.builder, node.tensor()
-    return builder.binary("divide", *(builder.activation(x, name) for name in ("sin", "cos")))
-
-
-def hyperbolic_sine(builder: GraphBuilder, x: Tensor) -> Tensor:
-    """``tanh(x) cosh(x)``: no digits are lost near 0."""
-    powers = (builder.activation(side, "exp") for side in (x, builder.negative(x)))
-    cosine = builder.activation(builder.binary("add", *powers), "scale", factor=0.5)
-    return builder.binary("multiply", cosine, builder.append(Tanh(), x))
-
-
-@operator("Sinh")
-def sinh(context: Context, node: Operation) -> Outputs:
-    return hyperbolic_sine(context.builder, node.tensor())
-
-
-@operator("Cosh")
-def cosh(context: Context, node: Operation) -> Outputs:
-    """``1 + 2 sinh(x / 2)**2``, of which the derivative keeps its digits near 0."""
-    builder = context.builder
-    half = hyperbolic_sine(builder, builder.activation(node.tensor(), "scale", factor=0.5))
-    return builder.activation(builder.activation(half, "square"), "scale", factor=2.0, shift=1.0)
+@operator(*MADE_OF_OTHERS)
+def made_of_others(context: Context, node: Operation) -> Outputs:
+    return MADE_OF_OTHERS[node.kind](context.builder, node.tensor())
 
 
 @operator("Softplus")

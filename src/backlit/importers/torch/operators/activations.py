@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.builder import Tensor, UnsupportedError, Value
+from backlit.importers.builder import Tensor, UnsupportedError, Value, trigonometry
 from backlit.importers.torch.operators.table import TorchBuilder, operator, weights
 from backlit.layers import LeakyReLU, ReLU, Sigmoid, Tanh
 
@@ -82,20 +82,25 @@ def log10(b: TorchBuilder, x: Tensor) -> Tensor:
     return b.activation(b.activation(x, "log"), "scale", factor=1 / log(10))
 
 
-@operator("sinh")
-def sinh(b: TorchBuilder, x: Tensor) -> Tensor:
-    return b.binary("multiply", b.append(Tanh(), x), cosh(b, x))  # exact near 0 too
+operator("cosh")(trigonometry.cosh)
+operator("sinh")(trigonometry.sinh)
+operator("tan")(trigonometry.tan)
+operator("floor")(TorchBuilder.floor)
+operator("ceil")(TorchBuilder.ceil)
 
 
-@operator("cosh")
-def cosh(b: TorchBuilder, x: Tensor) -> Tensor:
-    both = b.binary("add", b.activation(x, "exp"), b.activation(b.negative(x), "exp"))
-    return b.activation(both, "scale", factor=0.5)
+@operator("trunc")
+def trunc(b: TorchBuilder, x: Tensor) -> Tensor:
+    whole = (b.floor(b.append(ReLU(), side)) for side in (x, b.negative(x)))
+    return b.binary("subtract", *whole)
 
 
-@operator("tan")
-def tan(b: TorchBuilder, x: Tensor) -> Tensor:
-    return b.binary("divide", b.activation(x, "sin"), b.activation(x, "cos"))
+@operator("round")
+def nearest(b: TorchBuilder, x: Tensor, *, decimals: int = 0) -> Tensor:
+    if decimals == 0:
+        return b.activation(x, "round")
+    shifted = b.activation(x, "scale", factor=10.0**decimals)
+    return b.activation(b.activation(shifted, "round"), "scale", factor=10.0**-decimals)
 
 
 @operator("asinh")
