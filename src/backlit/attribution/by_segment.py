@@ -155,17 +155,18 @@ def inverse(matrix: np.ndarray) -> np.ndarray:
         If the matrix is singular.
     """
     left = np.array(matrix, np.float64)
-    order = np.arange(len(left))
+    order, update = np.arange(len(left)), np.empty_like(left)
     for k in range(len(left)):
         swapped = [k + int(np.abs(left[k:, k]).argmax()), k]
-        left[swapped[::-1]], order[swapped[::-1]] = left[swapped], order[swapped]
+        if swapped[0] != k:
+            left[swapped[::-1]], order[swapped[::-1]] = left[swapped], order[swapped]
         if left[k, k] == 0:
             raise np.linalg.LinAlgError("singular matrix")
         row = left[k] / left[k, k]
         row[k] = 1 / left[k, k]
         column = left[:, k].copy()
         left[:, k] = 0
-        left -= column[:, None] * row
+        left -= np.multiply(column[:, None], row, out=update)
         left[k] = row
     result = np.empty_like(left)
     result[:, order] = left

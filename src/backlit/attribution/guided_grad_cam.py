@@ -61,6 +61,5 @@ def guided_grad_cam(
         where = grad_cam(model, call.samples, call.targets, layer=layer, **common)
         guided_backprop(model, call.samples, call.targets, out=result, **common)
     channels = prod(result.shape[1:]) // prod(where.shape[2:])
-    images = result.reshape(len(result), channels, *where.shape[2:])
-    images *= where
+    result *= np.repeat(where, channels, axis=1).reshape(result.shape)
     return result

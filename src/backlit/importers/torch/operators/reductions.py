@@ -111,13 +111,7 @@ def vector_norm(
 
 @operator("prod.dim_int")
 def product(b: TorchBuilder, x: Tensor, dim: int, keepdim: bool = False, **_: Any) -> Tensor:
-    """Halves of the axis times each other, again and again: no division, so that zeros may be."""
-    while (size := x.shape[dim]) > 1:
-        half = size // 2
-        halves = (b.gather(x, dim, range(at, at + half)) for at in (0, half))
-        rest = [b.gather(x, dim, [size - 1])] if size % 2 else []
-        x = b.concatenate([b.binary("multiply", *halves), *rest], dim)
-    return b.reshape(x, b.expected)
+    return b.reduce(x, "prod", [dim], keepdim)
 
 
 @operator("cumsum")
