@@ -1,0 +1,34 @@
+"""Large matrices are kept once: both ways of a sample alone read the same weights."""
+
+import numpy as np
+from backlit_kernels.vector import LANES
+from hypothesis import given
+from hypothesis import strategies as st
+
+import backlit as bl
+from backlit.lowering import dense
+from tests.lowering.test_single_samples import check, few, kernels_of, normal, seeds, with_scores
+
+
+@few
+@given(seed=seeds, size=st.integers(LANES, 150), outputs=st.integers(1, 300))
+def test_large_matrices_are_kept_once(monkeypatch, seed, size, outputs):
+    monkeypatch.setattr(dense, "LARGE", 0)
+    rng = np.random.default_rng(seed)
+    layers = [bl.Tanh(), bl.Dense(rng.normal(size=(size, outputs)), rng.normal(size=outputs))]
+    model = with_scores(rng, [*layers, bl.ReLU()], (size,))
+    assert "matrix_vector_back" in " ".join(kernels_of(model))
+    X = normal(rng, size)
+    check(model, X)
+    for threads in (2, 3):  # that share the one sample
+        one = bl.gradient(model, X[:1], 1, threads=threads)
+        np.testing.assert_array_equal(one, bl.gradient(model, X[:1], 1, threads=1))
+
+
+def test_a_large_matrix_is_packed_once(rng):
+    size = dense.LARGE // 512
+    model = with_scores(rng, [bl.Dense(rng.normal(size=(size, 512))), bl.ReLU()], (size,))
+    bl.gradient(model, normal(rng, size)[:1], 1)
+    kept = [made() for _, made in model._programs.graph.constants._made.values()]
+    large = [array for array in kept if array is not None and array.size >= dense.LARGE]
+    assert len(large) == 1
