@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import backlit as bl
+from backlit import programs
 from backlit.lowering import dense
 from tests.lowering.test_single_samples import check, few, kernels_of, normal, seeds, with_scores
 
@@ -14,6 +15,7 @@ from tests.lowering.test_single_samples import check, few, kernels_of, normal, s
 @given(seed=seeds, size=st.integers(LANES, 150), outputs=st.integers(1, 300))
 def test_large_matrices_are_kept_once(monkeypatch, seed, size, outputs):
     monkeypatch.setattr(dense, "LARGE", 0)
+    monkeypatch.setattr(programs, "TEAM_WORK", 0)
     rng = np.random.default_rng(seed)
     layers = [bl.Tanh(), bl.Dense(rng.normal(size=(size, outputs)), rng.normal(size=outputs))]
     model = with_scores(rng, [*layers, bl.ReLU()], (size,))
