@@ -43,6 +43,11 @@ def test_gini():
     assert gini(maps[:0]).shape == (0,)
 
 
+def test_gini_is_the_same_alone_and_in_company(rng):
+    maps = rng.random((37, 784))
+    np.testing.assert_array_equal(gini(maps), np.concatenate([gini(one[None]) for one in maps]))
+
+
 def test_magnitudes_of_any_dtype():
     """-128 has no magnitude in int8, and sums of large values none in float64."""
     maps = np.array([[-128, 127, 0, 0]], np.int8)

@@ -32,4 +32,5 @@ def gini(maps: Any) -> np.ndarray:
     n = values.shape[1]
     weights = 2 * np.arange(1, n + 1, dtype=np.float64) - n - 1
     total = values.sum(axis=1)
-    return (values @ weights) / np.where(total > 0, n * total, 1)
+    # not a product of matrices: its last digits would depend on the other maps
+    return (values * weights).sum(axis=1) / np.where(total > 0, n * total, 1)
