@@ -16,22 +16,20 @@ class Aliases:
     ----------
     traceable : bool
         Whether values by owner are all there is to it. Not so where something is written to a
-        view, to the module's own tensors, or to a tensor that has a view which is read later.
+        view, to the module's own tensors, or to a tensor that has a view by then which is read
+        later.
     """
 
     def __init__(self, graph: Any) -> None:
         self._owners: dict[Any, Any] = {}
         self._bases: dict[Any, Any] = {}  # of views: the owner of what they look at
+        self._numbers = {node: number for number, node in enumerate(graph.nodes)}
         self._last_reads: dict[Any, int] = {}  # by owner
-        self.traceable = True
-        nodes = list(graph.nodes)
-        for number, node in enumerate(nodes):
+        for node, number in self._numbers.items():
             self._enter(node)
             for source in node.all_input_nodes:
                 self._last_reads[self.owner(source)] = number
-        for number, node in enumerate(nodes):
-            if is_in_place(node):
-                self.traceable &= self._may_write(self.owner(node), number)
+        self.traceable = all(map(self._may_write, filter(is_in_place, self._numbers)))
 
     def owner(self, node: Any) -> Any:
         return self._owners[node]
@@ -42,11 +40,14 @@ class Aliases:
             source = self._owners[node.args[0]]
             self._bases[node] = self._bases.get(source, source)
 
-    def _may_write(self, owner: Any, number: int) -> bool:
+    def _may_write(self, node: Any) -> bool:
+        owner, number = self.owner(node), self._numbers[node]
         if owner in self._bases or owner.op != "call_function":
             return False
         views = [view for view, base in self._bases.items() if base is owner]
-        return all(self._last_reads.get(view, -1) < number for view in views)
+        return not any(
+            self._numbers[view] < number <= self._last_reads.get(view, -1) for view in views
+        )
 
 
 def names(operator: Any) -> tuple[str, str]:
