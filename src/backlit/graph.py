@@ -1,7 +1,8 @@
 """The graph: a model as nodes and tensors."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from backlit.constants import Constants
 from backlit.layers import Layer, LogSoftmax, Residual, Sigmoid, Softmax
@@ -36,6 +37,7 @@ class Graph:
     shapes : list of tuples of ints
         ``shapes[t]`` is that of tensor t for one sample. Tensor 0 is the input.
     nodes : list of Node
+        To be read; `append`, `exchange` and `drop_unused` change it.
     output : int
         The tensor that the model returns.
     names : dict
@@ -62,6 +64,18 @@ class Graph:
     constants: Constants = field(default_factory=Constants, repr=False, compare=False)
     stages: int = 1
     targets_given: bool = False
+    _makers: dict[int, int] = field(init=False, repr=False, compare=False)  # places in `nodes`
+    _readers: dict[int, list[int]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._makers, self._readers = {}, {}
+        for place, node in enumerate(self.nodes):
+            self._enter(node, place)
+
+    def _enter(self, node: Node, place: int) -> None:
+        self._makers[node.output] = place
+        for tensor in set(node.inputs):
+            self._readers.setdefault(tensor, []).append(place)
 
     def append(self, layer: Layer, inputs: tuple[int, ...], name: str) -> int:
         """Add a node; returns its output tensor."""
@@ -69,14 +83,26 @@ class Graph:
             shape = layer.output_shape(*(self.shapes[tensor] for tensor in inputs))
         except ValueError as error:
             raise ValueError(f"layer {name}: {error}") from None
+        tensor = len(self.shapes)
+        node = Node(layer, inputs, tensor, name)
+        self._enter(node, len(self.nodes))
         self.shapes.append(shape)
-        self.nodes.append(Node(layer, inputs, len(self.shapes) - 1, name))
-        self.names[name] = len(self.shapes) - 1
-        return len(self.shapes) - 1
+        self.nodes.append(node)
+        self.names[name] = tensor
+        return tensor
+
+    def exchange(self, node: Node, **changes: Any) -> None:
+        """Give a node another layer or name."""
+        self.nodes[self._makers[node.output]] = replace(node, **changes)
+
+    def drop_unused(self) -> None:
+        """Keep the nodes that the output is computed by."""
+        self.nodes = self.leading_to(self.output)
+        self.__post_init__()
 
     def consumers(self, tensor: int) -> list[Node]:
         """The nodes that read a tensor."""
-        return [node for node in self.nodes if tensor in node.inputs]
+        return [self.nodes[place] for place in self._readers.get(tensor, ())]
 
     def leading_to(self, tensor: int) -> list[Node]:
         """The nodes that a tensor is computed by."""
@@ -90,8 +116,8 @@ class Graph:
     def reaches(self, tensor: int, kinds: tuple[type[Layer], ...]) -> bool:
         """Whether a layer of some kind is computed from a tensor."""
         reached = {tensor}
-        for node in self.nodes:
-            if reached.intersection(node.inputs):
+        for node in self.nodes[self._makers.get(tensor, -1) + 1 :]:
+            if not reached.isdisjoint(node.inputs):
                 if isinstance(node.layer, kinds):
                     return True
                 reached.add(node.output)
@@ -99,7 +125,8 @@ class Graph:
 
     def producer(self, tensor: int) -> Node | None:
         """The node that computes a tensor; None for the input."""
-        return next((node for node in self.nodes if node.output == tensor), None)
+        place = self._makers.get(tensor)
+        return None if place is None else self.nodes[place]
 
 
 def build_graph(layers: Sequence[Layer], input_shape: Shape) -> Graph:

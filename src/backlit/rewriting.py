@@ -42,9 +42,9 @@ def _can_fold(graph: Graph, tensor: int) -> bool:
 
 def _fold(graph: Graph, tensor: int, norm: BatchNorm) -> None:
     """Have the layer that computes a tensor normalise it as well."""
-    for place, node in enumerate(graph.nodes):
-        if node.output == tensor:
-            graph.nodes[place] = replace(node, layer=fold_batch_norm(node.layer, norm))
+    node = graph.producer(tensor)
+    assert node is not None
+    graph.exchange(node, layer=fold_batch_norm(node.layer, norm))
 
 
 def fold_batch_norm(layer: Layer, norm: BatchNorm) -> Layer:

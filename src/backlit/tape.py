@@ -197,19 +197,18 @@ class Tape:
     def _plan_arena(self) -> int:
         """Give each buffer the lowest place that is free while it lives, largest first."""
         lives = self._lives()
-        placed: list[tuple[int, int, int, int]] = []  # first, last, start, end
-        top = 0
-        for buffer, (first, last) in sorted(lives.items(), key=lambda item: -item[0].size):
-            start = 0
-            rivals = sorted((s, e) for f, l, s, e in placed if f <= last and first <= l)
-            for rival_start, rival_end in rivals:
-                if start + buffer.size <= rival_start:
-                    break
-                start = max(start, rival_end)
-            buffer.start = start
-            placed.append((first, last, start, start + buffer.size))
-            top = max(top, start + buffer.size)
-        return top + CACHE_LINE
+        firsts, lasts, starts, ends = np.zeros((4, len(lives)), np.int64)  # of those placed
+        by_size = sorted(lives.items(), key=lambda item: -item[0].size)
+        for n, (buffer, (first, last)) in enumerate(by_size):
+            rivals = np.flatnonzero((firsts[:n] <= last) & (lasts[:n] >= first))
+            rivals = rivals[starts[rivals].argsort()]
+            behind = np.maximum.accumulate(ends[rivals])
+            free = np.concatenate([[0], behind])  # before each rival, and behind all of them
+            gaps = np.flatnonzero(starts[rivals] - free[:-1] >= buffer.size)
+            buffer.start = int(free[gaps[0] if gaps.size else -1])
+            firsts[n], lasts[n] = first, last
+            starts[n], ends[n] = buffer.start, buffer.start + buffer.size
+        return int(ends.max(initial=0)) + CACHE_LINE
 
     def _lives(self) -> dict[Buffer, tuple[int, int]]:
         """First and last use of each buffer.

@@ -60,7 +60,7 @@ class GraphBuilder(PoolingBuilder):
             output = self.reshape(output, (self.batch, prod(output.sample)))
         graph = self.graph
         graph.output = output.number
-        graph.nodes = graph.leading_to(output.number)
+        graph.drop_unused()
         self._name_what_is_computed()
         return Model.of_graph(graph, name, outputs=outputs, channels_last=self.moves_samples)
 

@@ -1,7 +1,7 @@
 """Nodes, their names, and what is a tensor: what every kind of operation is built with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -92,10 +92,10 @@ class NodeBuilder:
         if label not in names:
             return
         tensor, other = names.pop(label), self.numbered(label)
-        for at, node in enumerate(self.graph.nodes):
-            if node.output == tensor and node.name == label:
-                names[other] = tensor
-                self.graph.nodes[at] = replace(node, name=other)
+        node = self.graph.producer(tensor)
+        if node is not None and node.name == label:
+            names[other] = tensor
+            self.graph.exchange(node, name=other)
 
     def numbered(self, label: str) -> str:
         """The label and a number, which no node has yet."""
