@@ -312,6 +312,14 @@ JOINED = {
     "joined, concatenated": lambda x: torch.cat(
         [y := x.flatten(0, 1), y.tanh(), constant(1, 7, 2).expand(len(y), -1, -1)], 2
     ).view(-1, 4, 7, 14),
+    "joined, indexed": lambda x: x.flatten(0, 1)[:, :, [5, 0, 0, 2]].view(-1, 4, 7, 4),
+    "joined, indexed by a table": lambda x: x.flatten(0, 1)[:, torch.tensor([[6, 1], [0, 6]])].view(
+        -1, 4, 2, 2, 6
+    ),
+    "joined, index_select": lambda x: (
+        x.flatten(0, 1).index_select(1, torch.tensor([3, 1])).view(-1, 4, 2, 6)
+    ),
+    "places first, indexed": lambda x: x.permute(2, 0, 1, 3)[:, :, [3, 1]].transpose(0, 1),
     "joined, expanded": lambda x: (
         x.reshape(-1, 1, 6).expand(-1, 3, 6).clamp(min=0).view(-1, 4, 7, 3, 6)
     ),

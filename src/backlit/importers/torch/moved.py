@@ -19,6 +19,7 @@ from backlit.importers.builder.moved import (
     placed,
     reshaped,
 )
+from backlit.importers.torch.operators.advanced_indexing import index
 from backlit.importers.torch.operators.convolution import convolution
 from backlit.importers.torch.operators.normalization import (
     batch_norm,
@@ -80,6 +81,18 @@ def _native_batch_norm(b: TorchBuilder, x: Tensor, *arguments: Any) -> Any:
         return native_batch_norm(b, inner, *arguments)[0]
 
     return by_channels(b, moved(b, x), norm), Missing(), Missing()
+
+
+def _index(b: TorchBuilder, x: Tensor, indices: Sequence[Value | None]) -> Tensor:
+    x = moved(b, x)
+    used = [axis for axis, places in enumerate(indices) if places is not None]
+    if len(used) > 1 or x.axis >= used[0]:
+        raise UnsupportedError(f"samples along axis {x.axis}")
+    expected = list(b.expected)
+    if x.axis != NOWHERE:
+        expected[x.axis] = x.before * x.after
+    b.expected = (b.batch, *expected)
+    return placed(b, index(b, x.inner, [None, *indices]), *x.place)
 
 
 def _expand(b: TorchBuilder, x: Tensor, *_: Any, **__: Any) -> Tensor:
@@ -147,6 +160,7 @@ FIND_SAMPLES: dict[str, Callable[..., Any]] = {
     "cat": _concatenate,
     "stack": _stack,
     **dict.fromkeys(("expand", "expand_as", "broadcast_to"), _expand),
+    "index": _index,
     **dict.fromkeys(("conv1d", "conv2d"), _convolution),
     "group_norm": _group_norm,
     **dict.fromkeys(("avg_pool1d", "avg_pool2d"), _alike(average_pool)),
@@ -160,7 +174,7 @@ FIND_SAMPLES: dict[str, Callable[..., Any]] = {
 
 ALONG_AN_AXIS = {
     *("softmax", "_softmax", "log_softmax", "cumsum"),
-    *("slice", "split", "split_with_sizes", "chunk"),
+    *("slice", "split", "split_with_sizes", "chunk", "index_select"),
 }
 DROPS_AN_AXIS = {"select", "unbind"}
 REDUCES = {"mean", "sum", "amax", "amin", "var", "std", "linalg_vector_norm"}
