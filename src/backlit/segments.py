@@ -70,11 +70,7 @@ def check_segments(segments: Any, samples: np.ndarray) -> Segments:
         return _number(array, count, shape)
     entries = array.shape[0] if array.ndim > len(shape) else 1
     own = zip(array.shape[::-1], shape[::-1], strict=False)
-    if (
-        array.ndim <= len(shape) + 1
-        and entries in (1, count)
-        and all(n in (1, s) for n, s in own)
-    ):
+    if array.ndim <= len(shape) + 1 and entries in (1, count) and all(n in (1, s) for n, s in own):
         return _number(np.broadcast_to(array, (entries, *shape)), entries, shape)
     raise ValueError(
         f"segments must be an int, a tuple (rows, columns) or an array of shape {shape}, {plane}, "

@@ -129,8 +129,8 @@ def _example(torch: Any, module: Any, example_input: Any) -> Any:
         raise TypeError(f"example_input must hold floating-point numbers, not {example.dtype}")
     if example.ndim < 2 or 0 in example.shape:
         raise ValueError(
-            "example_input must be a batch of samples, of shape (N, features) or (N, ...) with more "
-            f"axes, but has shape {tuple(example.shape)}"
+            "example_input must be a batch of samples, of shape (N, features) or of more axes, "
+            f"(N, ...), but has shape {tuple(example.shape)}"
         )
     return example.detach()
 
