@@ -182,6 +182,8 @@ LAYERS = {  # layer/: test_layer_gradient_x_activation.py, test_layer_conductanc
     "simple_relu_conductance": ("MultiLayer", HUNDRED, {"layer": 2, **CONDUCTANCE}, [[90, 100, 100, 100]]),
     "simple_output_conductance": ("MultiLayer", HUNDRED, {"layer": 3, **CONDUCTANCE}, [[390, 0]]),
     "relu_layer_deeplift": ("ReLULinear", X, {"layer": 0, **LAYER_LIFT}, [[0, 15]]),
+    "relu_layer_deeplift_wo_mutliplying_by_inputs": ("ReLULinear", X, {"layer": 0, **LAYER_LIFT, **MULTIPLIERS},
+        [[0, 1]]),
     "linear_layer_deeplift": ("ReLULinear", X, {"layer": 1, **LAYER_LIFT}, [[0, 15]]),
     "linear_layer_deeplift_batch": ("ReLULinear", X * 3, {"layer": 2, **LAYER_LIFT}, [[15]] * 3),
 }  # fmt: skip
