@@ -54,7 +54,8 @@ def occlusion(
         are covered.
     stride : int or tuple of ints, optional
         The distance of windows, as `window` gives their size; along axes that it does not name it
-        is the window's size. So windows tile the input by default. At most the window's size.
+        is the window's size. So windows tile the input by default (in Captum they move by 1). At
+        most the window's size.
     fill : number, array of a sample's shape, or array of the shape of `X`
         What covers a window.
     score, threads, progress, out, memory
