@@ -55,6 +55,8 @@ CALLS = {
                       lambda: bl.saliency(MODEL, X, [1, None])),
     "channels last": (ValueError, r"got \(2, 4, 4, 3\); channels come first by np.moveaxis\(X, -1, 1\)",
                       lambda: bl.saliency(COLOURS, np.ones((2, 4, 4, 3)))),
+    "numbers": (ValueError, r"got \(3,\); samples of one value are X\[:, None\]",
+                lambda: bl.saliency(bl.Model([bl.Dense([[2.0]])], (1,)), np.ones(3))),
     "masked": (ValueError, "X must not hold masked values",
                lambda: bl.saliency(MODEL, np.ma.masked_greater(X, 0))),
     "one-hot": (ValueError, r"one-hot rows become classes by target.argmax\(1\)",

@@ -40,6 +40,8 @@ def check_samples(X: Any, input_shape: tuple[int, ...], flat: bool) -> np.ndarra
         hint = ""
         if array.shape == input_shape:
             hint = "; a single sample is X[None]"
+        elif array.ndim == 1 == prod(input_shape):
+            hint = "; samples of one value are X[:, None]"
         elif array.ndim == 4 and np.moveaxis(array, -1, 1).shape[1:] == input_shape:
             hint = "; channels come first by np.moveaxis(X, -1, 1)"
         elif array.ndim == 4 and np.moveaxis(array, 1, -1).shape[1:] == input_shape:

@@ -47,8 +47,8 @@ def check_segments(segments: Any, samples: np.ndarray) -> Segments:
     An int n is a grid of n x n (n runs for samples with one axis), or of as many as an axis has
     pixels; a tuple (rows, columns) is a grid, "slic" or "quickshift" a segmentation of each image
     by scikit-image; an integer array has the shape of a sample, of its last two axes, or of either
-    of these with an entry for each sample; axes may have one entry that stands for all. Numbers in
-    arrays may be any; segments are ordered by them.
+    of these with an entry for each sample; axes may have one entry that stands for all, and the
+    first ones may be missing. Numbers in arrays may be any; segments are ordered by them.
     """
     shape = samples.shape[1:]
     if isinstance(segments, str):
@@ -70,11 +70,7 @@ def check_segments(segments: Any, samples: np.ndarray) -> Segments:
         return _number(array, count, shape)
     entries = array.shape[0] if array.ndim > len(shape) else 1
     own = zip(array.shape[::-1], shape[::-1], strict=False)
-    if (
-        array.ndim - len(shape) in (0, 1)
-        and entries in (1, count)
-        and all(n in (1, s) for n, s in own)
-    ):
+    if array.ndim <= len(shape) + 1 and entries in (1, count) and all(n in (1, s) for n, s in own):
         return _number(np.broadcast_to(array, (entries, *shape)), entries, shape)
     raise ValueError(
         f"segments must be an int, a tuple (rows, columns) or an array of shape {shape}, {plane}, "

@@ -40,6 +40,8 @@ def test_activation_and_gradient_equal_pytorch(network, layer):
     gradient = peer.attribute(tensor(x), target=tensor(target).long()).detach()
     ours = bl.layer_gradient(model, x, target, layer=layer)
     assert_maps_agree(ours, gradient.reshape(ours.shape))
+    alike = bl.layer_attribution(model, x, target, layer=layer, multiply_by_inputs=False)
+    np.testing.assert_array_equal(alike, ours)
 
 
 @pytest.mark.parametrize(
@@ -63,21 +65,28 @@ def test_conductance_equals_captum(network, layer):
     assert_maps_agree(found, theirs.detach(), 1e-3)
 
 
+@pytest.mark.parametrize("multiply", [True, False])
 @pytest.mark.parametrize(("network", "layer"), PLACES)
-def test_integrated_gradients_of_a_layer_equal_captum(network, layer):
+def test_integrated_gradients_of_a_layer_equal_captum(network, layer, multiply):
     attr = pytest.importorskip("captum.attr")
     model, x, target = setting(network)
     module = twin(model)
     baseline = samples(model, 1, seed=5)[0] * 0.1
-    theirs = attr.LayerIntegratedGradients(module, module.get_submodule(layer)).attribute(
+    peer = attr.LayerIntegratedGradients(
+        module, module.get_submodule(layer), multiply_by_inputs=multiply
+    )
+    theirs = peer.attribute(
         tensor(x), tensor(baseline[None]), target=tensor(target).long(), n_steps=12
     )
     options = {"method": "integrated_gradients", "baseline": baseline, "steps": 12}
-    found = bl.layer_attribution(model, x, target, layer=layer, **options)
+    found = bl.layer_attribution(
+        model, x, target, layer=layer, multiply_by_inputs=multiply, **options
+    )
     assert_maps_agree(found, theirs.detach().reshape(found.shape))
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("multiply", [True, False])
 @pytest.mark.parametrize(
     ("network", "layer"),
     [
@@ -86,16 +95,19 @@ def test_integrated_gradients_of_a_layer_equal_captum(network, layer):
         *(("residual", name) for name in ("6.body.0", "6.body.1", "6.shortcut.0", "6", "7", "8")),
     ],
 )
-def test_deeplift_equals_captum(network, layer):
+def test_deeplift_equals_captum(network, layer, multiply):
     attr = pytest.importorskip("captum.attr")
     model, x, target = setting(network)
     module = twin(model)
     baseline = samples(model, 1, seed=5)[0] * 0.5
-    theirs = attr.LayerDeepLift(module, module.get_submodule(layer)).attribute(
+    peer = attr.LayerDeepLift(module, module.get_submodule(layer), multiply_by_inputs=multiply)
+    theirs = peer.attribute(
         tensor(x).requires_grad_(), tensor(baseline[None]), target=tensor(target).long()
     )
     options = {"method": "deeplift", "baseline": baseline}
-    found = bl.layer_attribution(model, x, target, layer=layer, **options)
+    found = bl.layer_attribution(
+        model, x, target, layer=layer, multiply_by_inputs=multiply, **options
+    )
     assert_maps_agree(found, theirs.detach().reshape(found.shape))
 
 
@@ -142,6 +154,8 @@ def test_errors():
         bl.layer_attribution(model, x, layer=0, method="lrp")
     with pytest.raises(ValueError, match="steps must be at least 1"):
         bl.layer_attribution(model, x, layer=0, method="conductance", steps=0)
+    with pytest.raises(ValueError, match="multiply_by_inputs must be True for conductance"):
+        bl.layer_attribution(model, x, layer=0, method="conductance", multiply_by_inputs=False)
     ending = bl.Model([*model.layers, bl.Softmax()], model.input_shape)
     with pytest.raises(ValueError, match="layer must not come after the logits, got -1"):
         bl.layer_activation(ending, x, layer=-1)

@@ -15,14 +15,19 @@ from tests.reference import perturbation
 
 @pytest.mark.parametrize(
     ("window", "stride"),
-    [(4, None), (4, 1), ((3, 5), (2, 3)), ((1, 4, 2), (1, 3, 2)), ((2, 9, 11), None), (1, 1)],
+    [
+        *((4, None), (4, 1), ((3, 5), (2, 3)), ((1, 4, 2), (1, 3, 2)), ((2, 9, 11), None), (1, 1)),
+        ((1, 4, 2), 2),  # one channel after the other, as the stride along channels is not given
+        ((1, 4, 2), (3, 1)),
+    ],
 )
 def test_equals_its_definition(window, stride):
     model = pooled()
     x = samples(model, 2)
     sizes = window if isinstance(window, tuple) else (window, window)
+    sizes = sizes if len(sizes) == 3 else (2, *sizes)
     steps = sizes if stride is None else stride if isinstance(stride, tuple) else (stride, stride)
-    sizes, steps = ((2, *s) if len(s) == 2 else s for s in (sizes, steps))
+    steps = (*sizes[: 3 - len(steps)], *steps)
     found = bl.occlusion(model, x, 3, window=window, stride=stride, fill=0.25)
     expected = [perturbation.occlusion(model, one, 3, sizes, steps, 0.25) for one in x]
     assert_close(found, np.array(expected))
@@ -148,6 +153,7 @@ def test_regions_stay_small_through_most_of_the_network():
         ({"window": 12}, ValueError, "window must fit"),
         ({"window": 2.5}, TypeError, "window must be an int"),
         ({"window": (1, 1, 1, 1)}, ValueError, "window must be an int or a tuple"),
+        ({"window": [2, 2]}, ValueError, "window must be an int or a tuple"),
         ({"window": 2, "stride": 3}, ValueError, "stride must not exceed"),
         ({"fill": np.nan}, ValueError, "fill must be finite"),
         ({"fill": np.zeros(3)}, ValueError, "fill must be a number, or an array"),

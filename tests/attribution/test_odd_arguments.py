@@ -44,6 +44,20 @@ def test_planes_of_images_with_channels_last(model, X):
     np.testing.assert_array_equal(np.moveaxis(found, -1, 1), expected)
 
 
+@pytest.mark.parametrize("shape", [(1,), (5,), (1, 5), (6, 1), (1, 1, 1), (3, 1, 5), (1, 6, 5)])
+def test_segments_with_axes_that_stand_for_all(model, X, rng, shape):
+    segments = rng.integers(0, 4, shape)
+    whole = np.broadcast_to(segments, X.shape[1:])
+    expected = bl.feature_ablation(model, X[:2], 0, segments=whole)
+    found = bl.feature_ablation(model, X[:2], 0, segments=segments)
+    np.testing.assert_array_equal(found, expected)
+    if len(shape) < 3:  # those of a plane's axes, wherever channels are
+        last = Model.of_graph(model._source, channels_last=True)
+        given = np.ascontiguousarray(np.moveaxis(X[:2], 1, -1))
+        found = bl.feature_ablation(last, given, 0, segments=segments)
+        np.testing.assert_array_equal(np.moveaxis(found, -1, 1), expected)
+
+
 @pytest.mark.parametrize("segments", ["slic", np.zeros((0, 6, 5), int)])
 @pytest.mark.parametrize("method", [bl.lime, bl.kernel_shap, bl.feature_ablation])
 def test_no_samples(model, X, method, segments):

@@ -203,7 +203,7 @@ def test_errors_say_samples_for_their_number():
         ("net", torch.zeros(1, 6), TypeError, "module must be a torch.nn.Module, not str"),
         (nn.Linear(6, 2), (torch.zeros(1, 6),) * 2, TypeError, "must be one tensor, got a tuple"),
         (nn.Linear(6, 2), torch.zeros(1, 6).int(), TypeError, "floating-point numbers"),
-        (nn.Linear(6, 2), torch.zeros(6), ValueError, r"batch of samples.*\(6,\)"),
+        (nn.Linear(6, 2), torch.zeros(6), ValueError, r"batch.*\(N, features\) or .*\(6,\)"),
         (nn.Linear(6, 2), torch.zeros(0, 6), ValueError, r"batch of samples.*\(0, 6\)"),
     ],
 )

@@ -104,7 +104,9 @@ def grad_cam(
     """Grad-CAM: a layer's channels, weighted by the mean of the score's gradient by each.
 
     Selvaraju et al., "Grad-CAM: Visual explanations from deep networks via gradient-based
-    localization", 2017. Equal to Captum's `LayerGradCam` with `relu_attributions=True`.
+    localization", 2017. Equal to Captum's `LayerGradCam` with `relu_attributions=True`; of a layer
+    of features, which has no map, that is the sum of gradient times activation (see
+    `backlit.layer_attribution`).
 
     Parameters
     ----------

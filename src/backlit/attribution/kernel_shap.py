@@ -75,8 +75,8 @@ def kernel_shap(
     segments : int, tuple of two ints, int array, "slic" or "quickshift"
         What is replaced together: n is a grid of n x n (n runs, for rows of features or signals),
         (rows, columns) a grid; an array numbers the pixels' segments and has the shape of a sample,
-        of its last two axes, or of either with an entry for each sample. The names are
-        segmentations of each image by scikit-image.
+        of its last two axes, or of either with an entry for each sample; axes may have one entry
+        that stands for all. The names are segmentations of each image by scikit-image.
     baseline : number, array of a sample's shape, or array of the shape of `X`
         What replaces segments outside the coalition.
     background : array of shape (B, *shape of a sample), optional

@@ -39,11 +39,15 @@ BASELINE, POSITIONS, WEIGHTS = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 3)
 
 @dataclass(frozen=True)
 class LayerPath(SumOfSteps):
-    """Gradients along the path between a layer's outputs, times their difference."""
+    """Gradients along the path between a layer's outputs, averaged.
+
+    With `multiply`, they are multiplied by the difference of these.
+    """
 
     tensor: int
     score: int
     baseline_per_sample: int
+    multiply: bool = True
 
     def lower(self, graph: Graph, lanes: int) -> Lowering:
         end = self.lowering(graph, lanes)
@@ -70,8 +74,11 @@ class LayerPath(SumOfSteps):
         total.add(point.gradients[self.tensor], point.load_lane_values(WEIGHTS))
 
         end.tape.section = "epilogue"
-        difference = end.subtract(self.tensor, *ends[::-1])
-        end.store(end.multiply(self.tensor, difference, total.total), self.tensor)
+        result = total.total
+        if self.multiply:
+            difference = end.subtract(self.tensor, *ends[::-1])
+            result = end.multiply(self.tensor, difference, result)
+        end.store(result, self.tensor)
         return end
 
 
@@ -85,6 +92,7 @@ def layer_attribution(
     method: str = "gradient_x_activation",
     baseline: Any = 0.0,
     steps: int = 50,
+    multiply_by_inputs: bool = True,
     score: str = "logit",
     threads: int | None = None,
     progress: bool = False,
@@ -107,6 +115,10 @@ def layer_attribution(
         For all but gradient times activation.
     steps : int
         For conductance and integrated gradients; at least 1.
+    multiply_by_inputs : bool
+        Whether to multiply by the layer's output, or its difference from that for the baseline. If
+        not, the result is the gradient, its mean along the path, or DeepLIFT's multipliers, as in
+        Captum. Conductance is a sum of such products and has no other form.
     model, X, target, score, layer, threads, progress, out, memory
         As for `backlit.layer_gradient`.
 
@@ -124,6 +136,8 @@ def layer_attribution(
     steps = whole("steps", steps, 1)
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}, got {method!r}")
+    if method == "conductance" and not multiply_by_inputs:
+        raise ValueError("multiply_by_inputs must be True for conductance, a sum of products")
     base = check_baseline(baseline, call.samples, model.input_shape)
     result = call.result(len(call.samples), *programs.graph.shapes[tensor])
     if method == "conductance":
@@ -131,13 +145,15 @@ def layer_attribution(
         positions = (np.arange(1, steps + 1) / steps).astype(np.float32)
         call.run(probe, result, [base.values, positions], repeats=steps, programs=programs)
     elif method == "integrated_gradients":
-        path = LayerPath(tensor, call.score, base.per_sample)
+        path = LayerPath(tensor, call.score, base.per_sample, multiply_by_inputs)
         nodes, weights = quadrature("gauss_legendre", steps)
         more = [base.values, step_values(nodes), step_weights(weights)]
         call.run(path, result, more, repeats=steps, programs=programs)
     elif method == "deeplift":
-        difference = DifferenceRule(call.score, base.per_sample, 1, tensor)
+        difference = DifferenceRule(
+            call.score, base.per_sample, 1, tensor, multiply=multiply_by_inputs
+        )
         call.run(difference, result, [base.values], programs=programs)
     else:
-        call.run(LayerGradient(tensor, call.score, True), result, programs=programs)
+        call.run(LayerGradient(tensor, call.score, multiply_by_inputs), result, programs=programs)
     return result

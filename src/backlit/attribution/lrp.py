@@ -157,7 +157,8 @@ def lrp(
     is the factor that is a constant, the output of a sigmoid (hard ones too) or softmax, or
     repeated along some axis. Transposed convolutions have the rules of convolutions, and so have
     imported dense layers of tokens or pixels, which are convolutions of 1x1 here (zennit's
-    composites give them the rule of dense layers).
+    composites give them the rule of dense layers). Captum 0.9 sends relevance as a gradient
+    through what is no module, such as ``a + b`` in a `forward`: both summands get all of it.
     Biases and stabilisers absorb relevance: with the epsilon rule and no biases the map adds up
     to the score.
 

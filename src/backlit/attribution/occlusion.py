@@ -53,7 +53,8 @@ def occlusion(
         channels are last.) Of signals, (channels, length), an int is the length, and all channels
         are covered.
     stride : int or tuple of ints, optional
-        The distance of windows; by default the window's size, so that they tile the input. At
+        The distance of windows, as `window` gives their size; along axes that it does not name it
+        is the window's size. So windows tile the input by default (in Captum they move by 1). At
         most the window's size.
     fill : number, array of a sample's shape, or array of the shape of `X`
         What covers a window.
@@ -73,7 +74,7 @@ def occlusion(
     shape = as_three_axes(call.samples.shape[1:])
     axes = call.samples.ndim - 1
     windows = _sizes("window", window, axes, shape)
-    strides = windows if stride is None else _sizes("stride", stride, axes, shape)
+    strides = windows if stride is None else _sizes("stride", stride, axes, windows)
     if any(s > w for s, w in zip(strides, windows, strict=True)):
         raise ValueError(f"stride must not exceed the window, {window}, got {stride}")
     for size, length in zip(windows, shape, strict=True):
@@ -94,15 +95,15 @@ def occlusion(
     return result
 
 
-def _sizes(name: str, value: Any, axes: int, shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Sizes along channels, rows and columns."""
+def _sizes(name: str, value: Any, axes: int, usual: tuple[int, ...]) -> tuple[int, int, int]:
+    """Sizes along channels, rows and columns; the usual ones along the first, if not given."""
     given = value if isinstance(value, tuple) else (value,) * min(axes, 2)
-    if not 1 <= len(given) <= min(axes, 3):
+    if isinstance(value, list) or not 1 <= len(given) <= min(axes, 3):
         raise ValueError(
             f"{name} must be an int or a tuple for the last of a sample's {axes} axes, got {value}"
         )
     sizes = tuple(whole(name, size, 1) for size in given)
-    first, second, third = shape[: 3 - len(sizes)] + sizes
+    first, second, third = usual[: 3 - len(sizes)] + sizes
     return first, second, third
 
 

@@ -38,7 +38,8 @@ def from_torch(
     ----------
     module : torch.nn.Module
         Takes a batch of samples, returns a row of scores for each; a softmax or sigmoid at the
-        end is set aside. Other outputs are flattened to a row.
+        end is set aside. Other outputs are flattened to a row, in C order: of shape (N, 2, 3), the
+        output [:, i, j] is target 3 i + j.
     example_input : tensor or array of shape (N, ...)
         A batch that the module takes; only its shape matters, and that it holds floating-point
         numbers: it is cast to the type of the module's weights, if they are of one. The model
@@ -48,7 +49,8 @@ def from_torch(
     name : str, optional
         What to call the model in pictures and tables; by default the module's class.
     outputs : {"classes", "binary", "labels", "values"}, optional
-        What the scores mean: see `backlit.Model`. By default the end of the module decides.
+        What the scores mean: see `backlit.Model`. By default the end of the module decides: the
+        only output of a sigmoid is the probability of class 1 of two.
     channels_last : bool, optional
         Whether the module's images are (height, width, channels). By default they are if it
         begins with moving the channels to the front (``x.permute(0, 3, 1, 2)``).
@@ -127,8 +129,8 @@ def _example(torch: Any, module: Any, example_input: Any) -> Any:
         raise TypeError(f"example_input must hold floating-point numbers, not {example.dtype}")
     if example.ndim < 2 or 0 in example.shape:
         raise ValueError(
-            "example_input must be a batch of samples, of shape (N, ...), but has shape "
-            f"{tuple(example.shape)}"
+            "example_input must be a batch of samples, of shape (N, features) or of more axes, "
+            f"(N, ...), but has shape {tuple(example.shape)}"
         )
     return example.detach()
 
