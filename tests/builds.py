@@ -7,7 +7,7 @@ import numpy as np
 from backlit_kernels.vector import LANES
 
 import backlit as bl
-from backlit.importers.builder import GraphBuilder
+from backlit.importers.builder import GraphBuilder, arithmetic, finish, products, shapes
 from backlit.portions import FEATURE_LANES
 from tests.helpers import assert_close
 from tests.reference import operators as reference
@@ -50,7 +50,8 @@ def of_one(rng, shape, build, function):
     y = build(b, b.input)
     outputs = prod(y.sample)
     weights = rng.normal(size=(outputs, 3)).astype(np.float32) / np.sqrt(outputs)
-    model = b.finish(b.dense(b.reshape(y, (1, outputs)), weights), outputs="classes")
+    scores = products.dense(b, shapes.reshape(b, y, (1, outputs)), weights)
+    model = finish(b, scores, outputs="classes")
     return Case(model, lambda x: function(x).reshape(len(x), -1) @ weights.astype(np.float64))
 
 
@@ -60,19 +61,20 @@ def between_convolutions(rng, shape, build, function):
     first = rng.normal(size=(channels, channels, 3, 3)).astype(np.float32) / 3
     beside = rng.normal(size=(2, channels, 5, 5)).astype(np.float32) / 5
     b = GraphBuilder(shape)
-    x = b.convolution(b.input, first, padding=(1, 1, 1, 1))
+    x = products.convolution(b, b.input, first, padding=(1, 1, 1, 1))
     y = build(b, x)
     behind = rng.normal(size=(2, y.sample[0], 3, 5)).astype(np.float32) / 4
     ends = [
-        b.convolution(y, behind, padding=(1, 2, 1, 2)),
-        b.convolution(x, beside, padding=(2, 2, 2, 2)),
+        products.convolution(b, y, behind, padding=(1, 2, 1, 2)),
+        products.convolution(b, x, beside, padding=(2, 2, 2, 2)),
     ]
     sizes = [prod(end.sample) for end in ends]
     weights = [rng.normal(size=(n, 3)).astype(np.float32) / np.sqrt(n) for n in sizes]
     scores = [
-        b.dense(b.reshape(end, (1, n)), w) for end, n, w in zip(ends, sizes, weights, strict=True)
+        products.dense(b, shapes.reshape(b, end, (1, n)), w)
+        for end, n, w in zip(ends, sizes, weights, strict=True)
     ]
-    model = b.finish(b.binary("add", *scores), outputs="classes")
+    model = finish(b, arithmetic.binary(b, "add", *scores), outputs="classes")
 
     def convolve(x, weights):
         rows, columns = (n // 2 for n in weights.shape[2:])

@@ -3,7 +3,16 @@
 import numpy as np
 
 import backlit as bl
-from backlit.importers.builder import GraphBuilder
+from backlit.importers.builder import (
+    GraphBuilder,
+    activations,
+    arithmetic,
+    finish,
+    normalization,
+    products,
+    reductions,
+    shapes,
+)
 from backlit.layers import ConvTranspose2D
 from backlit.layers.activations import ACTIVATIONS
 from backlit.operators import AxisMap, Binary, Reshape
@@ -96,7 +105,7 @@ def dense(size, classes=4):
     return bl.Dense(weights(int(size), classes), weights(classes))
 
 
-def activations():
+def activation_functions():
     models = {}
     for name in ACTIVATIONS:
         for parameters in PARAMETERS.get(name, [{}]):
@@ -110,7 +119,7 @@ def activations():
 
 
 def positive(b, x, wanted=True):
-    return b.activation(b.append(bl.Sigmoid(), x), "scale", shift=0.5) if wanted else x
+    return arithmetic.scale(b, b.append(bl.Sigmoid(), x), shift=0.5) if wanted else x
 
 
 def operators():
@@ -119,7 +128,7 @@ def operators():
     def pairs(function):
         def build(b, x):
             base = positive(b, x, function == "raise_to")
-            mean = b.reduce(x, "mean", [3], True)
+            mean = reductions.reduce(b, "mean", x, [3], True)
             both = [base, positive(b, b.append(bl.Tanh(), mean))]
             return b.append(Binary(function), *both[:: -1 if function == "larger" else 1])
 
@@ -127,34 +136,34 @@ def operators():
 
     def constant(b, x):
         values = b.tensor(weights(1, 3, 6, 1), (1,) * 4)
-        product = b.binary("multiply", x, values)
+        product = arithmetic.binary(b, "multiply", x, values)
         row = b.tensor(weights(5))  # of lower rank
         return b.append(Binary("add"), product, row)
 
     def constants_apart(b, x):
         one = b.append(bl.Tanh(), b.tensor(weights(2, 6, 5)))
         joined = b.append(Binary("add"), one, b.tensor(weights(6, 1)))
-        return b.concatenate([joined, x, b.reshape(x, (1, 3, 6, 5))], 1)
+        return shapes.concatenate(b, [joined, x, shapes.reshape(b, x, (1, 3, 6, 5))], 1)
 
     def attention(b, x):
-        rows = b.reshape(x, (1, 3, 30))
-        scores = b.softmax(b.matmul(rows, b.transpose(rows, (0, 2, 1))), -1)
-        return b.matmul(scores, rows)
+        rows = shapes.reshape(b, x, (1, 3, 30))
+        scores = products.matmul(b, rows, shapes.transpose(b, rows, (0, 2, 1)))
+        return products.matmul(b, activations.softmax(b, scores, -1), rows)
 
     def constant_product(b, x):
         fixed = b.tensor(weights(3, 4, 6))
-        return b.append(bl.layers.Tanh(), b.matmul(fixed, x))
+        return b.append(bl.layers.Tanh(), products.matmul(b, fixed, x))
 
     def sums(axis):
         def build(b, x):
             size = x.shape[axis]
             rows = [[(i % size, 0.5), ((2 * i + 1) % size, -1.5)][: i % 3] for i in range(7)]
-            return b.linear_map(x, axis, [*rows, [(0, 1.0), (0, 2.0)]])
+            return shapes.linear_map(b, x, axis, [*rows, [(0, 1.0), (0, 2.0)]])
 
         return build
 
     def twice(b, x):
-        wide = b.gather(x, 2, [0, 0, 1, 2, -1, 5])
+        wide = shapes.gather(b, x, 2, [0, 0, 1, 2, -1, 5])
         return b.append(AxisMap.gather(2, 5, [1, 1, 1]), wide)
 
     builds = {
@@ -162,29 +171,31 @@ def operators():
         for name in ("add", "subtract", "multiply", "divide", "larger", "smaller", "raise_to")
     }
     builds |= {
-        "add of one shape": lambda b, x: b.binary("add", x, b.append(bl.Tanh(), x)),
+        "add of one shape": lambda b, x: arithmetic.binary(b, "add", x, b.append(bl.Tanh(), x)),
         "constant": constant,
         "constants apart": constants_apart,
         "reshape": lambda b, x: b.append(Reshape((5, 18)), x),
-        "transpose": lambda b, x: b.transpose(x, (0, 3, 1, 2)),
-        "concatenate": lambda b, x: b.concatenate([x, b.append(bl.ReLU(), x), x], 2),
+        "transpose": lambda b, x: shapes.transpose(b, x, (0, 3, 1, 2)),
+        "concatenate": lambda b, x: shapes.concatenate(b, [x, b.append(bl.ReLU(), x), x], 2),
         "matmul": attention,
         "matmul of a constant": constant_product,
-        "slice": lambda b, x: b.gather(x, 2, range(1, 6, 2)),
-        "slice of channels": lambda b, x: b.gather(x, 1, [1, 2]),
-        "flip": lambda b, x: b.gather(x, 3, range(4, -1, -1)),
+        "slice": lambda b, x: shapes.gather(b, x, 2, range(1, 6, 2)),
+        "slice of channels": lambda b, x: shapes.gather(b, x, 1, [1, 2]),
+        "flip": lambda b, x: shapes.gather(b, x, 3, range(4, -1, -1)),
         "gather": twice,
-        "pad": lambda b, x: b.pad(x, 2, 2, 1),
-        "pad and crop": lambda b, x: b.pad(x, 3, 2, -1),
-        "pad with a number": lambda b, x: b.pad(x, 2, 2, 1, value=0.5),
-        "pad by reflection": lambda b, x: b.pad(x, 3, 2, 2, "reflect"),
+        "pad": lambda b, x: shapes.pad(b, x, 2, 2, 1),
+        "pad and crop": lambda b, x: shapes.pad(b, x, 3, 2, -1),
+        "pad with a number": lambda b, x: shapes.pad(b, x, 2, 2, 1, value=0.5),
+        "pad by reflection": lambda b, x: shapes.pad(b, x, 3, 2, 2, "reflect"),
         "sums over channels": sums(1),
         "sums over rows": sums(2),
         "sums over columns": sums(3),
-        "sum": lambda b, x: b.reduce(x, "sum", [1, 3], True),
-        "maximum": lambda b, x: b.reduce(x, "max", [2], False),
-        "layer norm": lambda b, x: b.normalize(x, [1, 2, 3], 1e-5, weights(5), weights(6, 1)),
-        "softmax of columns": lambda b, x: b.softmax(x, 3),
+        "sum": lambda b, x: reductions.reduce(b, "sum", x, [1, 3], True),
+        "maximum": lambda b, x: reductions.reduce(b, "max", x, [2], False),
+        "layer norm": lambda b, x: normalization.normalize(
+            b, x, [1, 2, 3], 1e-5, weights(5), weights(6, 1)
+        ),
+        "softmax of columns": lambda b, x: activations.softmax(b, x, 3),
     }  # fmt: skip
     return {name: graph(build) for name, build in builds.items()}
 
@@ -193,14 +204,14 @@ def graph(build):
     """A convolution, what `build` makes of it, a dense layer."""
     b = GraphBuilder(IMAGE)
     b.label = "first"
-    x = b.convolution(b.input, weights(3, 3, 1, 1))
+    x = products.convolution(b, b.input, weights(3, 3, 1, 1))
     b.label = "what is tested"
     x = build(b, x)
     b.label = "flat"
     size = int(np.prod(x.sample))
     flat = b.append(bl.Flatten(), x)
     b.label = "last"
-    return b.finish(b.dense(flat, weights(size, 4)), "a graph")
+    return finish(b, products.dense(b, flat, weights(size, 4)), "a graph")
 
 
-NETWORKS = chains() | activations() | operators()
+NETWORKS = chains() | activation_functions() | operators()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.importers.builder import GraphBuilder
+from backlit.importers.builder import GraphBuilder, arithmetic, finish, products, shapes
 from backlit.storage import KINDS
 from tests.every_layer import IMAGE, NETWORKS
 from tests.helpers import run_python
@@ -63,9 +63,10 @@ def test_other_names_of_tensors(tmp_path, rng):
     """An importer may give a tensor more names than that of its node."""
     builder = GraphBuilder((6,))
     builder.append(bl.ReLU(), builder.input)  # leads nowhere: tensors' numbers have a gap
-    inner = builder.append(bl.Tanh(), builder.dense(builder.input, rng.normal(size=(6, 5))))
+    inner = products.dense(builder, builder.input, rng.normal(size=(6, 5)))
+    inner = builder.append(bl.Tanh(), inner)
     builder.graph.names["block"] = inner.number
-    model = builder.finish(builder.dense(inner, rng.normal(size=(5, 3))))
+    model = finish(builder, products.dense(builder, inner, rng.normal(size=(5, 3))))
     bl.save(model, tmp_path / "m.npz")
     found = bl.load(tmp_path / "m.npz")
     assert list(found._source.names) == list(model._source.names)
@@ -87,9 +88,9 @@ def test_channels_last(tmp_path, rng):
 def test_half_precision_of_any_weight(tmp_path, rng):
     """Indices stay whole, and weights beyond float16's range stay as they are."""
     builder = GraphBuilder(IMAGE)
-    x = builder.gather(builder.input, 3, [4, 0, 1])
-    x = builder.binary("multiply", x, 2.0 ** rng.integers(15, 20, (3, 6, 3)))
-    model = builder.finish(x)
+    x = shapes.gather(builder, builder.input, 3, [4, 0, 1])
+    x = arithmetic.binary(builder, "multiply", x, 2.0 ** rng.integers(15, 20, (3, 6, 3)))
+    model = finish(builder, x)
     bl.save(model, tmp_path / "m.npz", half=True)
     X = rng.normal(size=(3, *IMAGE))
     np.testing.assert_array_equal(bl.load(tmp_path / "m.npz").logits(X), model.logits(X))

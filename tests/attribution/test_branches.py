@@ -6,7 +6,16 @@ import pytest
 import backlit as bl
 from backlit.attribution.masked_probes import all_boxes
 from backlit.attribution.method_table import METHODS
-from backlit.importers.builder import GraphBuilder
+from backlit.importers.builder import (
+    GraphBuilder,
+    activations,
+    arithmetic,
+    finish,
+    pooling,
+    products,
+    reductions,
+    shapes,
+)
 from backlit.layers import ConvTranspose2D
 from backlit.lowering import changed_regions
 from tests.attribution.peers import assert_maps_agree
@@ -25,26 +34,26 @@ def bent(rng, without=None):
 
     def conv(x, outputs):
         weights, bias = filters(rng, outputs, x.shape[1]), rng.normal(size=outputs) * 0.3
-        return b.convolution(x, weights, bias, padding=(1,) * 4)
+        return products.convolution(b, x, weights, bias, padding=(1,) * 4)
 
-    x = b.activation(b.pad(b.input, 3, 0, 1, "reflect"), "scale", factor=0.8, shift=0.1)
+    x = arithmetic.scale(b, shapes.pad(b, b.input, 3, 0, 1, "reflect"), 0.8, shift=0.1)
     left = b.append(bl.ReLU(), conv(x, 3))
-    right = b.activation(conv(left, 3), "hard_sigmoid", alpha=0.5)
-    right = b.binary("larger", right, b.activation(conv(x, 3), "clamp", low=-0.5, high=0.4))
+    right = arithmetic.unary(b, "hard_sigmoid", conv(left, 3), alpha=0.5)
+    clamped = arithmetic.unary(b, "clamp", conv(x, 3), low=-0.5, high=0.4)
+    right = arithmetic.binary(b, "larger", right, clamped)
     b.label = "joined"
-    x = b.concatenate([left, right, b.gather(x, 1, [1])], 1)
+    x = shapes.concatenate(b, [left, right, shapes.gather(b, x, 1, [1])], 1)
     b.label = ""
     if without is not None:
-        x = b.gather(x, 1, [-1 if n == without else n for n in range(7)])
-    highest = b.reduce(x, "max", [2, 3], True)
-    x = b.binary(
-        "add", b.max_pool(conv(x, 4), (2, 2), (2, 2), (0,) * 4), b.gather(highest, 1, range(4))
-    )
+        x = shapes.gather(b, x, 1, [-1 if n == without else n for n in range(7)])
+    highest = reductions.reduce(b, "max", x, [2, 3], True)
+    x = pooling.max_pool(b, conv(x, 4), (2, 2), (2, 2), (0,) * 4)
+    x = arithmetic.binary(b, "add", x, shapes.gather(b, highest, 1, range(4)))
     up = ConvTranspose2D(filters(rng, 4, 3, 2), rng.normal(size=3), 2)
-    x = b.activation(b.append(up, x), "abs")
-    x = b.binary("subtract", x, b.reduce(x, "mean", [1], True))
-    x = b.reshape(b.transpose(x, (0, 2, 3, 1)), (1, 8 * 8 * 3))
-    return b.finish(b.dense(x, rng.normal(size=(8 * 8 * 3, 3)) / 8, rng.normal(size=3)))
+    x = arithmetic.unary(b, "abs", b.append(up, x))
+    x = arithmetic.binary(b, "subtract", x, reductions.reduce(b, "mean", x, [1], True))
+    x = shapes.reshape(b, shapes.transpose(b, x, (0, 2, 3, 1)), (1, 8 * 8 * 3))
+    return finish(b, products.dense(b, x, rng.normal(size=(8 * 8 * 3, 3)) / 8, rng.normal(size=3)))
 
 
 def smooth(rng):
@@ -53,15 +62,15 @@ def smooth(rng):
 
     def conv(x, outputs, **options):
         weights, bias = filters(rng, outputs, x.shape[1]), rng.normal(size=outputs) * 0.3
-        return b.convolution(x, weights, bias, **options)
+        return products.convolution(b, x, weights, bias, **options)
 
-    x = b.activation(conv(b.input, 4), "gelu")
+    x = arithmetic.unary(b, "gelu", conv(b.input, 4))
     x = b.append(bl.BatchNorm(*rng.normal(size=(3, 4)), rng.uniform(0.5, 2, 4)), x)
-    x = b.activation(conv(x, 4, padding=(1,) * 4), "silu")
-    x = b.concatenate([x, b.activation(conv(x, 3, padding=(1,) * 4), "softplus")], 1)
-    gate = b.append(bl.Sigmoid(), b.reduce(x, "mean", [2, 3], True))
-    x = b.reduce(b.binary("multiply", x, gate), "mean", [2, 3], False)
-    return b.finish(b.dense(x, rng.normal(size=(7, 3)), rng.normal(size=3)))
+    x = arithmetic.unary(b, "silu", conv(x, 4, padding=(1,) * 4))
+    x = shapes.concatenate(b, [x, arithmetic.unary(b, "softplus", conv(x, 3, padding=(1,) * 4))], 1)
+    gate = b.append(bl.Sigmoid(), reductions.reduce(b, "mean", x, [2, 3], True))
+    x = reductions.reduce(b, "mean", arithmetic.binary(b, "multiply", x, gate), [2, 3], False)
+    return finish(b, products.dense(b, x, rng.normal(size=(7, 3)), rng.normal(size=3)))
 
 
 MODELS = {"bent": bent, "smooth": smooth}
@@ -88,7 +97,8 @@ def test_exact_paths_through_what_is_not_straight_are_refused():
     with pytest.raises(ValueError, match=r"piecewise-linear networks, but layer .*gelu"):
         bl.integrated_gradients(model, x, steps="exact")
     b = GraphBuilder((2,))
-    model = b.finish(b.binary("multiply", b.input, b.gather(b.input, 1, [1, 0])))
+    flipped = shapes.gather(b, b.input, 1, [1, 0])
+    model = finish(b, arithmetic.binary(b, "multiply", b.input, flipped))
     with pytest.raises(ValueError, match=r"piecewise-linear networks, but layer .*multiply"):
         bl.integrated_gradients(model, np.ones((1, 2)), steps="exact")
 
@@ -178,47 +188,48 @@ def test_every_method(name, method):
 def of_patches(b, rng):
     """Patches that attend to each other: what follows has three axes, but no picture."""
     b.label = "last"
-    x = b.convolution(b.input, filters(rng, 4, 2, 2), None, (2, 2), (0,) * 4)
+    x = products.convolution(b, b.input, filters(rng, 4, 2, 2), None, (2, 2), (0,) * 4)
     b.label = ""
-    x = b.transpose(b.reshape(x, (1, 4, 12)), (0, 2, 1))
-    heads = b.transpose(b.reshape(x, (1, 12, 2, 2)), (0, 2, 1, 3))
-    weights = b.softmax(b.matmul(heads, b.transpose(heads, (0, 1, 3, 2))), -1)
-    x = b.activation(b.matmul(weights, heads), "gelu")
-    return b.reduce(b.reshape(b.transpose(x, (0, 2, 1, 3)), (1, 12, 4)), "mean", [1], False)
+    x = shapes.transpose(b, shapes.reshape(b, x, (1, 4, 12)), (0, 2, 1))
+    heads = shapes.transpose(b, shapes.reshape(b, x, (1, 12, 2, 2)), (0, 2, 1, 3))
+    scores = products.matmul(b, heads, shapes.transpose(b, heads, (0, 1, 3, 2)))
+    weights = activations.softmax(b, scores, -1)
+    x = arithmetic.unary(b, "gelu", products.matmul(b, weights, heads))
+    x = shapes.reshape(b, shapes.transpose(b, x, (0, 2, 1, 3)), (1, 12, 4))
+    return reductions.reduce(b, "mean", x, [1], False)
 
 
 def of_windows(b, rng):
     """Features last, a branch that cuts the picture up, and a picture at the end."""
-    x = b.transpose(
-        b.convolution(b.input, filters(rng, 4, 2), None, padding=(1,) * 4), (0, 2, 3, 1)
-    )
-    cut = b.transpose(b.reshape(x, (1, 4, 2, 7, 1, 4)), (0, 1, 3, 2, 4, 5))
-    cut = b.activation(b.reshape(cut, (1, 28, 2, 4)), "gelu")
-    cut = b.transpose(b.reshape(cut, (1, 4, 7, 2, 1, 4)), (0, 1, 3, 2, 4, 5))
-    x = b.binary("add", x, b.reshape(cut, (1, 8, 7, 4)))
+    x = products.convolution(b, b.input, filters(rng, 4, 2), None, padding=(1,) * 4)
+    x = shapes.transpose(b, x, (0, 2, 3, 1))
+    cut = shapes.transpose(b, shapes.reshape(b, x, (1, 4, 2, 7, 1, 4)), (0, 1, 3, 2, 4, 5))
+    cut = arithmetic.unary(b, "gelu", shapes.reshape(b, cut, (1, 28, 2, 4)))
+    cut = shapes.transpose(b, shapes.reshape(b, cut, (1, 4, 7, 2, 1, 4)), (0, 1, 3, 2, 4, 5))
+    x = arithmetic.binary(b, "add", x, shapes.reshape(b, cut, (1, 8, 7, 4)))
     b.label = "last"
-    x = b.transpose(x, (0, 3, 1, 2))
+    x = shapes.transpose(b, x, (0, 3, 1, 2))
     b.label = ""
-    return b.reduce(x, "mean", [2, 3], False)
+    return reductions.reduce(b, "mean", x, [2, 3], False)
 
 
 def of_groups(b, rng):
     """Channels shuffled between groups; a dense layer along the channels at each pixel."""
-    x = b.convolution(b.input, filters(rng, 4, 2), None, padding=(1,) * 4)
-    x = b.transpose(b.reshape(x, (1, 2, 2, 8, 7)), (0, 2, 1, 3, 4))
-    x = b.convolution(b.reshape(x, (1, 4, 8, 7)), filters(rng, 4, 4, 1), None)
+    x = products.convolution(b, b.input, filters(rng, 4, 2), None, padding=(1,) * 4)
+    x = shapes.transpose(b, shapes.reshape(b, x, (1, 2, 2, 8, 7)), (0, 2, 1, 3, 4))
+    x = products.convolution(b, shapes.reshape(b, x, (1, 4, 8, 7)), filters(rng, 4, 4, 1), None)
     b.label = "last"
     x = b.append(bl.ReLU(), x)
     b.label = ""
-    x = b.reduce(x, "mean", [2, 3], False)
-    return b.dense(x, rng.normal(size=(4, 4)))
+    x = reductions.reduce(b, "mean", x, [2, 3], False)
+    return products.dense(b, x, rng.normal(size=(4, 4)))
 
 
 @pytest.mark.parametrize("build", [of_patches, of_windows, of_groups])
 def test_the_last_layer_with_rows_and_columns(build):
     rng = np.random.default_rng(0)
     b = GraphBuilder((2, 8, 7) if build is not of_patches else (2, 8, 6))
-    model = b.finish(b.dense(build(b, rng), rng.normal(size=(4, 3))))
+    model = finish(b, products.dense(b, build(b, rng), rng.normal(size=(4, 3))))
     x = rng.normal(size=(3, *model.input_shape)).astype(np.float32)
     for method in (bl.grad_cam, bl.eigen_cam):
         np.testing.assert_array_equal(method(model, x), method(model, x, layer="last"))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.importers.builder import GraphBuilder
+from backlit.importers.builder import GraphBuilder, arithmetic, finish, products, reductions, shapes
 
 SHAPE = (4, 6, 5)
 
@@ -21,42 +21,47 @@ def squeeze_excite(rng, bias=True):
         around = (size // 2,) * 4
         weights = filters(rng, outputs, x.shape[1], size)
         offsets = rng.normal(size=outputs) * 0.3 if bias else None
-        return b.convolution(x, weights, offsets, padding=around)
+        return products.convolution(b, x, weights, offsets, padding=around)
 
-    x = b.activation(conv(b.input, 8), "gelu")
-    gate = b.reduce(x, "mean", [2, 3], True)
+    x = arithmetic.unary(b, "gelu", conv(b.input, 8))
+    gate = reductions.reduce(b, "mean", x, [2, 3], True)
     gate = b.append(bl.Sigmoid(), conv(b.append(bl.ReLU(), conv(gate, 4, 1)), 8, 1))
-    x = b.binary("multiply", x, gate)
-    y = b.activation(conv(x, 6), "hard_swish")
-    x = b.concatenate([x, y], 1)
+    x = arithmetic.binary(b, "multiply", x, gate)
+    y = arithmetic.unary(b, "hard_swish", conv(x, 6))
+    x = shapes.concatenate(b, [x, y], 1)
     x = b.append(bl.ReLU(), conv(x, 5))
-    x = b.reduce(x, "mean", [2, 3], False)
-    return b.finish(b.dense(x, rng.normal(size=(5, 3)), rng.normal(size=3) if bias else None))
+    x = reductions.reduce(b, "mean", x, [2, 3], False)
+    weights, offsets = rng.normal(size=(5, 3)), rng.normal(size=3) if bias else None
+    return finish(b, products.dense(b, x, weights, offsets))
 
 
-def arithmetic(rng, function):
+def of_two(rng, function):
     """A function of two tensors, one of them repeated, between convolutions."""
     b = GraphBuilder(SHAPE)
-    x = b.append(bl.Tanh(), b.convolution(b.input, filters(rng, 4, 4), None, padding=(1,) * 4))
-    y = b.activation(b.reduce(b.input, "mean", [3], True), "scale", factor=1.0, shift=2.0)
-    y = b.activation(y, "softplus")
-    x = b.binary(function, x, y)
-    return b.finish(b.dense(b.reshape(x, (1, -1)), rng.normal(size=(120, 3)) / 10))
+    x = products.convolution(b, b.input, filters(rng, 4, 4), None, padding=(1,) * 4)
+    x = b.append(bl.Tanh(), x)
+    y = arithmetic.scale(b, reductions.reduce(b, "mean", b.input, [3], True), 1.0, shift=2.0)
+    y = arithmetic.unary(b, "softplus", y)
+    x = shapes.reshape(b, arithmetic.binary(b, function, x, y), (1, -1))
+    return finish(b, products.dense(b, x, rng.normal(size=(120, 3)) / 10))
 
 
 def attention(rng):
     b = GraphBuilder((5, 6))
-    q, k, v = (b.dense(b.input, rng.normal(size=(6, 6)) / 2, rng.normal(size=6)) for _ in range(3))
-    weights = b.append(bl.Sigmoid(), b.matmul(q, b.transpose(k, (0, 2, 1))))
-    x = b.reshape(b.matmul(weights, v), (1, 30))
-    return b.finish(b.dense(x, rng.normal(size=(30, 4)) / 5))
+    q, k, v = (
+        products.dense(b, b.input, rng.normal(size=(6, 6)) / 2, rng.normal(size=6))
+        for _ in range(3)
+    )
+    weights = b.append(bl.Sigmoid(), products.matmul(b, q, shapes.transpose(b, k, (0, 2, 1))))
+    x = shapes.reshape(b, products.matmul(b, weights, v), (1, 30))
+    return finish(b, products.dense(b, x, rng.normal(size=(30, 4)) / 5))
 
 
 MODELS = {
     "squeeze and excite": squeeze_excite,
     "attention": attention,
     **{
-        name: lambda rng, name=name: arithmetic(rng, name)
+        name: lambda rng, name=name: of_two(rng, name)
         for name in ("add", "subtract", "multiply", "divide", "larger", "smaller")
     },
 }
@@ -85,22 +90,22 @@ def test_deeplift_adds_up(name, score):
 def test_deeplift_of_a_product():
     """(a - a0) (b + b0) / 2 and the other way round."""
     b = GraphBuilder((2,))
-    parts = [b.gather(b.input, 1, [i]) for i in range(2)]
-    model = b.finish(b.binary("multiply", *parts))
+    parts = [shapes.gather(b, b.input, 1, [i]) for i in range(2)]
+    model = finish(b, arithmetic.binary(b, "multiply", *parts))
     maps = bl.deeplift(model, np.array([[3.0, 5.0]]), 0, baseline=np.array([1.0, 2.0]))
     np.testing.assert_allclose(maps, [[2 * 3.5, 3 * 2.0]], rtol=1e-6)
 
 
 def test_deeplift_of_a_quotient_and_an_extreme():
     b = GraphBuilder((2,))
-    parts = [b.gather(b.input, 1, [i]) for i in range(2)]
-    model = b.finish(b.binary("divide", *parts))
+    parts = [shapes.gather(b, b.input, 1, [i]) for i in range(2)]
+    model = finish(b, arithmetic.binary(b, "divide", *parts))
     # a r with r = 1/b: (a - a0) (r + r0) / 2 and (r - r0) (a + a0) / 2
     maps = bl.deeplift(model, np.array([[3.0, 4.0]]), 0, baseline=np.array([1.0, 2.0]))
     np.testing.assert_allclose(maps, [[2 * 0.375, -0.25 * 2]], rtol=1e-6)
     b = GraphBuilder((2,))
-    parts = [b.gather(b.input, 1, [i]) for i in range(2)]
-    model = b.finish(b.binary("larger", *parts))
+    parts = [shapes.gather(b, b.input, 1, [i]) for i in range(2)]
+    model = finish(b, arithmetic.binary(b, "larger", *parts))
     # a + relu(b - a): the lead rises from -1 to 3, its ReLU from 0 to 3
     maps = bl.deeplift(model, np.array([[2.0, 5.0]]), 0, baseline=np.array([1.0, 0.0]))
     np.testing.assert_allclose(maps, [[1 * 0.25, 5 * 0.75]], rtol=1e-6)
@@ -108,7 +113,7 @@ def test_deeplift_of_a_quotient_and_an_extreme():
 
 def test_no_rule():
     rng = np.random.default_rng(0)
-    model = arithmetic(rng, "raise_to")
+    model = of_two(rng, "raise_to")
     for count in (1, 0):
         x = np.ones((count, *SHAPE))
         with pytest.raises(ValueError, match=r"DeepLIFT has a rule for.*raise_to"):
@@ -120,9 +125,9 @@ def test_no_rule():
         with pytest.raises(ValueError, match=r"LRP has a rule for.*raise_to"):
             bl.noise_tunnel(model, x, of="lrp")
     b = GraphBuilder((2, 3, 3))
-    conv = b.convolution(b.input, filters(rng, 2, 2, 1))
-    both = b.binary("multiply", b.append(bl.ReLU(), conv), b.input)
-    model = b.finish(b.reshape(both, (1, 18)))
+    conv = products.convolution(b, b.input, filters(rng, 2, 2, 1))
+    both = arithmetic.binary(b, "multiply", b.append(bl.ReLU(), conv), b.input)
+    model = finish(b, shapes.reshape(b, both, (1, 18)))
     for count in (1, 0):
         with pytest.raises(ValueError, match="signal and a gate"):
             bl.lrp(model, np.ones((count, 2, 3, 3)))
@@ -136,10 +141,11 @@ def test_lrp_conserves_without_biases(name, rule):
     if name == "squeeze and excite":
         model = squeeze_excite(rng, bias=False)
     else:
-        x = b.append(bl.ReLU(), b.convolution(b.input, filters(rng, 4, 4), None, padding=(1,) * 4))
-        y = b.reduce(b.transpose(b.input, (0, 1, 2, 3)), "sum", [3], True)
-        x = b.binary(name, x, y)
-        model = b.finish(b.dense(b.reshape(x, (1, -1)), rng.normal(size=(120, 3)) / 10))
+        x = products.convolution(b, b.input, filters(rng, 4, 4), None, padding=(1,) * 4)
+        x = b.append(bl.ReLU(), x)
+        y = reductions.reduce(b, "sum", shapes.transpose(b, b.input, (0, 1, 2, 3)), [3], True)
+        x = shapes.reshape(b, arithmetic.binary(b, name, x, y), (1, -1))
+        model = finish(b, products.dense(b, x, rng.normal(size=(120, 3)) / 10))
     x = np.abs(rng.normal(size=(9, *model.input_shape))).astype(np.float32)
     target = rng.integers(0, 3, len(x))
     relevance = bl.lrp(model, x, target, rule=rule)
@@ -154,15 +160,15 @@ def test_layer_deeplift_adds_up(layer):
     """Where all paths lead through a layer, its contributions add up to the difference."""
     rng = np.random.default_rng(2)
     b = GraphBuilder(SHAPE)
-    x = b.convolution(b.input, filters(rng, 6, 4), rng.normal(size=6), padding=(1,) * 4)
+    x = products.convolution(b, b.input, filters(rng, 6, 4), rng.normal(size=6), padding=(1,) * 4)
     b.label = "sigmoid"
     x = b.append(bl.Sigmoid(), x)
     b.label = "concatenate"
-    x = b.concatenate([x, b.activation(x, "square")], 1)
+    x = shapes.concatenate(b, [x, arithmetic.unary(b, "square", x)], 1)
     b.label = "mean"
-    x = b.reduce(b.append(bl.ReLU(), x), "mean", [2, 3], False)
+    x = reductions.reduce(b, "mean", b.append(bl.ReLU(), x), [2, 3], False)
     b.label = "scores"
-    model = b.finish(b.dense(x, rng.normal(size=(12, 3))))
+    model = finish(b, products.dense(b, x, rng.normal(size=(12, 3))))
     x = rng.normal(size=(9, *SHAPE)).astype(np.float32)
     parts = bl.layer_attribution(model, x, 1, layer=layer, method="deeplift", baseline=0.5)
     activation = bl.layer_activation(model, x, layer=layer)
@@ -195,7 +201,7 @@ def test_layer_deeplift_of_the_input_side():
 @pytest.mark.parametrize("count", [1, 17])
 def test_deeplift_through_a_maximum(x, x0, expected, count):
     b = GraphBuilder((3,))
-    model = b.finish(b.reduce(b.input, "max", [1], True), outputs="values")
+    model = finish(b, reductions.reduce(b, "max", b.input, [1], True), outputs="values")
     maps = bl.deeplift(model, np.tile(x, (count, 1)), baseline=np.array(x0))
     np.testing.assert_allclose(maps, np.tile(expected, (count, 1)), rtol=1e-6)
 
@@ -204,10 +210,11 @@ def test_deeplift_through_a_maximum(x, x0, expected, count):
 def test_deeplift_adds_up_through_maxima(axes):
     rng = np.random.default_rng(0)
     b = GraphBuilder(SHAPE)
-    x = b.convolution(b.input, filters(rng, 4, 4), rng.normal(size=4), padding=(1,) * 4)
-    x = b.reduce(x, "max", axes, True)
+    x = products.convolution(b, b.input, filters(rng, 4, 4), rng.normal(size=4), padding=(1,) * 4)
+    x = reductions.reduce(b, "max", x, axes, True)
     size = int(np.prod(x.sample))
-    model = b.finish(b.dense(b.reshape(x, (1, size)), rng.normal(size=(size, 2))))
+    x = shapes.reshape(b, x, (1, size))
+    model = finish(b, products.dense(b, x, rng.normal(size=(size, 2))))
     x, base = rng.normal(size=(2, 9, *SHAPE)).astype(np.float32)
     maps = bl.deeplift(model, x, 1, baseline=base)
     rise = (model.logits(x) - model.logits(base))[:, 1]

@@ -5,7 +5,7 @@ import pytest
 
 import backlit as bl
 from backlit.attribution.lrp import NAMES, choose_rules
-from backlit.importers.builder import GraphBuilder
+from backlit.importers.builder import GraphBuilder, finish
 from backlit.layers import ConvTranspose2D
 from tests.attribution.networks import NETWORKS, conv, dense, norm, samples
 from tests.attribution.peers import assert_maps_agree, tensor, twin
@@ -170,7 +170,7 @@ def test_rules_by_index_of_named_layers(rng):
         b.label = name
         x = b.append(layer, x)
     b.label = "last"
-    model = b.finish(b.append(dense(rng, 4 * 2, 3), b.append(bl.Flatten(), x)))
+    model = finish(b, b.append(dense(rng, 4 * 2, 3), b.append(bl.Flatten(), x)))
     X = rng.normal(size=(3, 2, 6, 5))
     first, other = (
         bl.lrp(model, X, 1, rule={"3": "gamma"}),

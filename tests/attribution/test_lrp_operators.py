@@ -5,7 +5,16 @@ import pytest
 
 import backlit as bl
 from backlit.attribution.lrp import choose_rules
-from backlit.importers.builder import GraphBuilder
+from backlit.importers.builder import (
+    GraphBuilder,
+    activations,
+    arithmetic,
+    finish,
+    normalization,
+    products,
+    reductions,
+    shapes,
+)
 
 SHAPE = (2, 4, 3)
 
@@ -14,10 +23,10 @@ def explain(build, x, weights=None, **options):
     """The relevance of inputs whose features, made by `build`, are weighted and added up."""
     b = GraphBuilder(x.shape[1:])
     features = build(b, b.input)
-    features = b.reshape(features, (1, int(np.prod(features.sample))))
+    features = shapes.reshape(b, features, (1, int(np.prod(features.sample))))
     if weights is None:
         weights = np.ones(features.shape[1])
-    model = b.finish(b.dense(features, np.asarray(weights)[:, None]), outputs="values")
+    model = finish(b, products.dense(b, features, np.asarray(weights)[:, None]), outputs="values")
     return bl.lrp(model, x, **options), model.logits(x)[:, 0]
 
 
@@ -26,12 +35,12 @@ def values(count=5, shape=SHAPE):
 
 
 MOVES = {
-    "slice": lambda b, x: b.gather(x, 3, [0, 2]),
-    "repeat": lambda b, x: b.gather(x, 2, [3, 3, 0, 1, 2]),
-    "zeros around": lambda b, x: b.pad(x, 2, 1, 2, "constant", 0.0),
-    "transpose": lambda b, x: b.transpose(x, (0, 3, 1, 2)),
-    "reshape": lambda b, x: b.reshape(x, (1, 4, 6)),
-    "concatenate": lambda b, x: b.concatenate([x, b.gather(x, 1, [1])], 1),
+    "slice": lambda b, x: shapes.gather(b, x, 3, [0, 2]),
+    "repeat": lambda b, x: shapes.gather(b, x, 2, [3, 3, 0, 1, 2]),
+    "zeros around": lambda b, x: shapes.pad(b, x, 2, 1, 2, "constant", 0.0),
+    "transpose": lambda b, x: shapes.transpose(b, x, (0, 3, 1, 2)),
+    "reshape": lambda b, x: shapes.reshape(b, x, (1, 4, 6)),
+    "concatenate": lambda b, x: shapes.concatenate(b, [x, shapes.gather(b, x, 1, [1])], 1),
 }
 
 
@@ -46,8 +55,8 @@ def test_moves_lose_nothing(name):
     weights = rng.normal(size=size)
     found, score = explain(MOVES[name], x, weights, epsilon=0.0)
     b = GraphBuilder(SHAPE)
-    moved = b.reshape(MOVES[name](b, b.input), (1, size))
-    linear = b.finish(b.dense(moved, weights[:, None]), outputs="values")
+    moved = shapes.reshape(b, MOVES[name](b, b.input), (1, size))
+    linear = finish(b, products.dense(b, moved, weights[:, None]), outputs="values")
     scale = np.abs(x).max(axis=(1, 2, 3), keepdims=True)
     expected = x * bl.gradient(linear, x)
     np.testing.assert_allclose(found / scale, expected / scale, atol=1e-5)
@@ -55,10 +64,14 @@ def test_moves_lose_nothing(name):
 
 
 SUMS = {
-    "resized": lambda b, x: b.linear_map(x, 3, [[(0, 0.25), (1, 0.75)], [(1, 0.5), (2, 0.5)]]),
-    "sum": lambda b, x: b.reduce(x, "sum", [1, 3], True),
-    "scale": lambda b, x: b.activation(x, "scale", factor=-3.0),
-    "difference": lambda b, x: b.binary("subtract", x, b.reduce(x, "mean", [2], True)),
+    "resized": lambda b, x: shapes.linear_map(
+        b, x, 3, [[(0, 0.25), (1, 0.75)], [(1, 0.5), (2, 0.5)]]
+    ),
+    "sum": lambda b, x: reductions.reduce(b, "sum", x, [1, 3], True),
+    "scale": lambda b, x: arithmetic.scale(b, x, -3.0),
+    "difference": lambda b, x: arithmetic.binary(
+        b, "subtract", x, reductions.reduce(b, "mean", x, [2], True)
+    ),
 }
 
 
@@ -68,9 +81,9 @@ def test_sums_share_in_proportion(name):
     x = values()
     b = GraphBuilder(SHAPE)
     summed = SUMS[name](b, b.input)
-    flat = b.reshape(summed, (1, int(np.prod(summed.sample))))
+    flat = shapes.reshape(b, summed, (1, int(np.prod(summed.sample))))
     weights = np.random.default_rng(1).normal(size=flat.shape[1])
-    linear = b.finish(b.dense(flat, weights[:, None]), outputs="values")
+    linear = finish(b, products.dense(b, flat, weights[:, None]), outputs="values")
     found, score = explain(SUMS[name], x, weights)
     # but for the stabiliser, where a difference is near 0
     np.testing.assert_allclose(found, x * bl.gradient(linear, x), atol=1e-3)
@@ -80,31 +93,35 @@ def test_sums_share_in_proportion(name):
 def test_a_shift_takes_its_share():
     """As a bias does: of 3 x + 2 at x = 4, x is 12 of 14 parts; at (x, 2), as summands."""
     x = np.array([[4.0]], np.float32)
-    found, score = explain(lambda b, x: b.activation(x, "scale", factor=3.0, shift=2.0), x)
+    found, score = explain(lambda b, x: arithmetic.scale(b, x, 3.0, shift=2.0), x)
     np.testing.assert_allclose(found, [[12.0]], rtol=1e-5)
     assert score == 14
 
 
 X = np.array([[0.5, -1.5, 2.0]], np.float32)
 PRODUCTS = {
-    "silu": lambda b, x: b.binary("multiply", b.append(bl.Sigmoid(), x), x),
-    "hard swish": lambda b, x: b.binary(
+    "silu": lambda b, x: arithmetic.binary(b, "multiply", b.append(bl.Sigmoid(), x), x),
+    "hard swish": lambda b, x: arithmetic.binary(
+        b,
         "multiply",
         x,
-        b.activation(b.clip(b.activation(x, "scale", shift=3.0), 0, 6), "scale", factor=1 / 6),
+        arithmetic.scale(b, arithmetic.clip(b, arithmetic.scale(b, x, shift=3.0), 0, 6), 1 / 6),
     ),
-    "clamped": lambda b, x: b.binary(
+    "clamped": lambda b, x: arithmetic.binary(
+        b,
         "multiply",
         x,
-        b.clip(b.activation(x, "scale", shift=3.0), 0, 6, open_ends=False),
+        arithmetic.clip(b, arithmetic.scale(b, x, shift=3.0), 0, 6, open_ends=False),
     ),
-    "square": lambda b, x: b.binary("multiply", x, x),
-    "constant": lambda b, x: b.binary("multiply", x, b.tensor(np.array([[1.0, 2, 3]]), x.shape)),
-    "sigmoid times a constant": lambda b, x: b.binary(
-        "multiply", b.append(bl.Sigmoid(), x), b.tensor(np.array([[1.0, 2, 3]]), x.shape)
+    "square": lambda b, x: arithmetic.binary(b, "multiply", x, x),
+    "constant": lambda b, x: arithmetic.binary(
+        b, "multiply", x, b.tensor(np.array([[1.0, 2, 3]]), x.shape)
     ),
-    "moved": lambda b, x: b.binary(
-        "multiply", x, b.gather(b.append(bl.Sigmoid(), x), 1, [2, 0, 1])
+    "sigmoid times a constant": lambda b, x: arithmetic.binary(
+        b, "multiply", b.append(bl.Sigmoid(), x), b.tensor(np.array([[1.0, 2, 3]]), x.shape)
+    ),
+    "moved": lambda b, x: arithmetic.binary(
+        b, "multiply", x, shapes.gather(b, b.append(bl.Sigmoid(), x), 1, [2, 0, 1])
     ),
 }
 
@@ -114,7 +131,7 @@ def test_the_signal_takes_all(name):
     """The relevance of each product goes to its signal."""
     found, score = explain(PRODUCTS[name], X, epsilon=0.0)
     b = GraphBuilder((3,))
-    product = b.finish(PRODUCTS[name](b, b.input))
+    product = finish(b, PRODUCTS[name](b, b.input))
     np.testing.assert_allclose(found, product.logits(X), rtol=1e-5)
     np.testing.assert_allclose(found.sum(), score[0], rtol=1e-5)
 
@@ -123,7 +140,7 @@ def test_normalisation_by_the_sample():
     """Its spread is a gate: relevances are those of the differences from the mean."""
     x = values()
     weights = np.random.default_rng(1).normal(size=24)
-    found, score = explain(lambda b, x: b.normalize(x, [1, 2, 3], 1e-5), x, weights)
+    found, score = explain(lambda b, x: normalization.normalize(b, x, [1, 2, 3], 1e-5), x, weights)
     spread = np.sqrt(x.var(axis=(1, 2, 3), keepdims=True) + 1e-5)
     centred = weights.reshape(SHAPE) - weights.mean()
     np.testing.assert_allclose(found, x * centred / spread, atol=1e-3)
@@ -138,8 +155,9 @@ def test_attention_is_a_gate():
     weights = rng.normal(size=20)
 
     def attend(b, x):
-        q, k, v = (b.dense(x, w) for w in (query, key, value))
-        return b.matmul(b.softmax(b.matmul(q, b.transpose(k, (0, 2, 1))), -1), v)
+        q, k, v = (products.dense(b, x, w) for w in (query, key, value))
+        scores = products.matmul(b, q, shapes.transpose(b, k, (0, 2, 1)))
+        return products.matmul(b, activations.softmax(b, scores, -1), v)
 
     found, score = explain(attend, x, weights, epsilon=0.0)
     scores = (x @ query) @ (x @ key).transpose(0, 2, 1)
@@ -152,26 +170,31 @@ def test_attention_is_a_gate():
 
 def test_two_signals_are_refused():
     def product(function):
-        return lambda b, x: b.binary(function, x, b.append(bl.Tanh(), x))
+        return lambda b, x: arithmetic.binary(b, function, x, b.append(bl.Tanh(), x))
 
     for function in ("multiply", "divide"):
         with pytest.raises(ValueError, match=f"a signal and a gate for LRP.*{function}"):
             explain(product(function), X)
     with pytest.raises(ValueError, match=r"a signal and a gate for LRP.*MatMul"):
-        explain(lambda b, x: b.matmul(x, x), values(2, (3, 3)))
+        explain(lambda b, x: products.matmul(b, x, x), values(2, (3, 3)))
 
 
 def test_the_larger_takes_all():
-    found, _ = explain(lambda b, x: b.binary("larger", x, b.activation(x, "square")), X)
+    found, _ = explain(
+        lambda b, x: arithmetic.binary(b, "larger", x, arithmetic.unary(b, "square", x)), X
+    )
     np.testing.assert_allclose(found, [[0.5, 2.25, 4.0]], rtol=1e-5)
-    found, score = explain(lambda b, x: b.binary("smaller", x, b.reduce(x, "mean", [1], True)), X)
+    found, score = explain(
+        lambda b, x: arithmetic.binary(b, "smaller", x, reductions.reduce(b, "mean", x, [1], True)),
+        X,
+    )
     np.testing.assert_allclose(found.sum(), score[0], rtol=1e-5)
 
 
 def test_relevance_of_a_maximum():
     """An entry that is the maximum takes all; equal ones share."""
     x = np.array([[1.0, 3.0, 2.0], [2.0, 0.0, 2.0]], np.float32)
-    found, _ = explain(lambda b, x: b.reduce(x, "max", [1], True), x)
+    found, _ = explain(lambda b, x: reductions.reduce(b, "max", x, [1], True), x)
     np.testing.assert_allclose(found, [[0, 3, 0], [1, 0, 1]], rtol=1e-5)
 
 
@@ -179,9 +202,9 @@ def test_composites_take_transposed_convolutions_for_convolutions():
     b = GraphBuilder(SHAPE)
     weights = np.ones((2, 3, 2, 2))
     b.label = "up"
-    x = b.transposed_convolution(b.input, weights, None, (2, 2), (0,) * 4)
+    x = products.transposed_convolution(b, b.input, weights, None, (2, 2), (0,) * 4)
     b.label = "scores"
-    model = b.finish(b.dense(b.reshape(x, (1, 3 * 8 * 6)), np.ones((144, 2))))
+    model = finish(b, products.dense(b, shapes.reshape(b, x, (1, 3 * 8 * 6)), np.ones((144, 2))))
     assert choose_rules(model._programs.graph, "epsilon_plus") == {
         "up": "z_plus",
         "scores": "epsilon",

@@ -5,7 +5,7 @@ import pytest
 
 import backlit as bl
 from backlit.attribution.eigen_cam import _components
-from backlit.importers.builder import GraphBuilder
+from backlit.importers.builder import GraphBuilder, arithmetic, finish, products, reductions, shapes
 from tests.attribution.networks import NETWORKS, conv, dense, fully_connected, pooled, samples
 from tests.attribution.peers import assert_maps_agree, tensor, twin
 from tests.reference import maps as reference
@@ -274,10 +274,10 @@ def test_samples_that_the_model_makes_pictures_of(name, shape):
     models = []
     for first in (shape, picture):
         b = GraphBuilder(first)
-        x = b.input if first == picture else b.reshape(b.input, (1, *picture))
+        x = b.input if first == picture else shapes.reshape(b, b.input, (1, *picture))
         for filters in weights:
-            x = b.append(bl.ReLU(), b.convolution(x, filters, np.ones(len(filters)) / 9))
-        models.append(b.finish(b.reduce(x, "mean", [2, 3], False)))
+            x = b.append(bl.ReLU(), products.convolution(b, x, filters, np.ones(len(filters)) / 9))
+        models.append(finish(b, reductions.reduce(b, "mean", x, [2, 3], False)))
     reshaped, plain = models
     X = rng.normal(size=(5, *picture)).astype(np.float32)
     method = getattr(bl, name)
@@ -293,9 +293,9 @@ def test_samples_that_the_model_makes_pictures_of(name, shape):
 
 def test_samples_that_are_read_in_two_ways_are_refused():
     b = GraphBuilder((24,))
-    x = b.convolution(b.reshape(b.input, (1, 1, 4, 6)), np.ones((1, 1, 3, 3)))
-    row = b.dense(b.input, np.ones((24, 8)))
-    model = b.finish(b.binary("add", b.reshape(x, (1, 8)), row))
+    x = products.convolution(b, shapes.reshape(b, b.input, (1, 1, 4, 6)), np.ones((1, 1, 3, 3)))
+    row = products.dense(b, b.input, np.ones((24, 8)))
+    model = finish(b, arithmetic.binary(b, "add", shapes.reshape(b, x, (1, 8)), row))
     with pytest.raises(ValueError, match=r"model must take images.*\(24,\)"):
         bl.grad_cam(model, np.ones((2, 24)))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.importers.builder import GraphBuilder
+from backlit.importers.builder import GraphBuilder, arithmetic, finish, products, shapes
 from backlit.layers import Activation
 from tests.lowering.test_activation_functions import FUNCTIONS, is_positive
 from tests.reference import operators as reference
@@ -27,7 +27,7 @@ def pairs(positive):
 @pytest.mark.parametrize(("name", "parameters"), FUNCTIONS)
 def test_multipliers(name, parameters):
     b = GraphBuilder((1,))
-    model = b.finish(b.append(Activation(name, **parameters), b.input), outputs="values")
+    model = finish(b, b.append(Activation(name, **parameters), b.input), outputs="values")
     x, x0 = pairs(is_positive(name, parameters) or name in ("reciprocal", "power"))
     found = bl.deeplift(model, x[:, None], baseline=x0[:, None])[:, 0]
     rise = x.astype(np.float64) - x0
@@ -49,11 +49,11 @@ def test_borders_stay_zero(name):
     b = GraphBuilder((2, 5, 4))
 
     def conv(x):
-        return b.convolution(x, rng.normal(size=(2, 2, 3, 3)) / 4, None, padding=(1,) * 4)
+        return products.convolution(b, x, rng.normal(size=(2, 2, 3, 3)) / 4, None, padding=(1,) * 4)
 
-    x = b.activation(b.activation(conv(b.input), "square"), "scale", shift=0.3)
-    x = conv(b.activation(x, name))
-    model = b.finish(b.dense(b.reshape(x, (1, 40)), rng.normal(size=(40, 3)) / 6))
+    x = arithmetic.scale(b, arithmetic.unary(b, "square", conv(b.input)), shift=0.3)
+    x = shapes.reshape(b, conv(arithmetic.unary(b, name, x)), (1, 40))
+    model = finish(b, products.dense(b, x, rng.normal(size=(40, 3)) / 6))
     for count in (1, 19):
         x = rng.normal(size=(count, 2, 5, 4)).astype(np.float32)
         maps = bl.deeplift(model, x, 1)
@@ -64,6 +64,6 @@ def test_borders_stay_zero(name):
 def test_a_scale_is_linear():
     """However large its shift: the multiplier is its factor."""
     b = GraphBuilder((3,))
-    model = b.finish(b.activation(b.input, "scale", factor=0.1, shift=1e4))
+    model = finish(b, arithmetic.scale(b, b.input, 0.1, shift=1e4))
     maps = bl.deeplift(model, np.array([[1, 2, 3.0]]), 2, baseline=2.5)
     np.testing.assert_allclose(maps, [[0, 0, 0.05]], rtol=1e-6)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.importers.builder import GraphBuilder
+from backlit.importers.builder import GraphBuilder, arithmetic, finish, pooling, reductions, shapes
 from tests.attribution.networks import NETWORKS, conv, dense, samples
 from tests.helpers import assert_close
 
@@ -74,13 +74,13 @@ def smooth(seed=0):
         layer = conv(rng, x.shape[1], outputs, padding=1)
         return b.append(layer, x)
 
-    x = b.activation(convolve(b.input, 4), "gelu")
+    x = arithmetic.unary(b, "gelu", convolve(b.input, 4))
     y = b.append(bl.ReLU(), convolve(x, 3))
-    x = b.concatenate([x, b.activation(convolve(y, 3), "silu")], 1)
-    gate = b.append(bl.Sigmoid(), b.reduce(x, "mean", [2, 3], True))
-    x = b.max_pool(b.binary("multiply", x, gate), (2, 2), (2, 2), (0,) * 4)
-    x = b.append(bl.Tanh(), b.append(dense(rng, 63, 5), b.reshape(x, (1, 63))))
-    return b.finish(b.append(dense(rng, 5, 3), x))
+    x = shapes.concatenate(b, [x, arithmetic.unary(b, "silu", convolve(y, 3))], 1)
+    gate = b.append(bl.Sigmoid(), reductions.reduce(b, "mean", x, [2, 3], True))
+    x = pooling.max_pool(b, arithmetic.binary(b, "multiply", x, gate), (2, 2), (2, 2), (0,) * 4)
+    x = b.append(bl.Tanh(), b.append(dense(rng, 63, 5), shapes.reshape(b, x, (1, 63))))
+    return finish(b, b.append(dense(rng, 5, 3), x))
 
 
 MODELS = {**NETWORKS, "smooth": smooth}

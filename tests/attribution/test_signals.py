@@ -7,7 +7,7 @@ import pytest
 
 import backlit as bl
 from backlit.attribution.method_table import METHODS
-from backlit.importers.builder import GraphBuilder
+from backlit.importers.builder import GraphBuilder, finish
 from backlit.operators import Add, Reshape, Transpose
 
 BY_ORDER = ("expected_gradients", "guided_integrated_gradients")
@@ -63,7 +63,7 @@ def signals(layers, last):
     x = step(bl.ReLU(), b.append(Add(), x, y), "end")
     if last:
         x = step(Transpose((1, 0)), x)
-    return b.finish(step(layers["dense"], step(bl.Flatten(), x), "dense"))
+    return finish(b, step(layers["dense"], step(bl.Flatten(), x), "dense"))
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["channels first", "channels last"])
@@ -152,10 +152,10 @@ def test_windows_and_segments(case, pictures, X):
 def test_what_is_no_signal():
     """Rows of features without windows, and pictures, are taken as they are."""
     b = GraphBuilder((4, 6))
-    flat = b.finish(b.append(bl.Dense(np.ones((24, 2))), b.append(bl.Flatten(), b.input)))
+    flat = finish(b, b.append(bl.Dense(np.ones((24, 2))), b.append(bl.Flatten(), b.input)))
     assert flat._signal is None
     with pytest.raises(ValueError, match="model must take images, but its input has shape"):
         bl.grad_cam(flat, np.ones((1, 4, 6)))
     b = GraphBuilder((6, 6))  # a picture whose channel comes within
     x = b.append(bl.Conv2D(np.ones((1, 1, 3, 3))), b.append(Reshape((1, 6, 6)), b.input))
-    assert b.finish(b.append(bl.Flatten(), x))._signal is None
+    assert finish(b, b.append(bl.Flatten(), x))._signal is None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.importers.builder import GraphBuilder
+from backlit.importers.builder import GraphBuilder, arithmetic, finish, products, reductions, shapes
 from tests.attribution.peers import assert_maps_agree
 from tests.helpers import assert_close
 from tests.reference import maps as reference
@@ -17,29 +17,35 @@ def of_tokens(others):
     """Patches as tokens, behind so many others, that a layer mixes."""
     rng = np.random.default_rng(others)
     b = GraphBuilder((2, 6, 8))
-    x = b.convolution(b.input, rng.normal(size=(CHANNELS, 2, 2, 2)), None, (2, 2), (0,) * 4, (1, 1))
-    x = b.transpose(b.reshape(x, (1, CHANNELS, ROWS * COLUMNS)), (0, 2, 1))
+    x = products.convolution(
+        b, b.input, rng.normal(size=(CHANNELS, 2, 2, 2)), None, (2, 2), (0,) * 4, (1, 1)
+    )
+    x = shapes.transpose(b, shapes.reshape(b, x, (1, CHANNELS, ROWS * COLUMNS)), (0, 2, 1))
     if others:
         first = np.broadcast_to(rng.normal(size=(others, CHANNELS)), (1, others, CHANNELS))
-        x = b.concatenate([first.astype(np.float32), x], 1)
+        x = shapes.concatenate(b, [first.astype(np.float32), x], 1)
     b.label = "tokens"
-    x = b.activation(x, "gelu")
+    x = arithmetic.unary(b, "gelu", x)
     b.label = "rest"
-    mixed = b.matmul(rng.normal(size=(1, x.shape[1], x.shape[1])).astype(np.float32), x)
-    x = b.activation(b.binary("add", x, mixed), "silu")
-    return b.finish(b.dense(b.reduce(x, "mean", [1], False), rng.normal(size=(CHANNELS, 3))))
+    mixed = products.matmul(b, rng.normal(size=(1, x.shape[1], x.shape[1])).astype(np.float32), x)
+    x = arithmetic.unary(b, "silu", arithmetic.binary(b, "add", x, mixed))
+    x = reductions.reduce(b, "mean", x, [1], False)
+    return finish(b, products.dense(b, x, rng.normal(size=(CHANNELS, 3))))
 
 
 def of_channels_last():
     rng = np.random.default_rng(9)
     b = GraphBuilder((2, 6, 8))
-    x = b.convolution(b.input, rng.normal(size=(CHANNELS, 2, 2, 2)), None, (2, 2), (0,) * 4, (1, 1))
+    x = products.convolution(
+        b, b.input, rng.normal(size=(CHANNELS, 2, 2, 2)), None, (2, 2), (0,) * 4, (1, 1)
+    )
     b.label = "turned"
-    x = b.activation(b.transpose(x, (0, 2, 3, 1)), "gelu")
+    x = arithmetic.unary(b, "gelu", shapes.transpose(b, x, (0, 2, 3, 1)))
     b.label = "rest"
-    mixed = b.matmul(x, rng.normal(size=(CHANNELS, CHANNELS)).astype(np.float32))
-    x = b.activation(b.binary("add", x, mixed), "silu")
-    return b.finish(b.dense(b.reduce(x, "max", [1, 2], False), rng.normal(size=(CHANNELS, 3))))
+    mixed = products.matmul(b, x, rng.normal(size=(CHANNELS, CHANNELS)).astype(np.float32))
+    x = arithmetic.unary(b, "silu", arithmetic.binary(b, "add", x, mixed))
+    x = reductions.reduce(b, "max", x, [1, 2], False)
+    return finish(b, products.dense(b, x, rng.normal(size=(CHANNELS, 3))))
 
 
 @pytest.fixture
@@ -92,8 +98,9 @@ def test_ablated_tokens_lose_a_channel_in_every_token_of_the_picture(X):
     b = GraphBuilder((ROWS * COLUMNS, CHANNELS))
     rng.normal(size=(CHANNELS, 2, 2, 2))
     mixing = rng.normal(size=(1, 12, 12)).astype(np.float32)
-    x = b.activation(b.binary("add", b.input, b.matmul(mixing, b.input)), "silu")
-    rest = b.finish(b.dense(b.reduce(x, "mean", [1], False), rng.normal(size=(CHANNELS, 3))))
+    x = arithmetic.binary(b, "add", b.input, products.matmul(b, mixing, b.input))
+    x = reductions.reduce(b, "mean", arithmetic.unary(b, "silu", x), [1], False)
+    rest = finish(b, products.dense(b, x, rng.normal(size=(CHANNELS, 3))))
     expected = np.zeros((3, ROWS * COLUMNS))
     for channel in range(CHANNELS):
         without = a.copy()

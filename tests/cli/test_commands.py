@@ -9,7 +9,7 @@ import pytest
 
 import backlit as bl
 from backlit.attribution.method_table import METHODS
-from backlit.importers.builder import GraphBuilder
+from backlit.importers.builder import GraphBuilder, finish, reductions
 from tests.cli.running import run
 
 
@@ -328,8 +328,8 @@ def test_samples_of_as_many_axes_as_the_model_takes(tmp_path, capsys, rng):
         ((4, 9), lambda X: X),
     ):
         b = GraphBuilder(shape)
-        rows = b.reduce(b.input, "sum", [len(shape)], False)
-        model = b.finish(b.append(bl.Flatten(), b.append(bl.Tanh(), rows)))
+        rows = reductions.reduce(b, "sum", b.input, [len(shape)], False)
+        model = finish(b, b.append(bl.Flatten(), b.append(bl.Tanh(), rows)))
         X = rng.random((2, *shape), dtype=np.float32)
         bl.save(model, tmp_path / "model.npz")
         np.save(tmp_path / "x.npy", given(X))

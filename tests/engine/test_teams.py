@@ -12,7 +12,16 @@ import backlit as bl
 from backlit import portions, programs
 from backlit.attribution.gradients import InputGradient
 from backlit.engine import Job, Part, Worker, run_teams
-from backlit.importers.builder import GraphBuilder
+from backlit.importers.builder import (
+    GraphBuilder,
+    activations,
+    arithmetic,
+    finish,
+    normalization,
+    products,
+    reductions,
+    shapes,
+)
 
 PATIENCE = 120  # seconds, for what might wait for ever
 
@@ -65,16 +74,18 @@ def model_of(name):
 def operators(rng):
     """Kernels that teams share, and others that their first thread runs."""
     b = GraphBuilder((4, 9, 11))
-    x = b.convolution(b.input, rng.normal(size=(4, 4, 3, 3)) / 6, padding=(1, 1, 1, 1))
-    x = b.activation(b.normalize(x, [2, 3], 1e-5), "gelu")
-    y = b.transpose(b.concatenate([x, b.reduce(x, "max", [1], True)], 1), (0, 2, 3, 1))
-    y = b.softmax(b.matmul(y, b.transpose(y, (0, 1, 3, 2))), -1)
-    y = b.matmul(y, b.reshape(x, (1, 9, 11, 4)))
-    y = b.transposed_convolution(
-        b.transpose(y, (0, 3, 1, 2)), rng.normal(size=(4, 3, 3, 3)) / 6, None, (2, 2)
+    x = products.convolution(b, b.input, rng.normal(size=(4, 4, 3, 3)) / 6, padding=(1, 1, 1, 1))
+    x = arithmetic.unary(b, "gelu", normalization.normalize(b, x, [2, 3], 1e-5))
+    y = shapes.concatenate(b, [x, reductions.reduce(b, "max", x, [1], True)], 1)
+    y = shapes.transpose(b, y, (0, 2, 3, 1))
+    y = activations.softmax(b, products.matmul(b, y, shapes.transpose(b, y, (0, 1, 3, 2))), -1)
+    y = products.matmul(b, y, shapes.reshape(b, x, (1, 9, 11, 4)))
+    y = products.transposed_convolution(
+        b, shapes.transpose(b, y, (0, 3, 1, 2)), rng.normal(size=(4, 3, 3, 3)) / 6, None, (2, 2)
     )
     size = int(np.prod(y.sample))
-    return b.finish(b.dense(b.reshape(y, (1, size)), rng.normal(size=(size, 5)) / 9))
+    y = shapes.reshape(b, y, (1, size))
+    return finish(b, products.dense(b, y, rng.normal(size=(size, 5)) / 9))
 
 
 def samples(model, count):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.importers.builder import GraphBuilder
+from backlit.importers.builder import GraphBuilder, finish, products
 from backlit.storage import KINDS
 from tests.every_layer import NETWORKS
 from tests.helpers import assert_close, run_python
@@ -142,8 +142,8 @@ def test_names_that_collide(tmp_path, rng):
     builder = GraphBuilder((6,))
     x = builder.input
     for builder.label in ("input", "output", "input.weights", "input.bias", "x"):
-        x = builder.dense(x, rng.normal(size=(6, 6)))
-    model = builder.finish(x)
+        x = products.dense(builder, x, rng.normal(size=(6, 6)))
+    model = finish(builder, x)
     file, compute = saved(model, tmp_path / "m.onnx")
     X = rng.normal(size=(4, 6)).astype(np.float32)
     assert_close(compute(X), model.logits(X), 1e-5)
@@ -163,9 +163,9 @@ def test_channels_last(tmp_path, rng):
 def test_a_constant_and_the_input_itself(tmp_path, rng):
     builder = GraphBuilder((6,))
     X = rng.normal(size=(4, 6)).astype(np.float32)
-    _, compute = saved(builder.finish(builder.input), tmp_path / "same.onnx")
+    _, compute = saved(finish(builder, builder.input), tmp_path / "same.onnx")
     np.testing.assert_array_equal(compute(X), X)
-    _, compute = saved(builder.finish(builder.tensor(np.arange(3))), tmp_path / "fixed.onnx")
+    _, compute = saved(finish(builder, builder.tensor(np.arange(3))), tmp_path / "fixed.onnx")
     np.testing.assert_array_equal(compute(X), [[0, 1, 2]] * 4)
 
 

@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.importers.builder import GraphBuilder, UnsupportedError
+from backlit.importers.builder import (
+    GraphBuilder,
+    UnsupportedError,
+    activations,
+    arithmetic,
+    finish,
+    normalization,
+    pooling,
+    products,
+    reductions,
+    shapes,
+)
 from backlit.operators import (
     Add,
     AxisMap,
@@ -26,34 +37,44 @@ def fresh(batch=1, shape=IMAGE):
 
 # --- what mixes samples --------------------------------------------------------------------------
 
+
+def summed(b, x, keepdims):
+    """Over axis 1."""
+    return reductions.reduce(b, "sum", x, [1], keepdims)
+
+
 MIXES = {
-    "reshape": lambda b, x: b.reshape(x, (6, 5, 7)),
-    "reshape to another size": lambda b, x: b.reshape(x, (2, 3, 5, 8)),
-    "reshape to nothing": lambda b, x: b.reshape(x, (-1,)),
-    "reshape that infers the batch wrongly": lambda b, x: b.reshape(x, (-1, 3, 35, 2)),
-    "transpose": lambda b, x: b.transpose(x, (1, 0, 2, 3)),
-    "transpose of negative axes": lambda b, x: b.transpose(x, (-3, -4, -2, -1)),
-    "reduce": lambda b, x: b.reduce(x, "sum", [0, 1], True),
-    "reduce over a negative axis": lambda b, x: b.reduce(x, "max", [-4], True),
-    "softmax": lambda b, x: b.softmax(x, 0),
-    "concatenate": lambda b, x: b.concatenate([x, x], -4),
-    "gather": lambda b, x: b.gather(x, 0, [1, 0]),
-    "linear map": lambda b, x: b.linear_map(x, 0, [[(0, 1.0)]]),
-    "pad": lambda b, x: b.pad(x, 0, 1, 1),
-    "normalize": lambda b, x: b.normalize(x, [0, 2, 3], 1e-5),
-    "expand": lambda b, x: b.expand(x, (4, 2, 3, 5, 7)),
-    "expand the batch": lambda b, x: b.expand(b.reduce(x, "sum", [1], True), (3, 2, 3, 5, 7)),
-    "broadcast with a tensor of less rank": lambda b, x: b.binary(
-        "add", b.gather(x, 1, [0, 1]), b.reduce(x, "sum", [1], False)
+    "reshape": lambda b, x: shapes.reshape(b, x, (6, 5, 7)),
+    "reshape to another size": lambda b, x: shapes.reshape(b, x, (2, 3, 5, 8)),
+    "reshape to nothing": lambda b, x: shapes.reshape(b, x, (-1,)),
+    "reshape that infers the batch wrongly": lambda b, x: shapes.reshape(b, x, (-1, 3, 35, 2)),
+    "transpose": lambda b, x: shapes.transpose(b, x, (1, 0, 2, 3)),
+    "transpose of negative axes": lambda b, x: shapes.transpose(b, x, (-3, -4, -2, -1)),
+    "reduce": lambda b, x: reductions.reduce(b, "sum", x, [0, 1], True),
+    "reduce over a negative axis": lambda b, x: reductions.reduce(b, "max", x, [-4], True),
+    "softmax": lambda b, x: activations.softmax(b, x, 0),
+    "concatenate": lambda b, x: shapes.concatenate(b, [x, x], -4),
+    "gather": lambda b, x: shapes.gather(b, x, 0, [1, 0]),
+    "linear map": lambda b, x: shapes.linear_map(b, x, 0, [[(0, 1.0)]]),
+    "pad": lambda b, x: shapes.pad(b, x, 0, 1, 1),
+    "normalize": lambda b, x: normalization.normalize(b, x, [0, 2, 3], 1e-5),
+    "expand": lambda b, x: shapes.expand(b, x, (4, 2, 3, 5, 7)),
+    "expand the batch": lambda b, x: shapes.expand(b, summed(b, x, True), (3, 2, 3, 5, 7)),
+    "broadcast with a tensor of less rank": lambda b, x: arithmetic.binary(
+        b, "add", shapes.gather(b, x, 1, [0, 1]), summed(b, x, False)
     ),
-    "broadcast to a constant of higher rank": lambda b, x: b.binary("add", x, np.ones((1,) * 5)),
-    "a constant for each sample": lambda b, x: b.binary(
-        "add", x, np.arange(2.0).reshape(2, 1, 1, 1)
+    "broadcast to a constant of higher rank": lambda b, x: arithmetic.binary(
+        b, "add", x, np.ones((1,) * 5)
     ),
-    "a matrix from the left": lambda b, x: b.matmul(np.ones((4, 2)), b.reshape(x, (2, 105))),
-    "matrices of the batch": lambda b, x: b.matmul(*[b.reshape(x, (2, 105))] * 2),
-    "matrices of other ranks": lambda b, x: b.matmul(x, b.reduce(x, "sum", [1], False)),
-}  # fmt: skip
+    "a constant for each sample": lambda b, x: arithmetic.binary(
+        b, "add", x, np.arange(2.0).reshape(2, 1, 1, 1)
+    ),
+    "a matrix from the left": lambda b, x: products.matmul(
+        b, np.ones((4, 2)), shapes.reshape(b, x, (2, 105))
+    ),
+    "matrices of the batch": lambda b, x: products.matmul(b, *[shapes.reshape(b, x, (2, 105))] * 2),
+    "matrices of other ranks": lambda b, x: products.matmul(b, x, summed(b, x, False)),
+}
 
 
 @pytest.mark.parametrize("name", MIXES)
@@ -88,7 +109,7 @@ def test_messages(name, message):
 def test_a_window_in_the_padding_is_refused():
     b, x = fresh()
     with pytest.raises(UnsupportedError, match="a pooling window that lies in the padding"):
-        b.max_pool(x, (2, 2), (1, 1), (2, 2, 2, 2))
+        pooling.max_pool(b, x, (2, 2), (1, 1), (2, 2, 2, 2))
 
 
 # --- operators' own shapes -----------------------------------------------------------------------
@@ -106,10 +127,10 @@ MISFITS = [
 ]
 
 
-@pytest.mark.parametrize(("layer", "shapes", "message"), MISFITS)
-def test_shapes_that_do_not_fit(layer, shapes, message):
+@pytest.mark.parametrize(("layer", "inputs", "message"), MISFITS)
+def test_shapes_that_do_not_fit(layer, inputs, message):
     with pytest.raises(ValueError, match=message):
-        layer.output_shape(*shapes)
+        layer.output_shape(*inputs)
 
 
 @pytest.mark.parametrize(
@@ -150,15 +171,15 @@ def test_transposed_axis_map_is_the_transposed_matrix(rng):
 def test_what_changes_nothing_adds_no_node():
     b, x = fresh()
     same = [
-        b.reshape(x, (1, 3, 5, -1)),
-        b.transpose(x, (0, 1, 2, -1)),
-        b.gather(x, 2, range(5)),
-        b.pad(x, 1, 0, 0),
-        b.expand(x, (1, 1, 1, 7)),
-        b.binary("multiply", x, 1.0),
-        b.binary("subtract", x, 0.0),
-        b.binary("raise_to", x, 1.0),
-        b.concatenate([x], 1),
+        shapes.reshape(b, x, (1, 3, 5, -1)),
+        shapes.transpose(b, x, (0, 1, 2, -1)),
+        shapes.gather(b, x, 2, range(5)),
+        shapes.pad(b, x, 1, 0, 0),
+        shapes.expand(b, x, (1, 1, 1, 7)),
+        arithmetic.binary(b, "multiply", x, 1.0),
+        arithmetic.binary(b, "subtract", x, 0.0),
+        arithmetic.binary(b, "raise_to", x, 1.0),
+        shapes.concatenate(b, [x], 1),
     ]
     assert all(y is x or y == x for y in same)
     assert not b.graph.nodes
@@ -166,7 +187,9 @@ def test_what_changes_nothing_adds_no_node():
 
 def test_scales_of_scales_are_one():
     b, x = fresh()
-    y = b.binary("add", b.binary("multiply", b.binary("subtract", x, 2.0), 3.0), 1.0)
+    y = arithmetic.binary(b, "subtract", x, 2.0)
+    y = arithmetic.binary(b, "multiply", y, 3.0)
+    y = arithmetic.binary(b, "add", y, 1.0)
     (node,) = b.graph.leading_to(y.number)
     assert node.layer.parameters == (3.0, -5.0)
 
@@ -174,11 +197,11 @@ def test_scales_of_scales_are_one():
 def test_nodes_that_lead_nowhere_are_left_out():
     b, x = fresh()
     b.label = "lost"
-    b.activation(x, "exp")
+    arithmetic.unary(b, "exp", x)
     b.label = "kept"
-    y = b.activation(x, "square")
+    y = arithmetic.unary(b, "square", x)
     b.label = "last"
-    model = b.finish(y)
+    model = finish(b, y)
     kinds = [getattr(layer, "name", type(layer).__name__) for layer in model.layers]
     assert kinds == ["square", "Reshape"]
 
@@ -188,7 +211,7 @@ def test_nodes_that_lead_nowhere_are_left_out():
 
 def gradients(build, X):
     b = GraphBuilder(X.shape[1:])
-    model = b.finish(build(b, b.input), outputs="values")
+    model = finish(b, build(b, b.input), outputs="values")
     maps = bl.gradient(model, np.repeat(X, 19, axis=0))
     np.testing.assert_array_equal(maps, np.repeat(maps[:1], 19, axis=0))
     np.testing.assert_array_equal(bl.gradient(model, X), maps[:1])
@@ -200,7 +223,11 @@ def gradients(build, X):
 def test_equal_extremes_share_the_gradient(function, shape):
     X = np.array([2, -1, 2, 2, -1, 0], np.float32).reshape(1, *shape)
     axes = range(1, len(shape) + 1)
-    maps = gradients(lambda b, x: b.reshape(b.reduce(x, function, axes, True), (1, 1)), X)
+
+    def build(b, x):
+        return shapes.reshape(b, reductions.reduce(b, function, x, axes, True), (1, 1))
+
+    maps = gradients(build, X)
     chosen = (X[0] == (2 if function == "max" else -1)).astype(np.float32)
     np.testing.assert_array_equal(maps, chosen / chosen.sum(dtype=np.float32))
 
@@ -211,8 +238,8 @@ def test_equal_operands_share_the_gradient(function):
     X = np.array([[1, 1, 4, 5]], np.float32)
 
     def build(b, x):
-        pair = b.binary(function, b.gather(x, 1, [0, 2]), b.gather(x, 1, [1, 3]))
-        return b.reduce(pair, "sum", [1], True)
+        pair = (shapes.gather(b, x, 1, places) for places in ([0, 2], [1, 3]))
+        return summed(b, arithmetic.binary(b, function, *pair), True)
 
     expected = [0.5, 0.5, 0, 1] if function == "larger" else [0.5, 0.5, 1, 0]
     np.testing.assert_array_equal(gradients(build, X), expected)
@@ -220,5 +247,5 @@ def test_equal_operands_share_the_gradient(function):
 
 def test_a_constant_takes_its_share_away():
     X = np.array([[1, 2, 0]], np.float32)
-    maps = gradients(lambda b, x: b.reduce(b.binary("larger", x, 1.0), "sum", [1], True), X)
+    maps = gradients(lambda b, x: summed(b, arithmetic.binary(b, "larger", x, 1.0), True), X)
     np.testing.assert_array_equal(maps, [0.5, 1, 0])

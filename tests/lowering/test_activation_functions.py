@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import backlit as bl
-from backlit.importers.builder import GraphBuilder
+from backlit.importers.builder import GraphBuilder, arithmetic, finish
 from backlit.layers import Activation
 from backlit.layers.activations import ACTIVATIONS
 from tests.builds import between_convolutions, normal, of_one
@@ -37,7 +37,7 @@ def is_positive(name, parameters):
 def pointwise(name, parameters, x):
     """Values and derivatives of a function at float32 numbers, each a sample of its own."""
     b = GraphBuilder((1,))
-    model = b.finish(b.append(Activation(name, **parameters), b.input), outputs="values")
+    model = finish(b, b.append(Activation(name, **parameters), b.input), outputs="values")
     X = np.asarray(x, np.float32)[:, None]
     values, slopes = model.logits(X), bl.gradient(model, X)
     alone = slice(len(X) // 3, len(X) // 3 + 1)
@@ -79,8 +79,8 @@ def test_on_images_and_features(rng, name, parameters):
 
     def build(b, x):
         if positive:
-            x = b.activation(b.activation(x, "square"), "scale", factor=0.5, shift=0.3)
-        return b.activation(x, name, **parameters)
+            x = arithmetic.scale(b, arithmetic.unary(b, "square", x), 0.5, shift=0.3)
+        return arithmetic.unary(b, name, x, **parameters)
 
     def definition(x):
         return f(x**2 / 2 + 0.3 if positive else x, **parameters)

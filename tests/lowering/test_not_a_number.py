@@ -5,13 +5,21 @@ import pytest
 from backlit_kernels.vector import LANES
 
 import backlit as bl
-from backlit.importers.builder import GraphBuilder
+from backlit.importers.builder import (
+    GraphBuilder,
+    arithmetic,
+    finish,
+    pooling,
+    products,
+    reductions,
+    shapes,
+)
 
 SIZE = 8, 36  # wide enough for whole vectors of windows
 
 
 def pooled(size, stride, padding=(0, 0, 0, 0)):
-    return lambda b, x: b.max_pool(x, size, stride, padding)
+    return lambda b, x: pooling.max_pool(b, x, size, stride, padding)
 
 
 def convolved(channels):
@@ -19,11 +27,12 @@ def convolved(channels):
 
     def build(b, x):
         rng = np.random.default_rng(0)
-        x = b.convolution(x, rng.normal(size=(16, 1, 1, 1)))
+        x = products.convolution(b, x, rng.normal(size=(16, 1, 1, 1)))
         kernel = (1, 1) if channels < 16 else (3, 3)
         same = tuple(n // 2 for n in kernel) * 2
-        x = b.convolution(x, rng.normal(size=(channels, 16, *kernel)), padding=same)
-        return b.max_pool(x if channels % 2 else b.append(bl.ReLU(), x), (2, 2), (2, 2), (0,) * 4)
+        x = products.convolution(b, x, rng.normal(size=(channels, 16, *kernel)), padding=same)
+        x = x if channels % 2 else b.append(bl.ReLU(), x)
+        return pooling.max_pool(b, x, (2, 2), (2, 2), (0,) * 4)
 
     return build
 
@@ -37,11 +46,13 @@ OPERATIONS = {
     "convolution and ReLU": convolved(4),
     "Winograd": convolved(17),
     "Winograd and ReLU": convolved(18),
-    "larger": lambda b, x: b.binary("larger", b.activation(x, "scale", factor=0.0), x),
-    "larger, other way": lambda b, x: b.binary("larger", x, b.activation(x, "square")),
-    "smaller": lambda b, x: b.binary("smaller", x, b.activation(x, "square")),
-    "largest": lambda b, x: b.reduce(x, "max", [2], False),
-    "least": lambda b, x: b.reduce(x, "min", [3], False),
+    "larger": lambda b, x: arithmetic.binary(b, "larger", arithmetic.scale(b, x, 0.0), x),
+    "larger, other way": lambda b, x: arithmetic.binary(
+        b, "larger", x, arithmetic.unary(b, "square", x)
+    ),
+    "smaller": lambda b, x: arithmetic.binary(b, "smaller", x, arithmetic.unary(b, "square", x)),
+    "largest": lambda b, x: reductions.reduce(b, "max", x, [2], False),
+    "least": lambda b, x: reductions.reduce(b, "min", x, [3], False),
 }
 
 
@@ -50,10 +61,11 @@ OPERATIONS = {
 def test_survives(name, count):
     """The logarithm of a negative pixel, wherever in a window it lies."""
     b = GraphBuilder((1, *SIZE))
-    y = OPERATIONS[name](b, b.activation(b.input, "log"))
+    y = OPERATIONS[name](b, arithmetic.unary(b, "log", b.input))
     features = int(np.prod(y.sample))
     weights = np.random.default_rng(1).uniform(0.5, 1, (features, 3))
-    model = b.finish(b.dense(b.reshape(y, (1, features)), weights), outputs="classes")
+    scores = products.dense(b, shapes.reshape(b, y, (1, features)), weights)
+    model = finish(b, scores, outputs="classes")
     X = np.random.default_rng(2).uniform(0.5, 2, (count, 1, *SIZE)).astype(np.float32)
     assert np.isfinite(model.logits(X)).all()
     for place in [(0, 0), (0, 1), (1, 0), (1, 1), (2, 2), (3, 34), (5, 35), (7, 17)]:

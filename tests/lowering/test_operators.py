@@ -4,11 +4,13 @@ Each is built as importers build it. Images with borders have ways of their own,
 images are tested between padded convolutions too.
 """
 
+from functools import partial
 from itertools import chain, combinations, permutations, product
 
 import numpy as np
 import pytest
 
+from backlit.importers.builder import arithmetic, reductions, shapes
 from tests.builds import between_convolutions, normal, of_one, positive
 from tests.reference import operators as reference
 
@@ -40,17 +42,18 @@ def narrowed(x, repeated, gather):
     return x
 
 
-def pair(function, a, b):
+def pair(function, left, right):
     """An operation on parts of x and of another function of x, and its definition."""
 
-    def build(g, x):
-        first = narrowed(x, a, g.gather)
-        second = narrowed(g.activation(x, "scale", factor=0.7, shift=0.3), b, g.gather)
-        return g.binary(function, first, second)
+    def build(b, x):
+        gather = partial(shapes.gather, b)
+        first = narrowed(x, left, gather)
+        second = narrowed(arithmetic.scale(b, x, 0.7, shift=0.3), right, gather)
+        return arithmetic.binary(b, function, first, second)
 
     def definition(x):
-        first = narrowed(x, a, reference.gather)
-        second = narrowed(0.7 * x + 0.3, b, reference.gather)
+        first = narrowed(x, left, reference.gather)
+        second = narrowed(0.7 * x + 0.3, right, reference.gather)
         return reference.BINARY[function](first, second)
 
     return build, definition
@@ -91,10 +94,16 @@ def test_constants(rng, function, size):
     f = reference.BINARY[function]
     X = positive(rng, *shape)
     of_one(
-        rng, shape, lambda b, x: b.binary(function, x, constant), lambda x: f(x, constant)
+        rng,
+        shape,
+        lambda b, x: arithmetic.binary(b, function, x, constant),
+        lambda x: f(x, constant),
     ).check(X, 3e-5)
     of_one(
-        rng, shape, lambda b, x: b.binary(function, constant, x), lambda x: f(constant, x)
+        rng,
+        shape,
+        lambda b, x: arithmetic.binary(b, function, constant, x),
+        lambda x: f(constant, x),
     ).check(X, 3e-5)
 
 
@@ -104,7 +113,7 @@ def test_constant_repeats_the_tensor(rng, function):
     case = of_one(
         rng,
         shape,
-        lambda b, x: b.binary(function, x, constant),
+        lambda b, x: arithmetic.binary(b, function, x, constant),
         lambda x: reference.BINARY[function](x, constant),
     )
     case.check(positive(rng, *shape), 3e-5)
@@ -113,7 +122,12 @@ def test_constant_repeats_the_tensor(rng, function):
 @pytest.mark.parametrize("exponent", [2.0, 0.5, -1.0, 1.0, 0.0, 3.0, -2.5])
 def test_powers(rng, exponent):
     shape = (2, 5)
-    case = of_one(rng, shape, lambda b, x: b.binary("raise_to", x, exponent), lambda x: x**exponent)
+    case = of_one(
+        rng,
+        shape,
+        lambda b, x: arithmetic.binary(b, "raise_to", x, exponent),
+        lambda x: x**exponent,
+    )
     case.check(positive(rng, *shape), 3e-5)
 
 
@@ -129,8 +143,8 @@ def test_reductions_over_every_set_of_axes(rng, shape, function):
         case = of_one(
             rng,
             shape,
-            lambda b, x, axes=axes, keep=keep: b.activation(
-                b.reduce(x, function, axes, keep), "square"
+            lambda b, x, axes=axes, keep=keep: arithmetic.unary(
+                b, "square", reductions.reduce(b, function, x, axes, keep)
             ),
             lambda x, axes=axes, keep=keep: f(x, axis=axes, keepdims=keep) ** 2,
         )
@@ -143,7 +157,7 @@ def test_reductions_of_images_with_borders(rng, axes, function):
     case = between_convolutions(
         rng,
         IMAGE,
-        lambda b, x: b.reduce(x, function, axes, True),
+        lambda b, x: reductions.reduce(b, function, x, axes, True),
         lambda x: reference.REDUCTIONS[function](x, axis=axes, keepdims=True),
     )
     case.check(normal(rng, *IMAGE))
@@ -160,7 +174,7 @@ def test_every_transpose(rng, shape):
         case = of_one(
             rng,
             shape,
-            lambda b, x, axes=axes: b.transpose(x, axes),
+            lambda b, x, axes=axes: shapes.transpose(b, x, axes),
             lambda x, axes=axes: reference.transpose(x, axes),
         )
         case.check(normal(rng, *shape))
@@ -170,7 +184,10 @@ def test_every_transpose(rng, shape):
 def test_transposes_of_images_with_borders(rng, order):
     axes = (0, *order)
     case = between_convolutions(
-        rng, IMAGE, lambda b, x: b.transpose(x, axes), lambda x: reference.transpose(x, axes)
+        rng,
+        IMAGE,
+        lambda b, x: shapes.transpose(b, x, axes),
+        lambda x: reference.transpose(x, axes),
     )
     case.check(normal(rng, *IMAGE))
 
@@ -184,7 +201,7 @@ def test_reshapes_of_images(rng, place, shape, other):
     case = place(
         rng,
         shape,
-        lambda b, x: b.reshape(x, (1, *other)),
+        lambda b, x: shapes.reshape(b, x, (1, *other)),
         lambda x: reference.reshape(x, (1, *other)),
     )
     case.check(normal(rng, *shape))
@@ -196,7 +213,7 @@ def test_reshapes_to_other_ranks_and_back(rng, middle):
     case = between_convolutions(
         rng,
         shape,
-        lambda b, x: b.reshape(b.reshape(x, (-1, *middle)), (1, 5, -1, 2)),
+        lambda b, x: shapes.reshape(b, shapes.reshape(b, x, (-1, *middle)), (1, 5, -1, 2)),
         lambda x: reference.reshape(x, (1, *other)),
     )
     case.check(normal(rng, *shape))
@@ -210,8 +227,10 @@ def test_channel_shuffle(rng, place):
     case = place(
         rng,
         shape,
-        lambda b, x: b.reshape(
-            b.transpose(b.reshape(x, (1, 2, 3, 3, 5)), (0, 2, 1, 3, 4)), (1, *shape)
+        lambda b, x: shapes.reshape(
+            b,
+            shapes.transpose(b, shapes.reshape(b, x, (1, 2, 3, 3, 5)), (0, 2, 1, 3, 4)),
+            (1, *shape),
         ),
         lambda x: reference.gather(x, 1, order),
     )
@@ -228,8 +247,8 @@ def test_concatenation(rng, place, shape):
         constant = rng.normal(size=(1, *one))
 
         def build(b, x, axis=axis, constant=constant):
-            piece = b.gather(b.activation(x, "square"), axis, [0])
-            return b.concatenate([x, piece, constant, x], axis)
+            piece = shapes.gather(b, arithmetic.unary(b, "square", x), axis, [0])
+            return shapes.concatenate(b, [x, piece, constant, x], axis)
 
         def definition(x, axis=axis, constant=constant):
             piece = reference.gather(x**2, axis, [0])

@@ -1,10 +1,13 @@
 """Matrix products, softmax and normalisations of imported models against definitions."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from backlit.importers.builder import activations, arithmetic, normalization, products, shapes
 from tests.builds import between_convolutions, normal, of_one
 from tests.reference import operators as reference
 
@@ -26,7 +29,7 @@ def test_dense_along_the_last_axis(rng, shape):
     case = of_one(
         rng,
         shape,
-        lambda b, x: b.dense(x, weights, bias),
+        lambda b, x: products.dense(b, x, weights, bias),
         lambda x: reference.matmul(x[..., None, :], weights)[..., 0, :] + bias,
     )
     case.check(normal(rng, *shape))
@@ -40,17 +43,23 @@ def test_products_with_constants(rng, place):
     X = normal(rng, *IMAGE)
     for c in right:
         place(
-            rng, IMAGE, lambda b, x, c=c: b.matmul(x, c), lambda x, c=c: reference.matmul(x, c)
+            rng,
+            IMAGE,
+            lambda b, x, c=c: products.matmul(b, x, c),
+            lambda x, c=c: reference.matmul(x, c),
         ).check(X)
     for c in left:
         place(
-            rng, IMAGE, lambda b, x, c=c: b.matmul(c, x), lambda x, c=c: reference.matmul(c, x)
+            rng,
+            IMAGE,
+            lambda b, x, c=c: products.matmul(b, c, x),
+            lambda x, c=c: reference.matmul(c, x),
         ).check(X)
     vector = weights_of(rng, 7)
     of_one(
         rng,
         IMAGE,
-        lambda b, x: b.matmul(x, vector),
+        lambda b, x: products.matmul(b, x, vector),
         lambda x: reference.matmul(x, vector[:, None])[..., 0],
     ).check(X)
 
@@ -71,16 +80,19 @@ def test_product_of_two_tensors(seed, outer, sizes, repeated):
 
     def both(x, gather, transpose):
         order = [*range(rank - 2), rank - 1, rank - 2]
-        a = gather(x, rank - 2, list(range(rows)))
-        b = transpose(gather(x, rank - 2, list(range(rows, rows + columns))), order)
+        first = gather(x, rank - 2, list(range(rows)))
+        second = transpose(gather(x, rank - 2, list(range(rows, rows + columns))), order)
         if repeated and outer:
-            b = gather(b, 1, [0])
-        return a, b
+            second = gather(second, 1, [0])
+        return first, second
+
+    def build(b, x):
+        return products.matmul(b, *both(x, partial(shapes.gather, b), partial(shapes.transpose, b)))
 
     case = of_one(
         rng,
         shape,
-        lambda b, x: b.matmul(*both(x, b.gather, b.transpose)),
+        build,
         lambda x: reference.matmul(*both(x, reference.gather, reference.transpose)),
     )
     case.check(normal(rng, *shape), 3e-5)
@@ -90,7 +102,9 @@ def test_product_of_two_tensors(seed, outer, sizes, repeated):
 @pytest.mark.parametrize("shape", [(1, 4, 4), (3, 5, 5)])
 def test_square_of_images(rng, place, shape):
     """One tensor on both sides."""
-    case = place(rng, shape, lambda b, x: b.matmul(x, x), lambda x: reference.matmul(x, x))
+    case = place(
+        rng, shape, lambda b, x: products.matmul(b, x, x), lambda x: reference.matmul(x, x)
+    )
     case.check(normal(rng, *shape), 3e-5)
 
 
@@ -101,8 +115,9 @@ def test_attention(rng, shape):
     query, key = weights_of(rng, 6, 6) / 3, weights_of(rng, 6, 6) / 3
 
     def build(b, x):
-        scores = b.matmul(b.dense(x, query), b.transpose(b.dense(x, key), order))
-        return b.matmul(b.softmax(scores, -1), x)
+        q, k = products.dense(b, x, query), products.dense(b, x, key)
+        scores = products.matmul(b, q, shapes.transpose(b, k, order))
+        return products.matmul(b, activations.softmax(b, scores, -1), x)
 
     def definition(x):
         scores = reference.matmul(x @ query, reference.transpose(x @ key, order))
@@ -121,7 +136,9 @@ def test_softmax_along_every_axis(rng, place, shape, logarithm):
         case = place(
             rng,
             shape,
-            lambda b, x, axis=axis: b.activation(b.softmax(x, axis, logarithm), "square"),
+            lambda b, x, axis=axis: arithmetic.unary(
+                b, "square", activations.softmax(b, x, axis, logarithm)
+            ),
             lambda x, axis=axis: f(x, axis) ** 2,
         )
         case.check(normal(rng, *shape), 3e-5)
@@ -145,7 +162,7 @@ def test_normalizations(rng, name):
         case = of_one(
             rng,
             shape,
-            lambda b, x, more=more: b.normalize(x, axes, 1e-5, *more),
+            lambda b, x, more=more: normalization.normalize(b, x, axes, 1e-5, *more),
             lambda x, more=more: reference.normalize(x, axes, 1e-5, *more),
         )
         case.check(normal(rng, *shape) + 0.5, 1e-4)
@@ -156,7 +173,7 @@ def test_normalizations_of_images_with_borders(rng, axes):
     case = between_convolutions(
         rng,
         IMAGE,
-        lambda b, x: b.normalize(x, axes, 1e-3),
+        lambda b, x: normalization.normalize(b, x, axes, 1e-3),
         lambda x: reference.normalize(x, axes, 1e-3),
     )
     case.check(normal(rng, *IMAGE), 1e-4)
@@ -172,7 +189,7 @@ def test_affine(rng, place, shape):
     case = place(
         rng,
         shape,
-        lambda b, x: b.affine(x, scale, shift),
+        lambda b, x: arithmetic.affine(b, x, scale, shift),
         lambda x: scale.reshape(wide) * x + shift.reshape(wide),
     )
     case.check(normal(rng, *shape))

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import backlit as bl
+from backlit import lowering
 from backlit.attribution.gradients import InputGradient
-from backlit.importers.builder import GraphBuilder
-from backlit.lowering import convolution, products
+from backlit.importers.builder import GraphBuilder, finish, products, reductions, shapes
 from backlit.lowering.flat_convolution import cut_runs
 from backlit.portions import FEATURE_LANES
 from backlit.probes import Logits
@@ -218,8 +218,8 @@ def test_patches_err_little_more_than_sums_in_order(rng, monkeypatch):
 
     by_patches, taken = error()
     assert taken
-    monkeypatch.setattr(convolution, "backward_patches", lambda *_: 0)
-    monkeypatch.setattr(products, "PIECE", 10**9)
+    monkeypatch.setattr(lowering.convolution, "backward_patches", lambda *_: 0)
+    monkeypatch.setattr(lowering.products, "PIECE", 10**9)
     by_sums, taken = error()
     assert not taken
     assert by_patches < 1.5 * by_sums
@@ -240,8 +240,8 @@ def test_patches_err_little_more_going_forward(rng, monkeypatch):
     assert any("input_4" in name for name in names)
     _, names = error(np.where(np.arange(128) == 5, 0, bias))
     assert any("input_2" in name for name in names)
-    monkeypatch.setattr(convolution, "forward_patches", lambda *_: 0)
-    monkeypatch.setattr(products, "PIECE", 10**9)
+    monkeypatch.setattr(lowering.convolution, "forward_patches", lambda *_: 0)
+    monkeypatch.setattr(lowering.products, "PIECE", 10**9)
     by_sums, names = error(bias)
     assert not any("input" in name for name in names)
     assert by_patches < 1.5 * by_sums
@@ -267,9 +267,9 @@ def test_equal_patches_tie_before_a_maximum(rng):
     size = (11, 14)
     weights = (rng.normal(size=(16, 16, 3, 3)) / 12).astype(np.float32)
     b = GraphBuilder((16, *size))
-    y = b.convolution(b.input, weights, padding=(1, 1, 1, 1))
-    y = b.pad(b.pad(y, 2, -1, -1), 3, -1, -1)  # where no patch is cut: 9 x 12
-    model = b.finish(b.reduce(y, "max", [2, 3], False))
+    y = products.convolution(b, b.input, weights, padding=(1, 1, 1, 1))
+    y = shapes.pad(b, shapes.pad(b, y, 2, -1, -1), 3, -1, -1)  # where no patch is cut: 9 x 12
+    model = finish(b, reductions.reduce(b, "max", y, [2, 3], False))
     X = texture(rng, 16, *size)
     conv = bl.Conv2D(weights, padding=1)
     for c in (0, 5, 15):

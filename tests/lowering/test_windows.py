@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import backlit as bl
+from backlit.importers.builder import pooling, products
 from tests.builds import between_convolutions, normal, of_one
 from tests.reference import operators as reference
 
@@ -53,7 +54,7 @@ def test_transposed_convolution(drawn):
     case = of_one(
         rng,
         shape,
-        lambda b, x: b.transposed_convolution(x, *arguments),
+        lambda b, x: products.transposed_convolution(b, x, *arguments),
         lambda x: reference.transposed_convolution(x, *arguments),
     )
     case.check(normal(rng, *shape))
@@ -66,7 +67,7 @@ def test_transposed_convolution_of_images_with_borders(drawn):
     case = between_convolutions(
         rng,
         shape,
-        lambda b, x: b.append(bl.ReLU(), b.transposed_convolution(x, *arguments)),
+        lambda b, x: b.append(bl.ReLU(), products.transposed_convolution(b, x, *arguments)),
         lambda x: np.maximum(reference.transposed_convolution(x, *arguments), 0),
     )
     case.check(normal(rng, *shape))
@@ -79,7 +80,7 @@ def test_transposed_convolution_in_one_dimension(drawn):
     case = of_one(
         rng,
         shape,
-        lambda b, x: b.transposed_convolution(x, *arguments),
+        lambda b, x: products.transposed_convolution(b, x, *arguments),
         lambda x: reference.transposed_convolution(x, *arguments),
     )
     case.check(normal(rng, *shape))
@@ -92,7 +93,7 @@ def test_convolution_in_one_dimension(drawn):
     case = of_one(
         rng,
         shape,
-        lambda b, x: b.convolution(x, *arguments),
+        lambda b, x: products.convolution(b, x, *arguments),
         lambda x: reference.convolution(x, *arguments),
     )
     case.check(normal(rng, *shape))
@@ -105,7 +106,7 @@ def test_convolution_of_images_with_borders(drawn):
     case = between_convolutions(
         rng,
         shape,
-        lambda b, x: b.convolution(x, *arguments),
+        lambda b, x: products.convolution(b, x, *arguments),
         lambda x: reference.convolution(x, *arguments),
     )
     case.check(normal(rng, *shape))
@@ -143,7 +144,7 @@ def test_max_pooling(rng, place, pool):
     case = place(
         rng,
         shape,
-        lambda b, x: b.max_pool(x, *pool),
+        lambda b, x: pooling.max_pool(b, x, *pool),
         lambda x: reference.max_pool(x, *pool),
     )
     case.check(normal(rng, *shape))
@@ -161,7 +162,10 @@ def test_max_pooling(rng, place, pool):
 def test_max_pooling_in_one_dimension(rng, pool):
     shape = (3, 11)
     case = of_one(
-        rng, shape, lambda b, x: b.max_pool(x, *pool), lambda x: reference.max_pool(x, *pool)
+        rng,
+        shape,
+        lambda b, x: pooling.max_pool(b, x, *pool),
+        lambda x: reference.max_pool(x, *pool),
     )
     case.check(normal(rng, *shape))
 
@@ -172,7 +176,7 @@ def test_ties_of_dilated_max_pooling(rng):
     case = of_one(
         rng,
         shape,
-        lambda b, x: b.max_pool(x, size, (2, 2), (0, 0, 0, 0), dilation),
+        lambda b, x: pooling.max_pool(b, x, size, (2, 2), (0, 0, 0, 0), dilation),
         lambda x: reference.max_pool(x, size, (2, 2), (0, 0, 0, 0), dilation),
     )
     maps = bl.gradient(case.model, np.ones((19, *shape), np.float32), 0)
@@ -188,7 +192,7 @@ def test_average_pooling(rng, place):
     case = place(
         rng,
         shape,
-        lambda b, x: b.average_pool(x, *pool),
+        lambda b, x: pooling.average_pool(b, x, *pool),
         lambda x: reference.average_pool(x, *pool),
     )
     case.check(normal(rng, *shape))
@@ -199,7 +203,7 @@ def test_average_pooling_in_one_dimension(rng):
     case = of_one(
         rng,
         shape,
-        lambda b, x: b.average_pool(x, *pool),
+        lambda b, x: pooling.average_pool(b, x, *pool),
         lambda x: reference.average_pool(x, *pool),
     )
     case.check(normal(rng, *shape))

@@ -3,6 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from backlit.importers.builder import shapes
+from backlit.importers.builder.nodes import GraphBuilder
+from backlit.importers.builder.values import Tensor
+
 TO_FRONT, TO_END = (0, 3, 1, 2), (0, 2, 3, 1)  # of the channels of a batch of images
 
 
@@ -23,3 +27,8 @@ def has_channels_last(given: Any, shape: Sequence[int], moves_them: bool) -> boo
     if given and len(shape) != 3:
         raise ValueError(f"channels_last=True is for images, but a sample has shape {tuple(shape)}")
     return given
+
+
+def framework_input(b: GraphBuilder) -> Tensor:
+    """The input as the framework has it."""
+    return shapes.transpose(b, b.input, TO_END) if b.moves_samples else b.input

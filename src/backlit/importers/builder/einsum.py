@@ -6,22 +6,23 @@ from string import ascii_letters
 
 import numpy as np
 
-from backlit.importers.builder.moved import NOWHERE, moved, placed
-from backlit.importers.builder.nodes import Tensor, UnsupportedError, Value
-from backlit.importers.builder.products import ProductBuilder
+from backlit.importers.builder import arithmetic, moved, products, reductions, shapes
+from backlit.importers.builder.moved import NOWHERE
+from backlit.importers.builder.nodes import GraphBuilder
+from backlit.importers.builder.values import Tensor, UnsupportedError, Value
 
 Labelled = tuple[Value, str]  # a value, and the letters of its axes, a tensor's samples left out
 Sizes = dict[str, int]
 
 
-def einsum(b: ProductBuilder, equation: str, values: Sequence[Value]) -> Tensor:
+def sum_of_products(b: GraphBuilder, equation: str, values: Sequence[Value]) -> Tensor:
     """NumPy's einsum of tensors and constants, two at a time from the left."""
     letters, wanted = _letters(equation, [len(value.shape) for value in values])
     places = set()
     operands: list[Labelled] = []
     for value, own in zip(values, letters, strict=True):
         if isinstance(value, Tensor):
-            x = moved(b, value)
+            x = moved.as_moved(b, value)
             places.add(("" if x.axis == NOWHERE else own[x.axis], x.before, x.after))
             operands.append((x.inner, own))
         else:
@@ -42,7 +43,7 @@ def einsum(b: ProductBuilder, equation: str, values: Sequence[Value]) -> Tensor:
     value, own = _summed(b, result, wanted)
     inner = _arranged(b, (value, own), wanted, sizes)
     assert isinstance(inner, Tensor)
-    return placed(b, inner, wanted.index(along) if along else NOWHERE, before, after)
+    return moved.placed(b, inner, wanted.index(along) if along else NOWHERE, before, after)
 
 
 def _letters(equation: str, ranks: Sequence[int]) -> tuple[list[str], str]:
@@ -73,7 +74,7 @@ def _alike(value: Value, own: str, along: str, size: int) -> Labelled:
     return first, own
 
 
-def _diagonal(b: ProductBuilder, value: Value, own: str) -> Labelled:
+def _diagonal(b: GraphBuilder, value: Value, own: str) -> Labelled:
     """The entries at equal places of axes that have the same letter."""
     for letter in own:
         while own.count(letter) > 1:
@@ -82,10 +83,11 @@ def _diagonal(b: ProductBuilder, value: Value, own: str) -> Labelled:
             rest = [axis for axis in range(len(own)) if axis not in (first, second)]
             own = letter + "".join(own[axis] for axis in rest)
             if isinstance(value, Tensor):
-                front = b.transpose(value, [0, *(axis + 1 for axis in (first, second, *rest))])
+                order = [0, *(axis + 1 for axis in (first, second, *rest))]
+                front = shapes.transpose(b, value, order)
                 size = front.sample[0]
-                flat = b.reshape(front, (b.batch, size * size, *front.sample[2:]))
-                value = b.gather(flat, 1, range(0, size * size, size + 1))
+                flat = shapes.reshape(b, front, (b.batch, size * size, *front.sample[2:]))
+                value = shapes.gather(b, flat, 1, range(0, size * size, size + 1))
             else:
                 value = np.moveaxis(np.diagonal(value, axis1=first, axis2=second), -1, 0)
     return value, own
@@ -106,7 +108,7 @@ def _sizes(operands: Sequence[Labelled]) -> Sizes:
     return sizes
 
 
-def _without(b: ProductBuilder, operand: Labelled, wide: Sequence[str]) -> Labelled:
+def _without(b: GraphBuilder, operand: Labelled, wide: Sequence[str]) -> Labelled:
     """Without axes of extent 1 that are wider elsewhere: they are repeated there."""
     value, own = operand
     kept = [
@@ -116,25 +118,25 @@ def _without(b: ProductBuilder, operand: Labelled, wide: Sequence[str]) -> Label
     ]
     letters, sizes = "".join(x for x, _ in kept), [size for _, size in kept]
     if isinstance(value, Tensor):
-        return b.reshape(value, (b.batch, *sizes)), letters
+        return shapes.reshape(b, value, (b.batch, *sizes)), letters
     return value.reshape(sizes), letters
 
 
-def _summed(b: ProductBuilder, operand: Labelled, kept: str) -> Labelled:
+def _summed(b: GraphBuilder, operand: Labelled, kept: str) -> Labelled:
     """Without the axes that nobody needs."""
     value, own = operand
     axes = [axis for axis, letter in enumerate(own) if letter not in kept]
     if not axes:
         return operand
     if isinstance(value, Tensor):
-        value = b.reduce(value, "sum", [axis + 1 for axis in axes], False)
+        value = reductions.reduce(b, "sum", value, [axis + 1 for axis in axes], False)
     else:
         value = np.sum(value, axis=tuple(axes))
     return value, "".join(letter for letter in own if letter in kept)
 
 
 def _product(
-    b: ProductBuilder, first: Labelled, second: Labelled, kept: str, sizes: Sizes
+    b: GraphBuilder, first: Labelled, second: Labelled, kept: str, sizes: Sizes
 ) -> Labelled:
     """The product of two, summed over the axes that nobody needs any more."""
     first = _summed(b, first, second[1] + kept)
@@ -152,10 +154,11 @@ def _product(
     order = each + rows + columns
     if not summed:
         factors = (_arranged(b, operand, order, sizes) for operand in (first, second))
-        return b.binary("multiply", *factors), order
+        return arithmetic.binary(b, "multiply", *factors), order
     a = _arranged(b, first, (each, rows, summed), sizes)
     c = _arranged(b, second, (each, summed, columns), sizes)
-    return b.reshape(b.matmul(a, c), (b.batch, *(sizes[letter] for letter in order))), order
+    apart = (b.batch, *(sizes[letter] for letter in order))
+    return shapes.reshape(b, products.matmul(b, a, c), apart), order
 
 
 def _of_constants(first: Labelled, second: Labelled, wanted: str) -> np.ndarray:
@@ -166,12 +169,12 @@ def _of_constants(first: Labelled, second: Labelled, wanted: str) -> np.ndarray:
     return np.asarray(np.einsum(f"{own},{other}->{wanted}".translate(names), a, c))
 
 
-def _arranged(b: ProductBuilder, operand: Labelled, groups: Sequence[str], sizes: Sizes) -> Value:
+def _arranged(b: GraphBuilder, operand: Labelled, groups: Sequence[str], sizes: Sizes) -> Value:
     """With an axis for each group of letters, after one for the samples."""
     value, own = operand
     order = [own.index(x) for x in "".join(groups) if x in own]
     extents = [prod(sizes[x] for x in group if x in own) for group in groups]
     if isinstance(value, Tensor):
-        front = b.transpose(value, [0, *(axis + 1 for axis in order)])
-        return b.reshape(front, (b.batch, *extents))
+        front = shapes.transpose(b, value, [0, *(axis + 1 for axis in order)])
+        return shapes.reshape(b, front, (b.batch, *extents))
     return value.transpose(order).reshape(1, *extents)

@@ -11,8 +11,9 @@ from math import gcd, prod
 
 import numpy as np
 
-from backlit.importers.builder.nodes import Tensor, UnsupportedError, axis_from_front
-from backlit.importers.builder.shapes import ShapeBuilder
+from backlit.importers.builder import shapes
+from backlit.importers.builder.nodes import GraphBuilder
+from backlit.importers.builder.values import Tensor, UnsupportedError, axis_from_front
 
 NOWHERE = -1
 
@@ -46,28 +47,29 @@ class Moved(Tensor):
         return [*sizes[: self.axis], self.before, 0, self.after, *sizes[self.axis + 1 :]]
 
 
-def moved(b: ShapeBuilder, x: Tensor) -> Moved:
+def as_moved(b: GraphBuilder, x: Tensor) -> Moved:
+    """Any tensor as a moved one."""
     if isinstance(x, Moved):
         return x
-    inner = b.reshape(x, (b.batch, 1, *x.sample))
+    inner = shapes.reshape(b, x, (b.batch, 1, *x.sample))
     return Moved(inner.number, x.shape, inner, NOWHERE if b.batch == 1 else 0, 1, 1)
 
 
-def placed(b: ShapeBuilder, inner: Tensor, axis: int, before: int = 1, after: int = 1) -> Tensor:
+def placed(b: GraphBuilder, inner: Tensor, axis: int, before: int = 1, after: int = 1) -> Tensor:
     """A tensor by its `inner` one; an ordinary one, if the samples are along axis 0."""
     sizes = list(inner.sample)
     if axis != NOWHERE:
         sizes[axis] *= b.batch
     if sizes[:1] == [b.batch] and axis <= 0 and before == after == 1:
-        return b.reshape(inner, sizes)
+        return shapes.reshape(b, inner, sizes)
     return Moved(inner.number, tuple(sizes), inner, axis, before, after)
 
 
-def reshaped(b: ShapeBuilder, x: Tensor, shape: Sequence[int]) -> Tensor:
+def reshaped(b: GraphBuilder, x: Tensor, shape: Sequence[int]) -> Tensor:
     """The same values in another shape."""
-    x = moved(b, x)
+    x = as_moved(b, x)
     if x.axis == NOWHERE:
-        return placed(b, b.reshape(x.inner, (1, *shape)), NOWHERE)
+        return placed(b, shapes.reshape(b, x.inner, (1, *shape)), NOWHERE)
     mixes = f"reshaping {b.shown(x.shape)} to {b.shown(shape)} mixes samples"
     rest = x.factors[::-1]  # what is still to be taken, the next one last
     sizes, place = [], (0, 1, 1)
@@ -91,44 +93,44 @@ def reshaped(b: ShapeBuilder, x: Tensor, shape: Sequence[int]) -> Tensor:
         sizes.append(prod(n for n in taken if n))
     if 0 in rest or prod(rest) != 1:
         raise UnsupportedError(mixes)
-    return placed(b, b.reshape(x.inner, (b.batch, *sizes)), *place)
+    return placed(b, shapes.reshape(b, x.inner, (b.batch, *sizes)), *place)
 
 
 def _product(factors: Sequence[int], batch: int) -> int:
     return prod(n or batch for n in factors)
 
 
-def permuted(b: ShapeBuilder, x: Tensor, axes: Sequence[int]) -> Tensor:
+def permuted(b: GraphBuilder, x: Tensor, axes: Sequence[int]) -> Tensor:
     """Axis i of the result is axis ``axes[i]`` of x."""
-    x = moved(b, x)
+    x = as_moved(b, x)
     order = [axis_from_front(axis, x.rank) for axis in axes]
-    inner = b.transpose(x.inner, [0, *(axis + 1 for axis in order)])
+    inner = shapes.transpose(b, x.inner, [0, *(axis + 1 for axis in order)])
     axis = NOWHERE if x.axis == NOWHERE else order.index(x.axis)
     return placed(b, inner, axis, x.before, x.after)
 
 
-def expanded(b: ShapeBuilder, x: Tensor, shape: Sequence[int]) -> Tensor:
+def expanded(b: GraphBuilder, x: Tensor, shape: Sequence[int]) -> Tensor:
     """With axes of extent 1 repeated, and with new ones in front, perhaps."""
-    x = moved(b, x)
+    x = as_moved(b, x)
     sizes = list(b.common_shape(x.shape, shape))
     new = len(sizes) - x.rank
     axis = x.axis if x.axis == NOWHERE else x.axis + new
     if axis != NOWHERE:
         sizes[axis] = x.before * x.after
-    wide = b.reshape(x.inner, (b.batch, *[1] * new, *x.inner.sample))
-    return placed(b, b.expand(wide, (b.batch, *sizes)), axis, x.before, x.after)
+    wide = shapes.reshape(b, x.inner, (b.batch, *[1] * new, *x.inner.sample))
+    return placed(b, shapes.expand(b, wide, (b.batch, *sizes)), axis, x.before, x.after)
 
 
-def by_channels(b: ShapeBuilder, x: Moved, function: Callable[[Tensor], Tensor]) -> Tensor:
+def by_channels(b: GraphBuilder, x: Moved, function: Callable[[Tensor], Tensor]) -> Tensor:
     """A function of each channel, with what is joined with the samples taken for places."""
     if x.axis > 0:
         raise UnsupportedError(f"samples along axis {x.axis}")
     order = [0, 2, 1, *range(3, x.rank + 1)]
-    result = function(b.transpose(x.inner, order))
-    return placed(b, b.transpose(result, order), *x.place)
+    result = function(shapes.transpose(b, x.inner, order))
+    return placed(b, shapes.transpose(b, result, order), *x.place)
 
 
-def by_groups(b: ShapeBuilder, x: Moved, function: Callable[[Tensor, int], Tensor]) -> Tensor:
+def by_groups(b: GraphBuilder, x: Moved, function: Callable[[Tensor, int], Tensor]) -> Tensor:
     """A function of groups of channels, given how many groups: what is joined with the samples.
 
     Of an image that is (samples * groups, channels, ...), and the group's maps are made alike.
@@ -136,10 +138,10 @@ def by_groups(b: ShapeBuilder, x: Moved, function: Callable[[Tensor, int], Tenso
     if x.axis > 0 or x.before != 1:
         raise UnsupportedError("samples joined with what is before them, or along another axis")
     groups, channels, *image = x.inner.sample
-    together = b.reshape(x.inner, (b.batch, groups * channels, *image))
+    together = shapes.reshape(b, x.inner, (b.batch, groups * channels, *image))
     result = function(together, groups)
     apart = (b.batch, groups, result.shape[1] // groups, *result.shape[2:])
-    return placed(b, b.reshape(result, apart), *x.place)
+    return placed(b, shapes.reshape(b, result, apart), *x.place)
 
 
 def beside(value: np.ndarray, x: Moved, batch: int, *, whole: bool) -> np.ndarray:

@@ -5,8 +5,10 @@ from math import prod
 
 import numpy as np
 
-from backlit.importers.builder.nodes import Tensor
-from backlit.importers.builder.shapes import Row, ShapeBuilder
+from backlit.importers.builder import shapes
+from backlit.importers.builder.nodes import GraphBuilder
+from backlit.importers.builder.shapes import Row
+from backlit.importers.builder.values import Tensor
 from backlit.importers.builder.windows import image_windows
 
 Pair = Sequence[int]
@@ -29,19 +31,19 @@ def places(image: Pair, size: Pair, stride: Pair, padding: Pair, dilation: Pair)
     return flat.reshape(prod(size), -1)
 
 
-def unfold(b: ShapeBuilder, x: Tensor, found: np.ndarray) -> Tensor:
+def unfold(b: GraphBuilder, x: Tensor, found: np.ndarray) -> Tensor:
     """(samples, channels * taps, patches) of an image, by `places`."""
-    pixels = b.reshape(x, (*x.shape[:2], prod(x.shape[2:])))
-    columns = b.gather(pixels, 2, found.reshape(-1))
-    return b.reshape(columns, (x.shape[0], x.shape[1] * len(found), -1))
+    pixels = shapes.reshape(b, x, (*x.shape[:2], prod(x.shape[2:])))
+    columns = shapes.gather(b, pixels, 2, found.reshape(-1))
+    return shapes.reshape(b, columns, (x.shape[0], x.shape[1] * len(found), -1))
 
 
-def fold(b: ShapeBuilder, x: Tensor, image: Pair, found: np.ndarray) -> Tensor:
+def fold(b: GraphBuilder, x: Tensor, image: Pair, found: np.ndarray) -> Tensor:
     """The reverse: at each pixel of an image the sum of the patches' entries there."""
     channels = x.shape[1] // len(found)
-    columns = b.reshape(x, (x.shape[0], channels, found.size))
+    columns = shapes.reshape(b, x, (x.shape[0], channels, found.size))
     rows: list[Row] = [[] for _ in range(prod(image))]
     for entry, pixel in enumerate(found.reshape(-1)):
         if pixel >= 0:
             rows[pixel].append((entry, 1.0))
-    return b.reshape(b.linear_map(columns, 2, rows), (x.shape[0], channels, *image))
+    return shapes.reshape(b, shapes.linear_map(b, columns, 2, rows), (x.shape[0], channels, *image))

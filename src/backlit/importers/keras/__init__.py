@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from backlit.importers.builder.batches import DEPENDS, first_difference
-from backlit.importers.builder.nodes import STAND_INS
+from backlit.importers.builder import finish
+from backlit.importers.builder.batches import DEPENDS, STAND_INS, first_difference
 from backlit.model import Model
 
 
@@ -120,21 +120,22 @@ def from_keras(
         if place := first_difference(*graphs):
             raise ValueError(f"model cannot be imported: {place}: its result {DEPENDS}")
     converter.enter_names()
-    return converter.builder.finish(last, name or title, outputs)
+    return finish(converter.builder, last, name or title, outputs)
 
 
 def _import(model: Any, shape: tuple[int, ...], position: int, batch: int) -> Any:
     """The converter, after its work, and the output that is meant."""
+    from backlit.importers.keras import layout
     from backlit.importers.keras.builder import KerasBuilder
     from backlit.importers.keras.convert import Converter, graph_of, has_channels_last
 
     builder = KerasBuilder(shape, has_channels_last(model, len(shape) + 1), batch)
     converter = Converter(builder)
-    results = converter.run(graph_of(model), [builder.first()])
+    results = converter.run(graph_of(model), [layout.held_input(builder)])
     if converter.problems:
         listed = "\n".join(f"    {problem}" for problem in converter.problems)
         raise ValueError(f"model has layers that cannot be imported:\n{listed}")
-    return converter, builder.reorder(results[position])
+    return converter, layout.reorder(builder, results[position])
 
 
 def _called(model: Any, shape: Sequence[int]) -> Any:

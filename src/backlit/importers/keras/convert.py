@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.keras.builder import KerasBuilder, Tensor
+from backlit.importers.builder import Tensor
+from backlit.importers.keras import layout
+from backlit.importers.keras.builder import KerasBuilder
 from backlit.importers.keras.operators.activations import OwnActivationError
 from backlit.importers.keras.operators.table import find, said
 from backlit.importers.keras.tracing import TraceError, traced
@@ -179,7 +181,7 @@ class Converter:
         shapes = [tuple(tensor.shape)[1:] for tensor in node.outputs]
         zeros = [None if None in shape else Constant(np.zeros(shape)) for shape in shapes]
         b = self.builder
-        return [Failed() if zero is None else b.hold(b.append(zero)) for zero in zeros]
+        return [Failed() if zero is None else layout.hold(b, b.append(zero)) for zero in zeros]
 
     def label(self, path: str) -> str:
         """The name of a call: a layer's second call is layer@2."""

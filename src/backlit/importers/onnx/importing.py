@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError, Value
-from backlit.importers.builder.channels import TO_FRONT, has_channels_last
+from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError, Value, channels
+from backlit.importers.builder.batches import STAND_INS
 from backlit.importers.builder.moved import Moved
-from backlit.importers.builder.nodes import STAND_INS
 from backlit.importers.onnx import moved
 from backlit.importers.onnx.folding import DRAWS, RANDOM, can_fold, fold
 from backlit.importers.onnx.graphs import (
@@ -64,9 +63,10 @@ class Importer:
         entry = self._take_inputs(graph, constants)
         shape, batch = sample_shape(entry, input_shape)
         self.open_batch = batch == 0
-        last = has_channels_last(channels_last, shape, self._moves_channels(entry.name, shape))
+        moves = self._moves_channels(entry.name, shape)
+        last = channels.has_channels_last(channels_last, shape, moves)
         self.builder = GraphBuilder(shape, batch or stand_in, moves_samples=last)
-        self.values[entry.name] = self.builder.first()
+        self.values[entry.name] = channels.framework_input(self.builder)
         self.integers = {entry.name} if entry.type.tensor_type.elem_type in INTEGERS else set()
         self.dependent = dependent(self.nodes, entry.name)
 
@@ -80,7 +80,7 @@ class Importer:
             if names.isdisjoint(node.input):
                 continue
             if node.op_type == "Transpose":
-                if tuple(attributes_of(node).get("perm", ())) == TO_FRONT:
+                if tuple(attributes_of(node).get("perm", ())) == channels.TO_FRONT:
                     return True
             elif node.op_type == "Reshape" and shape[-1] == 1:
                 wanted = self.values.get(node.input[1])

@@ -11,17 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError, Value
-from backlit.importers.builder.moved import (
-    NOWHERE,
-    Moved,
-    beside,
-    by_channels,
-    by_groups,
-    expanded,
-    moved,
-    placed,
-)
+from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError, Value, moved, shapes
+from backlit.importers.builder.moved import NOWHERE, Moved
 from backlit.importers.onnx.operators.padding import amounts_of
 from backlit.importers.onnx.operators.table import OPERATORS, Context, Operation, Outputs, axes_of
 
@@ -52,7 +43,7 @@ def run(context: Context, operation: Operation) -> Outputs:
     if kind in OF_IMAGES | WITH_WEIGHTS.keys() or kind == "BatchNormalization":
         return _of_images(context, operation)
     if kind == "Expand":
-        return expanded(context.builder, operation.tensor(), operation.weights(1).tolist())
+        return moved.expanded(context.builder, operation.tensor(), operation.weights(1).tolist())
     inputs, x = _inner(context, operation)
     given, axis = replace(operation, inputs=inputs), x.axis
     if kind in BY_AXIS:
@@ -74,24 +65,24 @@ def run(context: Context, operation: Operation) -> Outputs:
     def back(value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
-        return placed(context.builder, value, axis, x.before, x.after)
+        return moved.placed(context.builder, value, axis, x.before, x.after)
 
     return tuple(map(back, results)) if isinstance(results, tuple) else back(results)
 
 
 def _inner(context: Context, operation: Operation) -> tuple[tuple[Value | None, ...], Moved]:
     """The inputs with the samples first, and one of those that have samples."""
-    kind, builder, values = operation.kind, context.builder, operation.inputs
+    kind, b, values = operation.kind, context.builder, operation.inputs
     alike = kind in BROADCAST | {"MatMul"}
     rank = max(len(value.shape) for value in values if value is not None) if alike else 0
-    tensors = [_of_rank(builder, value, rank) for value in values if isinstance(value, Tensor)]
+    tensors = [_of_rank(b, value, rank) for value in values if isinstance(value, Tensor)]
     x = tensors[0]
     if any((*y.place, y.rank) != (*x.place, x.rank) for y in tensors):
         raise UnsupportedError("it combines samples with samples that lie along other axes")
 
     def constant(value: np.ndarray) -> np.ndarray:
         if kind in BROADCAST | {"Concat"} or (kind == "MatMul" and value.ndim > 2):
-            return beside(value, x, builder.batch, whole=kind == "Concat")
+            return moved.beside(value, x, b.batch, whole=kind == "Concat")
         return value
 
     inner = iter([y.inner for y in tensors])
@@ -101,13 +92,13 @@ def _inner(context: Context, operation: Operation) -> tuple[tuple[Value | None, 
     return tuple(inputs), x
 
 
-def _of_rank(builder: GraphBuilder, x: Tensor, rank: int) -> Moved:
+def _of_rank(b: GraphBuilder, x: Tensor, rank: int) -> Moved:
     """With axes of extent 1 in front, until there are as many as asked for."""
-    own = moved(builder, x)
+    own = moved.as_moved(b, x)
     new = max(rank - own.rank, 0)
     if not new:
         return own
-    inner = builder.reshape(own.inner, (builder.batch, *[1] * new, *own.inner.sample))
+    inner = shapes.reshape(b, own.inner, (b.batch, *[1] * new, *own.inner.sample))
     axis = NOWHERE if own.axis == NOWHERE else own.axis + new
     return replace(own, shape=(*[1] * new, *own.shape), inner=inner, axis=axis)
 
@@ -144,7 +135,7 @@ def _reduction(operation: Operation, x: Moved) -> tuple[Operation, int]:
 
 
 def _of_images(context: Context, operation: Operation) -> Outputs:
-    x, rest = moved(context.builder, operation.tensor()), operation.inputs[1:]
+    x, rest = moved.as_moved(context.builder, operation.tensor()), operation.inputs[1:]
 
     def call(image: Tensor, inputs: Sequence[Value | None], **attributes: Any) -> Tensor:
         merged = operation.attributes | attributes
@@ -163,8 +154,8 @@ def _of_images(context: Context, operation: Operation) -> Outputs:
         return call(together, tiled, **groups)
 
     if operation.kind == "BatchNormalization":
-        return by_channels(context.builder, x, lambda inner: call(inner, rest))
-    return by_groups(context.builder, x, of_groups)
+        return moved.by_channels(context.builder, x, lambda inner: call(inner, rest))
+    return moved.by_groups(context.builder, x, of_groups)
 
 
 def _pad(operation: Operation, x: Moved) -> Operation:

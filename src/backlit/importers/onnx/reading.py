@@ -5,9 +5,8 @@ from os import fspath
 from typing import Any
 
 from backlit.graph import OUTPUTS_KEY
-from backlit.importers.builder import UnsupportedError
-from backlit.importers.builder.batches import DEPENDS, first_difference
-from backlit.importers.builder.nodes import STAND_INS
+from backlit.importers.builder import UnsupportedError, finish
+from backlit.importers.builder.batches import DEPENDS, STAND_INS, first_difference
 from backlit.importers.onnx.importing import Importer
 from backlit.model import Model
 
@@ -74,7 +73,7 @@ def load_onnx(
     if outputs is None and importer.output == model.graph.output[0].name:
         outputs = {entry.key: entry.value for entry in model.metadata_props}.get(OUTPUTS_KEY)
     label = name or model.graph.name or None
-    return importer.builder.finish(result, label, outputs)
+    return finish(importer.builder, result, label, outputs)
 
 
 def read(source: Any) -> Any:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from backlit.checks import is_int
-from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError
+from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError, finish
 from backlit.importers.builder.batches import DEPENDS, first_difference
 from backlit.model import Model
 
@@ -100,7 +100,7 @@ def from_torch(
         builder, result = _import(program, output, channels_last)
         if place := _first_difference(torch, module, example, builder, result, output):
             raise UnsupportedError(f"{place}: its result {DEPENDS}")
-        return builder.finish(result, name, outputs)
+        return finish(builder, result, name, outputs)
     except UnsupportedError as error:
         raise ValueError(
             f"module uses operators that cannot be imported:\n{_indented(str(error))}"

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.builder import Tensor, UnsupportedError
-from backlit.importers.builder.channels import TO_FRONT, has_channels_last
+from backlit.importers.builder import Tensor, UnsupportedError, channels
 from backlit.importers.builder.moved import Moved
 from backlit.importers.torch import moved
 from backlit.importers.torch.aliases import Aliases, operator_name
@@ -44,7 +43,7 @@ class Converter:
     def __init__(self, program: Any, channels_last: bool | None) -> None:
         self.program = program
         batch, *shape = input_shape(program)
-        last = has_channels_last(channels_last, shape, moves_channels(program))
+        last = channels.has_channels_last(channels_last, shape, moves_channels(program))
         self.builder = TorchBuilder(shape, batch, moves_samples=last)
         self.aliases = Aliases(program.graph)
         self.values: dict[Any, Any] = {}  # by owner
@@ -82,7 +81,7 @@ class Converter:
 
     def input_value(self, spec: Any) -> Any:
         if spec.kind.name == "USER_INPUT":
-            return self.builder.first()
+            return channels.framework_input(self.builder)
         for store in (self.program.state_dict, self.program.constants):
             if spec.target in store:
                 return store[spec.target]
@@ -206,7 +205,7 @@ def moves_channels(program: Any) -> bool:
         if values.isdisjoint(source.name for source in node.all_input_nodes):
             continue
         name = operator_name(node)[0]
-        if name == "permute" and tuple(axis % 4 for axis in node.args[1]) == TO_FRONT:
+        if name == "permute" and tuple(axis % 4 for axis in node.args[1]) == channels.TO_FRONT:
             return True
         if name == "movedim" and node.args[1:] in ((-1, 1), (3, 1), (-1, -3), (3, -3)):
             return True

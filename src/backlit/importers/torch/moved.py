@@ -6,19 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.builder import Tensor, UnsupportedError, Value
-from backlit.importers.builder.moved import (
-    NOWHERE,
-    Moved,
-    beside,
-    by_channels,
-    by_groups,
-    expanded,
-    moved,
-    permuted,
-    placed,
-    reshaped,
-)
+from backlit.importers.builder import Tensor, UnsupportedError, Value, moved, shapes
+from backlit.importers.builder.moved import NOWHERE, Moved
 from backlit.importers.torch.operators.advanced_indexing import index
 from backlit.importers.torch.operators.convolution import convolution
 from backlit.importers.torch.operators.normalization import (
@@ -38,18 +27,18 @@ from backlit.importers.torch.operators.table import Missing, TorchBuilder, const
 
 
 def _transpose(b: TorchBuilder, x: Tensor, dim0: int, dim1: int) -> Tensor:
-    order = list(range(moved(b, x).rank))
+    order = list(range(moved.as_moved(b, x).rank))
     order[dim0], order[dim1] = order[dim1], order[dim0]
-    return permuted(b, x, order)
+    return moved.permuted(b, x, order)
 
 
 def _by_shape(b: TorchBuilder, x: Tensor, *_: Any, **__: Any) -> Tensor:
-    return reshaped(b, x, b.expected)
+    return moved.reshaped(b, x, b.expected)
 
 
 def _concatenate(b: TorchBuilder, tensors: Sequence[Value], dim: int = 0) -> Tensor:
     values = [v for v in tensors if isinstance(v, Tensor) or np.size(v)]
-    those = [moved(b, value) for value in values if isinstance(value, Tensor)]
+    those = [moved.as_moved(b, value) for value in values if isinstance(value, Tensor)]
     first = those[0]
     if any((*x.place, x.rank) != (*first.place, first.rank) for x in those):
         raise UnsupportedError("two tensors with their samples in different places")
@@ -57,34 +46,40 @@ def _concatenate(b: TorchBuilder, tensors: Sequence[Value], dim: int = 0) -> Ten
     if axis == first.axis:
         raise UnsupportedError("an operation along the samples' axis")
     inner = [
-        moved(b, v).inner if isinstance(v, Tensor) else beside(v, first, b.batch, whole=True)
+        moved.as_moved(b, v).inner
+        if isinstance(v, Tensor)
+        else moved.beside(v, first, b.batch, whole=True)
         for v in values
     ]
-    return placed(b, b.concatenate(inner, axis + 1), *first.place)
+    return moved.placed(b, shapes.concatenate(b, inner, axis + 1), *first.place)
 
 
 def _stack(b: TorchBuilder, tensors: Sequence[Value], dim: int = 0) -> Tensor:
     axis = dim % len(b.expected)
     shape = [1 if i == axis else n for i, n in enumerate(b.expected)]
     parts = [
-        reshaped(b, v, shape) if isinstance(v, Tensor) else np.reshape(v, shape) for v in tensors
+        moved.reshaped(b, v, shape) if isinstance(v, Tensor) else np.reshape(v, shape)
+        for v in tensors
     ]
     return _concatenate(b, parts, axis)
 
 
 def _batch_norm(b: TorchBuilder, x: Tensor, *arguments: Any) -> Tensor:
-    return by_channels(b, moved(b, x), lambda inner: batch_norm(b, inner, *arguments))
+    def norm(inner: Tensor) -> Tensor:
+        return batch_norm(b, inner, *arguments)
+
+    return moved.by_channels(b, moved.as_moved(b, x), norm)
 
 
 def _native_batch_norm(b: TorchBuilder, x: Tensor, *arguments: Any) -> Any:
     def norm(inner: Tensor) -> Tensor:
         return native_batch_norm(b, inner, *arguments)[0]
 
-    return by_channels(b, moved(b, x), norm), Missing(), Missing()
+    return moved.by_channels(b, moved.as_moved(b, x), norm), Missing(), Missing()
 
 
 def _index(b: TorchBuilder, x: Tensor, indices: Sequence[Value | None]) -> Tensor:
-    x = moved(b, x)
+    x = moved.as_moved(b, x)
     used = [axis for axis, places in enumerate(indices) if places is not None]
     if len(used) > 1 or x.axis >= used[0]:
         raise UnsupportedError(f"samples along axis {x.axis}")
@@ -92,11 +87,11 @@ def _index(b: TorchBuilder, x: Tensor, indices: Sequence[Value | None]) -> Tenso
     if x.axis != NOWHERE:
         expected[x.axis] = x.before * x.after
     b.expected = (b.batch, *expected)
-    return placed(b, index(b, x.inner, [None, *indices]), *x.place)
+    return moved.placed(b, index(b, x.inner, [None, *indices]), *x.place)
 
 
 def _expand(b: TorchBuilder, x: Tensor, *_: Any, **__: Any) -> Tensor:
-    return expanded(b, x, b.expected)
+    return moved.expanded(b, x, b.expected)
 
 
 def _alike(handler: Callable[..., Any]) -> Callable[..., Any]:
@@ -108,7 +103,7 @@ def _alike(handler: Callable[..., Any]) -> Callable[..., Any]:
             result = handler(b, together, *arguments, **named)
             return result[0] if isinstance(result, tuple) else result
 
-        return by_groups(b, moved(b, x), pooled)
+        return moved.by_groups(b, moved.as_moved(b, x), pooled)
 
     return of_groups
 
@@ -131,7 +126,7 @@ def _convolution(
         rest = stride, padding, dilation, groups * count
         return convolution(b, together, filters, shifts, *rest)
 
-    return by_groups(b, moved(b, x), convolved)
+    return moved.by_groups(b, moved.as_moved(b, x), convolved)
 
 
 def _group_norm(
@@ -148,13 +143,13 @@ def _group_norm(
         tiled = (None if value is None else np.tile(value, count) for value in (scale, shift))
         return group_norm(b, together, num_groups * count, *tiled, *rest)
 
-    return by_groups(b, moved(b, x), normalized)
+    return moved.by_groups(b, moved.as_moved(b, x), normalized)
 
 
 BY_SHAPE = ("view", "reshape", "_unsafe_view", "flatten", "unflatten", "squeeze", "unsqueeze")
 FIND_SAMPLES: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(BY_SHAPE, _by_shape),
-    "permute": permuted,
+    "permute": moved.permuted,
     "transpose": _transpose,
     "einsum": sum_of_products,
     "cat": _concatenate,
@@ -206,7 +201,9 @@ def apply(
     if name in PADS:
         last_axes = len(arguments["pad"]) // 2
     if b.batch == 1:  # any tensor passes as moved
-        arguments = {k: moved(b, v) if isinstance(v, Tensor) else v for k, v in arguments.items()}
+        arguments = {
+            k: moved.as_moved(b, v) if isinstance(v, Tensor) else v for k, v in arguments.items()
+        }
     those = [value for value in arguments.values() if isinstance(value, Moved)]
     if not those:
         raise UnsupportedError("a list of tensors with their samples in other places")
@@ -232,7 +229,7 @@ def apply(
         if isinstance(value, Moved):
             return value.inner
         plain = dense or name in ("linear", "layer_norm") or not isinstance(value, np.ndarray)
-        return value if plain else beside(value, first, b.batch, whole=False)
+        return value if plain else moved.beside(value, first, b.batch, whole=False)
 
     inner = {key: within(value) for key, value in arguments.items()}
     positional = [inner[key] for key in inner if key not in given]
@@ -244,10 +241,12 @@ def apply(
     result = handler(b, *positional, **keywords)
     if isinstance(result, tuple):
         return tuple(
-            placed(b, part, axis, first.before, first.after) if isinstance(part, Tensor) else part
+            moved.placed(b, part, axis, first.before, first.after)
+            if isinstance(part, Tensor)
+            else part
             for part in result
         )
-    return placed(b, result, axis, first.before, first.after)
+    return moved.placed(b, result, axis, first.before, first.after)
 
 
 def _is_matrix(value: Any) -> bool:

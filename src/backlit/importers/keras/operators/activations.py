@@ -8,46 +8,56 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
+from backlit.importers.builder import Tensor, UnsupportedError, activations, arithmetic
+from backlit.importers.keras.builder import KerasBuilder
 from backlit.importers.keras.operators.table import array, find, layer, operation
 from backlit.layers import LeakyReLU, ReLU, Sigmoid, Tanh
 
 Function = Callable[[KerasBuilder, Tensor], Tensor]
+NAMED = {  # those of `backlit.Activation`, by their names there
+    "absolute": "abs",
+    "celu": "elu",
+    "cos": "cos",
+    "elu": "elu",
+    "erf": "erf",
+    "exponential": "exp",
+    "gelu": "gelu",
+    "hard_sigmoid": "hard_sigmoid",
+    "hard_silu": "hard_swish",
+    "log": "log",
+    "mish": "mish",
+    "reciprocal": "reciprocal",
+    "silu": "silu",
+    "sin": "sin",
+    "softplus": "softplus",
+    "softsign": "softsign",
+    "sqrt": "sqrt",
+    "square": "square",
+}
+
+
+def _unary(name: str) -> Function:
+    return lambda b, x: arithmetic.unary(b, name, x)
+
+
 FUNCTIONS: dict[str, Function] = {
+    **{theirs: _unary(ours) for theirs, ours in NAMED.items()},
     "linear": lambda b, x: x,
-    "cos": lambda b, x: b.activation(x, "cos"),
-    "erf": lambda b, x: b.activation(x, "erf"),
-    "expm1": lambda b, x: b.expm1(x),
-    "log1p": lambda b, x: b.log1p(x),
-    "reciprocal": lambda b, x: b.activation(x, "reciprocal"),
-    "rsqrt": lambda b, x: b.activation(x, "power", exponent=-0.5),
-    "sin": lambda b, x: b.activation(x, "sin"),
-    "absolute": lambda b, x: b.activation(x, "abs"),
-    "log": lambda b, x: b.activation(x, "log"),
-    "sqrt": lambda b, x: b.activation(x, "sqrt"),
-    "square": lambda b, x: b.activation(x, "square"),
+    "expm1": arithmetic.expm1,
+    "log1p": arithmetic.log1p,
+    "rsqrt": lambda b, x: arithmetic.unary(b, "power", x, exponent=-0.5),
     "relu": lambda b, x: b.append(ReLU(), x),
     "leaky_relu": lambda b, x: b.append(LeakyReLU(0.2), x),
-    "relu6": lambda b, x: b.clip(x, 0.0, 6.0),
+    "relu6": lambda b, x: arithmetic.clip(b, x, 0.0, 6.0),
     "sigmoid": lambda b, x: b.append(Sigmoid(), x),
     "tanh": lambda b, x: b.append(Tanh(), x),
-    "elu": lambda b, x: b.activation(x, "elu"),
-    "celu": lambda b, x: b.activation(x, "elu"),
-    "selu": lambda b, x: b.selu(x),
-    "gelu": lambda b, x: b.activation(x, "gelu"),
-    "silu": lambda b, x: b.activation(x, "silu"),
-    "mish": lambda b, x: b.activation(x, "mish"),
-    "softplus": lambda b, x: b.activation(x, "softplus"),
-    "softsign": lambda b, x: b.activation(x, "softsign"),
-    "exponential": lambda b, x: b.activation(x, "exp"),
-    "log_sigmoid": lambda b, x: b.log_sigmoid(x),
-    "hard_sigmoid": lambda b, x: b.activation(x, "hard_sigmoid"),
-    "hard_silu": lambda b, x: b.activation(x, "hard_swish"),
-    "hard_shrink": lambda b, x: b.hard_shrink(x, 0.5),
-    "soft_shrink": lambda b, x: b.soft_shrink(x, 0.5),
-    "hard_tanh": lambda b, x: b.clip(x, -1.0, 1.0),
-    "softmax": lambda b, x: b.softmax(x, b.axis(-1, len(x.shape))),
-    "log_softmax": lambda b, x: b.softmax(x, b.axis(-1, len(x.shape)), logarithm=True),
+    "selu": activations.selu,
+    "log_sigmoid": activations.log_sigmoid,
+    "hard_shrink": lambda b, x: activations.hard_shrink(b, x, 0.5),
+    "soft_shrink": lambda b, x: activations.soft_shrink(b, x, 0.5),
+    "hard_tanh": lambda b, x: arithmetic.clip(b, x, -1.0, 1.0),
+    "softmax": lambda b, x: activations.softmax(b, x, b.axis(-1, len(x.shape))),
+    "log_softmax": lambda b, x: activations.softmax(b, x, b.axis(-1, len(x.shape)), logarithm=True),
 }
 
 
@@ -58,27 +68,27 @@ def function(method: Function) -> Function:
 
 @function
 def tanh_shrink(b: KerasBuilder, x: Tensor) -> Tensor:
-    return b.binary("subtract", x, b.append(Tanh(), x))
+    return arithmetic.binary(b, "subtract", x, b.append(Tanh(), x))
 
 
 @function
 def sparse_sigmoid(b: KerasBuilder, x: Tensor) -> Tensor:
-    return b.activation(b.clip(x, -1.0, 1.0), "scale", factor=0.5, shift=0.5)
+    return arithmetic.scale(b, arithmetic.clip(b, x, -1.0, 1.0), 0.5, shift=0.5)
 
 
 @function
 def sparse_plus(b: KerasBuilder, x: Tensor) -> Tensor:
     """(x + 1)**2 / 4 within [-1, 1], and x beyond."""
-    inner = b.activation(b.clip(x, -1.0, 1.0, open_ends=False), "scale", factor=0.5, shift=0.5)
-    beyond = b.append(ReLU(), b.activation(x, "scale", shift=-1.0))
-    return b.binary("add", b.activation(inner, "square"), beyond)
+    inner = arithmetic.scale(b, arithmetic.clip(b, x, -1.0, 1.0, open_ends=False), 0.5, shift=0.5)
+    beyond = b.append(ReLU(), arithmetic.scale(b, x, shift=-1.0))
+    return arithmetic.binary(b, "add", arithmetic.unary(b, "square", inner), beyond)
 
 
 @function
 def squareplus(b: KerasBuilder, x: Tensor) -> Tensor:
-    inside = b.activation(b.activation(x, "square"), "scale", shift=4.0)
-    total = b.binary("add", x, b.activation(inside, "sqrt"))
-    return b.activation(total, "scale", factor=0.5)
+    inside = arithmetic.scale(b, arithmetic.unary(b, "square", x), shift=4.0)
+    total = arithmetic.binary(b, "add", x, arithmetic.unary(b, "sqrt", inside))
+    return arithmetic.scale(b, total, 0.5)
 
 
 class OwnActivationError(UnsupportedError):
@@ -87,12 +97,12 @@ class OwnActivationError(UnsupportedError):
 
 def activate(b: KerasBuilder, x: Tensor, activation: Any) -> Tensor:
     """What a layer's argument `activation` does."""
-    from keras import activations, ops
+    import keras
 
     if activation is None:
         return x
     name = getattr(activation, "__name__", "")
-    own = getattr(activations, name, None), getattr(ops, name, None)
+    own = getattr(keras.activations, name, None), getattr(keras.ops, name, None)
     if name in FUNCTIONS and activation in own:
         return FUNCTIONS[name](b, x)
     handler = find(activation)  # a layer may be an activation
@@ -123,16 +133,16 @@ def relu(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     if slope and ceiling is None and not start:
         return b.append(LeakyReLU(slope), x)
     if start:
-        result = b.activation(x, "thresholded_relu", alpha=start)
+        result = arithmetic.unary(b, "thresholded_relu", x, alpha=start)
     elif ceiling == 6:
-        result = b.clip(x, 0.0, 6.0)
+        result = arithmetic.clip(b, x, 0.0, 6.0)
     else:
         result = b.append(ReLU(), x)
     if ceiling is not None and (start or ceiling != 6):
-        result = b.clip(result, 0.0, float(ceiling), open_ends=False)
+        result = arithmetic.clip(b, result, 0.0, float(ceiling), open_ends=False)
     if slope:
-        below = b.append(ReLU(), b.activation(x, "scale", factor=-1.0, shift=start))
-        result = b.binary("subtract", result, b.activation(below, "scale", factor=slope))
+        below = b.append(ReLU(), arithmetic.scale(b, x, -1.0, shift=start))
+        result = arithmetic.binary(b, "subtract", result, arithmetic.scale(b, below, slope))
     return result
 
 
@@ -144,14 +154,14 @@ def leaky_relu(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
 @layer("PReLU")
 def prelu(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     slopes = b.broadcast(array(layer.alpha), len(x.shape))
-    below = b.append(ReLU(), b.negative(x))
-    scaled = b.binary("multiply", below, -slopes)
-    return b.binary("add", b.append(ReLU(), x), scaled)
+    below = b.append(ReLU(), arithmetic.negative(b, x))
+    scaled = arithmetic.binary(b, "multiply", below, -slopes)
+    return arithmetic.binary(b, "add", b.append(ReLU(), x), scaled)
 
 
 @layer("ELU")
 def elu(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
-    return b.activation(x, "elu", alpha=float(layer.alpha))
+    return arithmetic.unary(b, "elu", x, alpha=float(layer.alpha))
 
 
 @layer("Softmax")
@@ -159,7 +169,7 @@ def softmax(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     axes = np.atleast_1d(layer.axis)
     if len(axes) != 1:
         raise UnsupportedError(f"axis={layer.axis}: a softmax along several axes")
-    return b.softmax(x, b.axis(axes[0], len(x.shape)))
+    return activations.softmax(b, x, b.axis(axes[0], len(x.shape)))
 
 
 # --- operations -----------------------------------------------------------------------------------
@@ -208,17 +218,17 @@ for _operation, _name in {
 
 @operation("Gelu")
 def gelu_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
-    return b.activation(x, "gelu_tanh" if op.approximate else "gelu")
+    return arithmetic.unary(b, "gelu_tanh" if op.approximate else "gelu", x)
 
 
 @operation("Elu")
 def elu_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
-    return b.activation(x, "elu", alpha=float(op.alpha))
+    return arithmetic.unary(b, "elu", x, alpha=float(op.alpha))
 
 
 @operation("Celu")
 def celu_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
-    return b.celu(x, float(op.alpha))
+    return activations.celu(b, x, float(op.alpha))
 
 
 @operation("Clip")
@@ -226,7 +236,7 @@ def clip_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
     low, high = op.x_min, op.x_max
     if np.ndim(low) or np.ndim(high):
         raise UnsupportedError("bounds that are no numbers")
-    return b.clip(x, float(low), float(high), open_ends=False)
+    return arithmetic.clip(b, x, float(low), float(high), open_ends=False)
 
 
 @operation("LeakyRelu")

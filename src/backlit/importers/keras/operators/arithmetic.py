@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.builder import Value
-from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
+from backlit.importers.builder import Tensor, UnsupportedError, Value, arithmetic
+from backlit.importers.keras.builder import KerasBuilder
 from backlit.importers.keras.operators.table import constant, layer, operation
 
 # What is between two values, in layers (of several) and in operations
@@ -27,7 +27,7 @@ def _merge(b: KerasBuilder, function: str, values: Sequence[Tensor]) -> Tensor:
     if len({len(value.shape) for value in values}) > 1:
         shapes = ", ".join(str(b.shape(value)) for value in values)
         raise UnsupportedError(f"inputs of different ranks: {shapes}")
-    return reduce(lambda a, c: b.binary(function, a, c), values)
+    return reduce(lambda a, c: arithmetic.binary(b, function, a, c), values)
 
 
 def _merging(function: str) -> Any:
@@ -40,7 +40,7 @@ for _name in ("Add", "Subtract", "Multiply", "Maximum", "Minimum"):
 
 @layer("Average")
 def average(b: KerasBuilder, layer: Any, values: Sequence[Tensor]) -> Tensor:
-    return b.activation(_merge(b, "add", values), "scale", factor=1 / len(values))
+    return arithmetic.scale(b, _merge(b, "add", values), 1 / len(values))
 
 
 # --- operations -----------------------------------------------------------------------------------
@@ -55,7 +55,7 @@ def sides(b: KerasBuilder, *values: Any) -> list[Value]:
 
 
 def _operation(function: str) -> Any:
-    return lambda b, op, first, second: b.binary(function, *sides(b, first, second))
+    return lambda b, op, first, second: arithmetic.binary(b, function, *sides(b, first, second))
 
 
 def _constant(b: KerasBuilder, value: Any, rank: int) -> np.ndarray:
@@ -71,4 +71,4 @@ for _name, _function in BETWEEN.items():
 
 @operation("Negative")
 def negative(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
-    return b.negative(x)
+    return arithmetic.negative(b, x)

@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.builder.attention import attention
-from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
+from backlit.importers.builder import Tensor, UnsupportedError, attention, shapes
+from backlit.importers.keras import layout
+from backlit.importers.keras.builder import KerasBuilder
+from backlit.importers.keras.operators.products import units
 from backlit.importers.keras.operators.table import array, kernel, layer, operation, optional
 
 
@@ -29,15 +31,16 @@ def of_heads(
     k = _heads(b, value if key is None else key, _dense(layer, "key"))
     v = _heads(b, value, _dense(layer, "value"))
     repeats = np.repeat(np.arange(k.shape[1]), q.shape[1] // k.shape[1])
-    k, v = b.gather(k, 1, repeats), b.gather(v, 1, repeats)
-    mixed = attention(b, q, k, v, causal=use_causal_mask)
-    rows = b.rearrange(mixed, (0, 2, 1, 3))
-    together = b.hold(b.reshape(rows, (*b.shape(query)[:-1], rows.shape[2] * rows.shape[3])))
+    k, v = shapes.gather(b, k, 1, repeats), shapes.gather(b, v, 1, repeats)
+    mixed = attention.scaled_dot_product(b, q, k, v, causal=use_causal_mask)
+    rows = layout.rearrange(b, mixed, (0, 2, 1, 3))
+    joined = (*b.shape(query)[:-1], rows.shape[2] * rows.shape[3])
+    together = layout.hold(b, shapes.reshape(b, rows, joined))
     dense = _dense(layer, "output")
     weights = kernel(dense)
     if weights.ndim != 3:
         raise UnsupportedError(f"output_shape={layer.get_config()['output_shape']}")
-    return b.units(together, weights.reshape(-1, weights.shape[-1]), optional(dense.bias))
+    return units(b, together, weights.reshape(-1, weights.shape[-1]), optional(dense.bias))
 
 
 def _dense(layer: Any, name: str) -> Any:
@@ -50,9 +53,9 @@ def _heads(b: KerasBuilder, x: Tensor, dense: Any) -> Tensor:
     weights = kernel(dense)  # (in, heads, features)
     _, heads, features = weights.shape
     bias = None if dense.bias is None else array(dense.bias).reshape(-1)
-    row = b.reorder(b.units(x, weights.reshape(len(weights), -1), bias))
-    split = b.reshape(row, (b.batch, -1, heads, features))
-    return b.rearrange(split, (0, 2, 1, 3))
+    row = layout.reorder(b, units(b, x, weights.reshape(len(weights), -1), bias))
+    split = shapes.reshape(b, row, (b.batch, -1, heads, features))
+    return layout.rearrange(b, split, (0, 2, 1, 3))
 
 
 @layer("Attention")
@@ -62,10 +65,11 @@ def plain(
     """Attention of a query, a value and perhaps a key, as they are."""
     if layer.score_mode != "dot":
         raise UnsupportedError(f"score_mode={layer.score_mode!r}")
-    q, v, *more = (b.reorder(value) for value in values)
+    q, v, *more = (layout.reorder(b, value) for value in values)
     k = more[0] if more else v
     scale = float(array(layer.scale)) if layer.use_scale else 1.0
-    return b.hold(attention(b, q, k, v, causal=use_causal_mask, scale=scale))
+    mixed = attention.scaled_dot_product(b, q, k, v, causal=use_causal_mask, scale=scale)
+    return layout.hold(b, mixed)
 
 
 @operation("DotProductAttention")
@@ -75,6 +79,6 @@ def dot_product_attention(
     """Of (samples, places, heads, features)."""
     if op.attn_logits_soft_cap or more.keys() - {"scale"}:
         raise UnsupportedError(f"called with {', '.join(more)}")
-    q, k, v = (b.reorder(x, (0, 2, 1, 3)) for x in (query, key, value))
-    mixed = attention(b, q, k, v, causal=op.is_causal, scale=more.get("scale"))
-    return b.hold(b.rearrange(mixed, (0, 2, 1, 3)))
+    q, k, v = (layout.reorder(b, x, (0, 2, 1, 3)) for x in (query, key, value))
+    mixed = attention.scaled_dot_product(b, q, k, v, causal=op.is_causal, scale=more.get("scale"))
+    return layout.hold(b, layout.rearrange(b, mixed, (0, 2, 1, 3)))

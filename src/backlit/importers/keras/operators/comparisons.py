@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
+from backlit.importers.builder import Tensor, UnsupportedError, comparisons, masks
+from backlit.importers.keras.builder import KerasBuilder
 from backlit.importers.keras.operators.arithmetic import sides
 from backlit.importers.keras.operators.table import operation
 
@@ -19,7 +20,7 @@ COMPARISONS = {
 
 
 def _comparison(function: str) -> Any:
-    return lambda b, op, x, y: b.compare(function, *sides(b, x, y))
+    return lambda b, op, x, y: comparisons.compare(b, function, *sides(b, x, y))
 
 
 for _name, _function in COMPARISONS.items():
@@ -28,12 +29,13 @@ for _name, _function in COMPARISONS.items():
 
 @operation("Sign")
 def sign(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
-    return b.sign(x)
+    return comparisons.sign(b, x)
 
 
 def _of_masks(function: Any) -> Any:
     def handler(b: KerasBuilder, op: Any, *values: Any) -> Tensor:
-        if not all(b.is_mask(v) if isinstance(v, Tensor) else v.dtype == bool for v in values):
+        known = (masks.is_mask(b, v) if isinstance(v, Tensor) else v.dtype == bool for v in values)
+        if not all(known):
             raise UnsupportedError("the truth of numbers")
         result: Tensor = function(b, *sides(b, *values))
         return result
@@ -41,9 +43,9 @@ def _of_masks(function: Any) -> Any:
     return handler
 
 
-operation("LogicalAnd")(_of_masks(KerasBuilder.both))
-operation("LogicalOr")(_of_masks(KerasBuilder.any_of))
-operation("LogicalNot")(_of_masks(KerasBuilder.opposite))
+operation("LogicalAnd")(_of_masks(masks.both))
+operation("LogicalOr")(_of_masks(masks.any_of))
+operation("LogicalNot")(_of_masks(masks.opposite))
 
 
 @operation("Where")
@@ -53,4 +55,4 @@ def where(b: KerasBuilder, op: Any, condition: Any, x: Any = None, y: Any = None
     mask, first, second = sides(b, condition, x, y)
     if not isinstance(mask, Tensor):
         mask = np.asarray(mask, bool)
-    return b.choose(mask, first, second)
+    return masks.choose(b, mask, first, second)

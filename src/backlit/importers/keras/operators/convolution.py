@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from backlit.importers.builder import Tensor, UnsupportedError, products
 from backlit.importers.builder.windows import same_padding
-from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
+from backlit.importers.keras import layout
+from backlit.importers.keras.builder import KerasBuilder
 from backlit.importers.keras.operators.activations import activate
 from backlit.importers.keras.operators.table import (
     constant,
@@ -34,7 +36,7 @@ def convolve(
         x, zeros = b.padded[x.number]
         padding = [own + more for own, more in zip(padding, zeros, strict=True)]
     groups = x.shape[1] // weights.shape[1]
-    return b.convolution(x, weights, bias, stride, padding, dilation, groups)
+    return products.convolution(b, x, weights, bias, stride, padding, dilation, groups)
 
 
 def channels_first(weights: np.ndarray) -> np.ndarray:
@@ -63,39 +65,40 @@ def _by_weights(b: KerasBuilder, op: Any, x: Tensor, weights: np.ndarray) -> Ten
     options = SimpleNamespace(
         strides=op.strides, dilation_rate=op.dilation_rate, padding=op.padding.lower()
     )
-    return b.from_images(convolve(b, options, b.images(x, order), weights, None), order)
+    result = convolve(b, options, layout.images(b, x, order), weights, None)
+    return layout.from_images(b, result, order)
 
 
 @layer("Conv1D", "Conv2D")
 def convolution(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
-    image = b.images(x, layer.data_format)
+    image = layout.images(b, x, layer.data_format)
     weights = channels_first(kernel(layer))
     result = convolve(b, layer, image, weights, optional(layer.bias))
-    return activate(b, b.from_images(result, layer.data_format), layer.activation)
+    return activate(b, layout.from_images(b, result, layer.data_format), layer.activation)
 
 
 @layer("DepthwiseConv1D", "DepthwiseConv2D")
 def depthwise(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
-    image = b.images(x, layer.data_format)
+    image = layout.images(b, x, layer.data_format)
     weights = depthwise_weights(kernel(layer))
     result = convolve(b, layer, image, weights, optional(layer.bias))
-    return activate(b, b.from_images(result, layer.data_format), layer.activation)
+    return activate(b, layout.from_images(b, result, layer.data_format), layer.activation)
 
 
 @layer("SeparableConv1D", "SeparableConv2D")
 def separable(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
-    image = b.images(x, layer.data_format)
+    image = layout.images(b, x, layer.data_format)
     middle = convolve(b, layer, image, depthwise_weights(kernel(layer, "depthwise_kernel")), None)
     mixing = channels_first(kernel(layer, "pointwise_kernel"))
     axes = mixing.ndim - 2
     one, none = (1,) * axes, (0,) * 2 * axes
-    result = b.convolution(middle, mixing, optional(layer.bias), one, none, one)
-    return activate(b, b.from_images(result, layer.data_format), layer.activation)
+    result = products.convolution(b, middle, mixing, optional(layer.bias), one, none, one)
+    return activate(b, layout.from_images(b, result, layer.data_format), layer.activation)
 
 
 @layer("Conv1DTranspose", "Conv2DTranspose")
 def transposed(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
-    image = b.images(x, layer.data_format)
+    image = layout.images(b, x, layer.data_format)
     weights = channels_first(kernel(layer))
     axes = weights.ndim - 2
     stride, dilation = pair(layer.strides, axes), pair(layer.dilation_rate, axes)
@@ -113,8 +116,10 @@ def transposed(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
         raise UnsupportedError(f"output_padding={extra}")
     padding = [*before, *(max(cut, 0) for cut in after)]
     bias = optional(layer.bias)
-    result = b.transposed_convolution(image, weights, bias, stride, padding, dilation, 1, zeros)
-    return activate(b, b.from_images(result, layer.data_format), layer.activation)
+    result = products.transposed_convolution(
+        b, image, weights, bias, stride, padding, dilation, 1, zeros
+    )
+    return activate(b, layout.from_images(b, result, layer.data_format), layer.activation)
 
 
 def _cuts(reach: int, stride: int, padding: str, extra: int | None) -> tuple[int, int]:

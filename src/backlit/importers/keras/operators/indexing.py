@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
+from backlit.importers.builder import Tensor, UnsupportedError, shapes
+from backlit.importers.keras import layout
+from backlit.importers.keras.builder import KerasBuilder
 from backlit.importers.keras.operators.arithmetic import sides
 from backlit.importers.keras.operators.shapes import expand_dims
 from backlit.importers.keras.operators.table import constant, layer, operation
@@ -13,7 +15,7 @@ from backlit.importers.keras.operators.table import constant, layer, operation
 
 def entries(b: KerasBuilder, x: Tensor, axis: int, indices: Any) -> Tensor:
     """Those at `indices` along one of Keras's axes."""
-    return b.gather(x, b.axis(axis, len(x.shape)), indices)
+    return shapes.gather(b, x, b.axis(axis, len(x.shape)), indices)
 
 
 def extent(b: KerasBuilder, x: Tensor, axis: int) -> int:
@@ -45,7 +47,7 @@ def get_item(b: KerasBuilder, op: Any, x: Tensor, key: Any) -> Tensor:
         if axis:
             x = entries(b, x, axis, wanted)
         axis += 1
-    return x if tuple(shape) == b.shape(x) else b.hold(b.reshape(b.reorder(x), shape))
+    return x if tuple(shape) == b.shape(x) else layout.reshape(b, x, shape)
 
 
 @operation("Split")
@@ -60,7 +62,7 @@ def unstack(b: KerasBuilder, op: Any, x: Tensor) -> list[Tensor]:
     axis = op.axis % len(x.shape)
     kept = [n for i, n in enumerate(b.shape(x)) if i != axis]
     parts = [entries(b, x, axis, [i]) for i in range(extent(b, x, axis))]
-    return [b.hold(b.reshape(b.reorder(part), kept)) for part in parts]
+    return [layout.reshape(b, part, kept) for part in parts]
 
 
 @operation("Take")
@@ -73,7 +75,7 @@ def take(b: KerasBuilder, op: Any, x: Tensor, indices: Any) -> Tensor:
     if wanted.ndim == 1:
         return taken
     shape = (*sizes[:axis], *wanted.shape, *sizes[axis + 1 :])
-    return b.hold(b.reshape(b.reorder(taken), shape))
+    return layout.reshape(b, taken, shape)
 
 
 @operation("Flip")
@@ -122,13 +124,13 @@ def _axes(given: int | Sequence[int] | None) -> list[int]:
 @layer("Concatenate")
 def concatenate(b: KerasBuilder, layer: Any, values: Sequence[Tensor]) -> Tensor:
     parts = sides(b, *values)
-    return b.concatenate(parts, b.axis(layer.axis, len(parts[0].shape)))
+    return shapes.concatenate(b, parts, b.axis(layer.axis, len(parts[0].shape)))
 
 
 @operation("Stack")
 def stack(b: KerasBuilder, op: Any, values: Sequence[Tensor]) -> Tensor:
     parts = [expand_dims(b, op, value) for value in values]
-    return b.concatenate(parts, b.axis(op.axis, len(parts[0].shape)))
+    return shapes.concatenate(b, parts, b.axis(op.axis, len(parts[0].shape)))
 
 
 @operation("Concatenate")

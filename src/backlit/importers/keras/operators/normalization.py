@@ -1,10 +1,19 @@
 """Normalisation layers as they are at inference, and preprocessing of values."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
+from backlit.importers.builder import (
+    Tensor,
+    UnsupportedError,
+    arithmetic,
+    normalization,
+    reductions,
+)
+from backlit.importers.keras import layout
+from backlit.importers.keras.builder import KerasBuilder
 from backlit.importers.keras.operators.table import array, find, layer, optional
 from backlit.layers import BatchNorm
 
@@ -19,7 +28,7 @@ def batch_normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     axis = b.axis(layer.axis, rank)
     order = [0, axis, *(i for i in range(1, rank) if i != axis)]
     back = [order.index(i) for i in range(rank)]
-    return b.rearrange(b.append(norm, b.rearrange(x, order)), back)
+    return layout.rearrange(b, b.append(norm, layout.rearrange(b, x, order)), back)
 
 
 def _along(b: KerasBuilder, values: np.ndarray | None, axes: list[int], x: Tensor) -> Any:
@@ -39,15 +48,15 @@ def layer_normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     axes, rank = list(layer.axis), len(x.shape)
     gamma, beta = (_along(b, optional(w), axes, x) for w in (layer.gamma, layer.beta))
     held = [b.axis(axis, rank) for axis in axes]
-    return b.normalize(x, held, layer.epsilon, gamma, beta)
+    return normalization.normalize(b, x, held, layer.epsilon, gamma, beta)
 
 
 @layer("RMSNormalization")
 def rms_normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     axes, rank = list(layer.axis), len(x.shape)
     held = [b.axis(axis, rank) for axis in axes]
-    result = b.rms_normalize(x, held, float(layer.epsilon))
-    return b.binary("multiply", result, _along(b, array(layer.scale), axes, x))
+    result = normalization.rms_normalize(b, x, held, float(layer.epsilon))
+    return arithmetic.binary(b, "multiply", result, _along(b, array(layer.scale), axes, x))
 
 
 @layer("GroupNormalization")
@@ -55,18 +64,27 @@ def group_normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     rank = len(x.shape)
     axis = b.axis(layer.axis, rank)
     order = [0, axis, *(i for i in range(1, rank) if i != axis)]
-    result = b.normalize_groups(b.rearrange(x, order), layer.groups, layer.epsilon)
-    result = b.rearrange(result, [order.index(i) for i in range(rank)])
+    front = layout.rearrange(b, x, order)
+    result = normalization.normalize_groups(b, front, layer.groups, layer.epsilon)
+    result = layout.rearrange(b, result, [order.index(i) for i in range(rank)])
     for function, weight in (("multiply", layer.gamma), ("add", layer.beta)):
         if weight is not None:
-            result = b.binary(function, result, _along(b, array(weight), [layer.axis], x))
+            along = _along(b, array(weight), [layer.axis], x)
+            result = arithmetic.binary(b, function, result, along)
     return result
+
+
+def l2_normalize(b: KerasBuilder, x: Tensor, axes: Sequence[int], least: float) -> Tensor:
+    """Divided by the L2 norm over held axes, or by the least number if that is larger."""
+    total = reductions.reduce(b, "sum", arithmetic.unary(b, "square", x), axes, True)
+    kept = arithmetic.clip(b, total, least**2, np.inf, open_ends=False)
+    return arithmetic.binary(b, "multiply", x, arithmetic.unary(b, "power", kept, exponent=-0.5))
 
 
 @layer("UnitNormalization")
 def unit_normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     axes = [b.axis(axis, len(x.shape)) for axis in np.atleast_1d(layer.axis)]
-    return b.l2_normalize(x, axes, 1e-12)  # whose square float32 holds
+    return l2_normalize(b, x, axes, 1e-12)  # whose square float32 holds
 
 
 @layer("SpectralNormalization")
@@ -92,11 +110,11 @@ def rescaling(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
 
 @layer("LayerScale")  # of keras.applications.convnext
 def layer_scale(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
-    return b.binary("multiply", x, b.broadcast(array(layer.gamma), len(x.shape)))
+    return arithmetic.binary(b, "multiply", x, b.broadcast(array(layer.gamma), len(x.shape)))
 
 
 @layer("Normalization")
-def normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
+def adapted_normalization(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     if layer.mean is None:
         raise UnsupportedError("it was not adapted")
     rank = len(x.shape)
@@ -114,11 +132,11 @@ def _affine(b: KerasBuilder, x: Tensor, scale: np.ndarray, shift: np.ndarray) ->
     sizes = {scale.size, shift.size}
     if sizes == {1}:
         numbers = {"factor": float(scale.reshape(())), "shift": float(shift.reshape(()))}
-        return b.activation(x, "scale", **numbers)
+        return arithmetic.scale(b, x, **numbers)
     channels = x.shape[1]
     if len(x.shape) in (2, 4) and all(
         v.size == 1 or v.size == v.shape[1] == channels for v in (scale, shift)
     ):
         per_channel = (np.broadcast_to(v.reshape(-1), channels) for v in (scale, shift))
-        return b.affine(x, *per_channel)
-    return b.binary("add", b.binary("multiply", x, scale), shift)
+        return arithmetic.affine(b, x, *per_channel)
+    return arithmetic.binary(b, "add", arithmetic.binary(b, "multiply", x, scale), shift)

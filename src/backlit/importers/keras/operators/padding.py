@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
+from backlit.importers.builder import Tensor, UnsupportedError, shapes
+from backlit.importers.keras import layout
+from backlit.importers.keras.builder import KerasBuilder
 from backlit.importers.keras.operators.table import layer, operation
 
 
 @layer("ZeroPadding1D", "ZeroPadding2D")
 def zero_padding(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
-    image = b.images(x, layer.data_format)
+    image = layout.images(b, x, layer.data_format)
     amounts = _amounts(layer.padding)
     result = _padded(b, image, amounts)
     if result is not image:
@@ -20,25 +22,25 @@ def zero_padding(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
             image,
             tuple(n for side in zip(*amounts, strict=True) for n in side),
         )
-    return b.from_images(result, layer.data_format)
+    return layout.from_images(b, result, layer.data_format)
 
 
 @layer("Cropping1D", "Cropping2D")
 def cropping(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     order = getattr(layer, "data_format", "channels_last")  # in one dimension there is none
     amounts = [(-before, -after) for before, after in _amounts(layer.cropping)]
-    return b.from_images(_padded(b, b.images(x, order), amounts), order)
+    return layout.from_images(b, _padded(b, layout.images(b, x, order), amounts), order)
 
 
 @layer("CenterCrop")
 def center_crop(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
-    image = b.images(x, layer.data_format)
+    image = layout.images(b, x, layer.data_format)
     for axis, count in enumerate((layer.height, layer.width), 2):
         first = (image.shape[axis] - count) // 2
         if first < 0:
             raise UnsupportedError("an image smaller than its crop")
-        image = b.gather(image, axis, range(first, first + count))
-    return b.from_images(image, layer.data_format)
+        image = shapes.gather(b, image, axis, range(first, first + count))
+    return layout.from_images(b, image, layer.data_format)
 
 
 def _amounts(given: Any) -> list[tuple[int, int]]:
@@ -48,7 +50,7 @@ def _amounts(given: Any) -> list[tuple[int, int]]:
 
 def _padded(b: KerasBuilder, image: Tensor, amounts: Sequence[tuple[int, int]]) -> Tensor:
     for axis, (before, after) in enumerate(amounts):
-        image = b.pad(image, 2 + axis, before, after)
+        image = shapes.pad(b, image, 2 + axis, before, after)
     return image
 
 
@@ -62,5 +64,5 @@ def pad(b: KerasBuilder, op: Any, x: Tensor, constant_values: Any = None) -> Ten
     for axis, (before, after) in enumerate(np.broadcast_to(op.pad_width, (rank, 2)).tolist()):
         value = 0.0 if constant_values is None else float(constant_values)
         if before or after:
-            x = b.pad(x, b.axis(axis, rank), before, after, mode, value)
+            x = shapes.pad(b, x, b.axis(axis, rank), before, after, mode, value)
     return x

@@ -4,7 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
+from backlit.importers.builder import Tensor, UnsupportedError, arithmetic, reductions
+from backlit.importers.keras import layout
+from backlit.importers.keras.builder import KerasBuilder
+from backlit.importers.keras.operators.normalization import l2_normalize
 from backlit.importers.keras.operators.table import operation
 
 
@@ -20,13 +23,12 @@ def finished(b: KerasBuilder, result: Tensor, axis: Any, keepdims: bool) -> Tens
     if keepdims:
         return result
     gone = [one % len(result.shape) for one in np.atleast_1d(axis)]
-    ordered = b.reorder(result)
-    return b.hold(b.reshape(ordered, [n for i, n in enumerate(ordered.shape) if i not in gone]))
+    return layout.reshape(b, result, [n for i, n in enumerate(b.shape(result)) if i not in gone])
 
 
 def _reduction(function: str) -> Any:
     def handler(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
-        result = b.reduce(x, function, held_axes(b, op.axis, len(x.shape)), True)
+        result = reductions.reduce(b, function, x, held_axes(b, op.axis, len(x.shape)), True)
         return finished(b, result, op.axis, op.keepdims)
 
     return handler
@@ -40,33 +42,33 @@ for _name, _function in REDUCTIONS.items():
 
 @operation("Var")
 def var(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
-    _, result = b.centred(x, held_axes(b, op.axis, len(x.shape)))
+    _, result = reductions.centred(b, x, held_axes(b, op.axis, len(x.shape)))
     return finished(b, result, op.axis, op.keepdims)
 
 
 @operation("Std")
 def std(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
-    _, variance = b.centred(x, held_axes(b, op.axis, len(x.shape)))
-    return finished(b, b.root(variance), op.axis, op.keepdims)
+    _, variance = reductions.centred(b, x, held_axes(b, op.axis, len(x.shape)))
+    return finished(b, arithmetic.root(b, variance), op.axis, op.keepdims)
 
 
 @operation("Moments")
 def moments(b: KerasBuilder, op: Any, x: Tensor) -> list[Tensor]:
     axes = held_axes(b, op.axes, len(x.shape))
-    both = b.reduce(x, "mean", axes, True), b.centred(x, axes)[1]
+    both = reductions.reduce(b, "mean", x, axes, True), reductions.centred(b, x, axes)[1]
     return [finished(b, result, op.axes, op.keepdims) for result in both]
 
 
 @operation("Logsumexp")
 def log_sum_exp(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
-    result = b.log_sum_exp(x, held_axes(b, op.axis, len(x.shape)))
+    result = reductions.log_sum_exp(b, x, held_axes(b, op.axis, len(x.shape)))
     return finished(b, result, op.axis, op.keepdims)
 
 
 @operation("Cumsum")
 def running_sum(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
     (axis,) = held_axes(b, op.axis, len(x.shape))
-    return b.running_sum(x, axis)
+    return reductions.running_sum(b, x, axis)
 
 
 @operation("Norm")
@@ -75,8 +77,8 @@ def norm(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
     order = 2 if op.ord in (None, "fro") else op.ord
     if order not in (1, 2) or (len(axes) > 1 and op.ord not in (None, "fro")):
         raise UnsupportedError(f"ord={op.ord!r} over {len(axes)} axes")
-    result = b.root(b.reduce(b.powers(x, order), "sum", axes, True), order)
-    return finished(b, result, op.axis, op.keepdims)
+    total = reductions.reduce(b, "sum", arithmetic.powers(b, x, order), axes, True)
+    return finished(b, arithmetic.root(b, total, order), op.axis, op.keepdims)
 
 
 @operation("Normalize")
@@ -87,4 +89,4 @@ def normalize(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
     axes = held_axes(b, op.axis, len(x.shape))
     if op.order != 2:
         raise UnsupportedError(f"order={op.order}")
-    return b.l2_normalize(x, axes, float(op.epsilon or config.epsilon()))
+    return l2_normalize(b, x, axes, float(op.epsilon or config.epsilon()))

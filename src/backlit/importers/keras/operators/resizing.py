@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from backlit.importers.builder import Tensor, UnsupportedError, shapes
 from backlit.importers.builder.resizing import cubic_rows, exact_rows, linear_rows
-from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
+from backlit.importers.keras import layout
+from backlit.importers.keras.builder import KerasBuilder
 from backlit.importers.keras.operators.table import layer, operation, pair
 
 
@@ -18,11 +20,12 @@ def resized(b: KerasBuilder, x: Tensor, size: Any, interpolation: str, data_form
         kinds["bicubic"] = cubic_rows
     if interpolation not in kinds:
         raise UnsupportedError(f"interpolation={interpolation!r}")
-    image = b.images(x, data_format)
+    image = layout.images(b, x, data_format)
     for axis, count in enumerate(size, 2):
         if count != image.shape[axis]:
-            image = b.linear_map(image, axis, kinds[interpolation](image.shape[axis], count))
-    return b.from_images(image, data_format)
+            rows = kinds[interpolation](image.shape[axis], count)
+            image = shapes.linear_map(b, image, axis, rows)
+    return layout.from_images(b, image, data_format)
 
 
 @operation("Resize")
@@ -38,11 +41,11 @@ def resizing(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
 @layer("UpSampling1D")
 def up_sampling_1d(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     axis = b.axis(1, 3)
-    return b.gather(x, axis, np.repeat(np.arange(x.shape[axis]), int(layer.size)))
+    return shapes.gather(b, x, axis, np.repeat(np.arange(x.shape[axis]), int(layer.size)))
 
 
 @layer("UpSampling2D")
 def up_sampling_2d(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
-    sizes = b.images(x, layer.data_format).shape[2:]
+    sizes = layout.images(b, x, layer.data_format).shape[2:]
     wanted = [n * factor for n, factor in zip(sizes, pair(layer.size, 2), strict=True)]
     return resized(b, x, wanted, layer.interpolation, layer.data_format)

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.builder.shapes import moved_axes
-from backlit.importers.keras.builder import KerasBuilder, Tensor, UnsupportedError
+from backlit.importers.builder import Tensor, UnsupportedError, masks, shapes
+from backlit.importers.keras import layout
+from backlit.importers.keras.builder import KerasBuilder
 from backlit.importers.keras.operators.table import layer, operation
 
 
@@ -52,8 +53,8 @@ def nothing(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
 def flatten(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
     rank = len(x.shape)
     if layer.data_format == "channels_first" and rank > 2:
-        return b.flatten(b.reorder(x, [0, *range(2, rank), 1]))
-    return b.flatten(b.reorder(x))
+        return layout.flatten(b, layout.reorder(b, x, [0, *range(2, rank), 1]))
+    return layout.flatten(b, layout.reorder(b, x))
 
 
 @layer("Reshape")
@@ -63,21 +64,20 @@ def reshape(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
         sizes[sizes.index(-1)] = prod(x.sample) // -prod(sizes)
     if sizes == list(b.shape(x)[1:]):
         return x
-    ordered = b.reorder(x)
     if len(sizes) == 1:
-        return b.flatten(ordered)
-    return b.hold(b.reshape(ordered, (b.batch, *sizes)))
+        return layout.flatten(b, layout.reorder(b, x))
+    return layout.reshape(b, x, (b.batch, *sizes))
 
 
 @layer("Permute")
 def permute(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
-    return b.hold(b.reorder(x, [0, *layer.dims]))
+    return layout.hold(b, layout.reorder(b, x, [0, *layer.dims]))
 
 
 @layer("RepeatVector")
 def repeat_vector(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
-    row = b.reshape(x, (b.batch, 1, *x.sample))
-    return b.hold(b.expand(row, (b.batch, int(layer.n), *x.sample)))
+    row = shapes.reshape(b, x, (b.batch, 1, *x.sample))
+    return layout.hold(b, shapes.expand(b, row, (b.batch, int(layer.n), *x.sample)))
 
 
 # --- operations -----------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ def repeat_vector(b: KerasBuilder, layer: Any, x: Tensor) -> Tensor:
 
 @operation("Reshape")
 def reshape_operation(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
-    return b.hold(b.reshape(b.reorder(x), (b.batch, *map(int, op.newshape[1:]))))
+    return layout.reshape(b, x, (b.batch, *map(int, op.newshape[1:])))
 
 
 @operation("Transpose")
@@ -99,7 +99,7 @@ def expand_dims(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
     axis = op.axis % (len(sizes) + 1)
     if axis == 0:
         raise UnsupportedError("an axis before the samples'")
-    return b.hold(b.reshape(b.reorder(x), [*sizes[:axis], 1, *sizes[axis:]]))
+    return layout.reshape(b, x, [*sizes[:axis], 1, *sizes[axis:]])
 
 
 @operation("Squeeze")
@@ -108,7 +108,7 @@ def squeeze(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
     rank = len(sizes)
     asked = range(1, rank) if op.axis is None else [a % rank for a in np.atleast_1d(op.axis)]
     kept = [n for axis, n in enumerate(sizes) if axis == 0 or axis not in asked or n != 1]
-    return b.hold(b.reshape(b.reorder(x), kept))
+    return layout.reshape(b, x, kept)
 
 
 @operation("Swapaxes")
@@ -120,23 +120,23 @@ def swap_axes(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
 
 @operation("Moveaxis")
 def move_axes(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
-    return _ordered(b, x, moved_axes(len(x.shape), op.source, op.destination))
+    return _ordered(b, x, shapes.moved_axes(len(x.shape), op.source, op.destination))
 
 
 def _ordered(b: KerasBuilder, x: Tensor, order: Sequence[int]) -> Tensor:
     if order[0] != 0:
         raise UnsupportedError(f"axes {tuple(order)} move the samples' axis")
-    return b.hold(b.reorder(x, order))
+    return layout.hold(b, layout.reorder(b, x, order))
 
 
 @operation("BroadcastTo")
 def broadcast_to(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
-    return b.hold(b.expand(b.reorder(x), (b.batch, *op.shape[1:])))
+    return layout.hold(b, shapes.expand(b, layout.reorder(b, x), (b.batch, *op.shape[1:])))
 
 
 @operation("Cast")
 def cast(b: KerasBuilder, op: Any, x: Tensor) -> Tensor:
     """Any floating dtype is float32 here, and so are masks."""
-    if not str(op.dtype).startswith(("float", "bfloat")) and not b.is_mask(x):
+    if not str(op.dtype).startswith(("float", "bfloat")) and not masks.is_mask(b, x):
         raise UnsupportedError(f"rounding to {op.dtype}")
     return x

@@ -7,8 +7,15 @@ from math import prod
 
 import numpy as np
 
-from backlit.importers.builder import UnsupportedError
-from backlit.importers.builder.trigonometry import cosh, sinh, tan
+from backlit.importers.builder import (
+    UnsupportedError,
+    activations,
+    arithmetic,
+    comparisons,
+    rounding,
+    shapes,
+    trigonometry,
+)
 from backlit.importers.onnx.operators.table import Context, Operation, Outputs, operator
 from backlit.layers import LeakyReLU, ReLU, Sigmoid, Tanh
 
@@ -26,7 +33,7 @@ NAMED = {
     "Softsign": "softsign",
     "Sqrt": "sqrt",
 }
-MADE_OF_OTHERS = {"Cosh": cosh, "Sinh": sinh, "Tan": tan}
+MADE_OF_OTHERS = {"Cosh": trigonometry.cosh, "Sinh": trigonometry.sinh, "Tan": trigonometry.tan}
 
 
 @operator(*PLAIN)
@@ -36,15 +43,15 @@ def plain(context: Context, node: Operation) -> Outputs:
 
 @operator(*NAMED)
 def named(context: Context, node: Operation) -> Outputs:
-    return context.builder.activation(node.tensor(), NAMED[node.kind])
+    return arithmetic.unary(context.builder, NAMED[node.kind], node.tensor())
 
 
 @operator("Ceil", "Floor", "Round", limits="the derivative is 0")
 def rounded(context: Context, node: Operation) -> Outputs:
-    builder, x = context.builder, node.tensor()
+    b, x = context.builder, node.tensor()
     if node.kind == "Round":
-        return builder.activation(x, "round")
-    return builder.ceil(x) if node.kind == "Ceil" else builder.floor(x)
+        return arithmetic.unary(b, "round", x)
+    return rounding.ceil(b, x) if node.kind == "Ceil" else rounding.floor(b, x)
 
 
 @operator(*MADE_OF_OTHERS)
@@ -54,7 +61,7 @@ def made_of_others(context: Context, node: Operation) -> Outputs:
 
 @operator("Softplus")
 def softplus(context: Context, node: Operation) -> Outputs:
-    return context.builder.activation(node.tensor(), "softplus", beta=1.0)
+    return arithmetic.unary(context.builder, "softplus", node.tensor(), beta=1.0)
 
 
 @operator("LeakyRelu")
@@ -65,65 +72,65 @@ def leaky_relu(context: Context, node: Operation) -> Outputs:
 @operator("ThresholdedRelu")
 def thresholded_relu(context: Context, node: Operation) -> Outputs:
     alpha = node.number("alpha", 1, 1.0)
-    return context.builder.activation(node.tensor(), "thresholded_relu", alpha=alpha)
+    return arithmetic.unary(context.builder, "thresholded_relu", node.tensor(), alpha=alpha)
 
 
 @operator("Shrink")
 def shrink(context: Context, node: Operation) -> Outputs:
     """x - bias above lambd, x + bias below -lambd, 0 between."""
-    builder, x = context.builder, node.tensor()
+    b, x = context.builder, node.tensor()
     bound, bias = node.number("lambd", 1, 0.5), node.number("bias", 1, 0.0)
-    result = builder.hard_shrink(x, bound)
+    result = activations.hard_shrink(b, x, bound)
     if not bias:
         return result
     sides = {"greater": bound, "less": -bound}
-    steps = (builder.compare(function, x, np.asarray(at)) for function, at in sides.items())
-    beyond = builder.binary("subtract", *steps)
-    return builder.binary("subtract", result, builder.activation(beyond, "scale", factor=bias))
+    steps = (comparisons.compare(b, function, x, np.asarray(at)) for function, at in sides.items())
+    beyond = arithmetic.binary(b, "subtract", *steps)
+    return arithmetic.binary(b, "subtract", result, arithmetic.scale(b, beyond, bias))
 
 
 @operator("Elu")
 def elu(context: Context, node: Operation) -> Outputs:
-    return context.builder.activation(node.tensor(), "elu", alpha=node.number("alpha", 1, 1.0))
+    alpha = node.number("alpha", 1, 1.0)
+    return arithmetic.unary(context.builder, "elu", node.tensor(), alpha=alpha)
 
 
 @operator("Selu")
 def selu(context: Context, node: Operation) -> Outputs:
     alpha = node.number("alpha", 1, 1.67326319217681884765625)
     gamma = node.number("gamma", 1, 1.05070102214813232421875)
-    return context.builder.selu(node.tensor(), alpha, gamma)
+    return activations.selu(context.builder, node.tensor(), alpha, gamma)
 
 
 @operator("Celu")
 def celu(context: Context, node: Operation) -> Outputs:
-    return context.builder.celu(node.tensor(), node.number("alpha", 1, 1.0))
+    return activations.celu(context.builder, node.tensor(), node.number("alpha", 1, 1.0))
 
 
 @operator("HardSigmoid")
 def hard_sigmoid(context: Context, node: Operation) -> Outputs:
     alpha, beta = node.number("alpha", 1, 0.2), node.number("beta", 1, 0.5)
-    return context.builder.activation(node.tensor(), "hard_sigmoid", alpha=alpha, beta=beta)
+    return arithmetic.unary(context.builder, "hard_sigmoid", node.tensor(), alpha=alpha, beta=beta)
 
 
 @operator("Gelu")
 def gelu(context: Context, node: Operation) -> Outputs:
     name = {"none": "gelu", "tanh": "gelu_tanh"}[node.choice("approximate", "none", "tanh")]
-    return context.builder.activation(node.tensor(), name)
+    return arithmetic.unary(context.builder, name, node.tensor())
 
 
 @operator("Swish")
 def swish(context: Context, node: Operation) -> Outputs:
-    alpha = node.number("alpha", 1, 1.0)
-    x = node.tensor()
+    b, x, alpha = context.builder, node.tensor(), node.number("alpha", 1, 1.0)
     if alpha == 1:
-        return context.builder.activation(x, "silu")
-    scaled = context.builder.activation(x, "scale", factor=alpha)
-    return context.builder.binary("multiply", x, context.builder.append(Sigmoid(), scaled))
+        return arithmetic.unary(b, "silu", x)
+    gate = b.append(Sigmoid(), arithmetic.scale(b, x, alpha))
+    return arithmetic.binary(b, "multiply", x, gate)
 
 
 @operator("PRelu", limits="the slope must be constant")
 def prelu(context: Context, node: Operation) -> Outputs:
-    return context.builder.prelu(node.tensor(), node.weights(1))
+    return activations.prelu(context.builder, node.tensor(), node.weights(1))
 
 
 @operator(
@@ -138,16 +145,16 @@ def clip(context: Context, node: Operation) -> Outputs:
         raise UnsupportedError(f"its bounds {low} and {high} are the wrong way round")
     if low == -np.inf and high == np.inf:
         return x
-    return context.builder.clip(x, low, high, open_ends=(low, high) == (0, 6))
+    return arithmetic.clip(context.builder, x, low, high, open_ends=(low, high) == (0, 6))
 
 
 @operator("Softmax", "LogSoftmax")
 def softmax(context: Context, node: Operation) -> Outputs:
     """Before version 13, over all axes from the given one on."""
-    builder, x = context.builder, node.tensor()
+    b, x = context.builder, node.tensor()
     logarithm = node.kind == "LogSoftmax"
     if context.opset >= 13:
-        return builder.softmax(x, node.axis(len(x.shape)), logarithm)
+        return activations.softmax(b, x, node.axis(len(x.shape)), logarithm)
     axis = node.axis(len(x.shape), 1)
-    flat = builder.reshape(x, (*x.shape[:axis], prod(x.shape[axis:])))
-    return builder.reshape(builder.softmax(flat, axis, logarithm), x.shape)
+    flat = shapes.reshape(b, x, (*x.shape[:axis], prod(x.shape[axis:])))
+    return shapes.reshape(b, activations.softmax(b, flat, axis, logarithm), x.shape)

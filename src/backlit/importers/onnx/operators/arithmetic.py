@@ -5,8 +5,7 @@ from functools import reduce
 
 import numpy as np
 
-from backlit.importers.builder import Tensor, Value
-from backlit.importers.builder.patterns import product
+from backlit.importers.builder import Tensor, Value, arithmetic, patterns
 from backlit.importers.onnx.operators.table import Context, Operation, Outputs, operator
 
 BINARY = {"Add": "add", "Sub": "subtract", "Div": "divide", "Pow": "raise_to"}
@@ -14,12 +13,12 @@ BINARY = {"Add": "add", "Sub": "subtract", "Div": "divide", "Pow": "raise_to"}
 
 @operator(*BINARY)
 def binary(context: Context, node: Operation) -> Outputs:
-    return context.builder.binary(BINARY[node.kind], *node.given(0, 1))
+    return arithmetic.binary(context.builder, BINARY[node.kind], *node.given(0, 1))
 
 
 @operator("Mul")
 def multiply(context: Context, node: Operation) -> Outputs:
-    return product(context.builder, *node.given(0, 1))
+    return patterns.product(context.builder, *node.given(0, 1))
 
 
 def fold(
@@ -34,7 +33,7 @@ def fold(
     constants = [value for value in values if not isinstance(value, Tensor)]
     if constants:
         tensors.append(reduce(of_constants, constants))
-    result = reduce(lambda a, b: context.builder.binary(function, a, b), tensors)
+    result = reduce(lambda x, y: arithmetic.binary(context.builder, function, x, y), tensors)
     assert isinstance(result, Tensor)
     return result
 
@@ -47,7 +46,7 @@ def total(context: Context, node: Operation) -> Outputs:
 @operator("Mean")
 def mean(context: Context, node: Operation) -> Outputs:
     result = fold(context, node, "add", np.add)
-    return context.builder.activation(result, "scale", factor=1 / len(node.inputs))
+    return arithmetic.scale(context.builder, result, 1 / len(node.inputs))
 
 
 @operator("Max")
@@ -62,7 +61,7 @@ def smallest(context: Context, node: Operation) -> Outputs:
 
 @operator("Neg")
 def negative(context: Context, node: Operation) -> Outputs:
-    return context.builder.negative(node.tensor())
+    return arithmetic.negative(context.builder, node.tensor())
 
 
 @operator("Trilu", limits="k must be constant")
@@ -70,4 +69,4 @@ def triangle(context: Context, node: Operation) -> Outputs:
     x, diagonal = node.tensor(), int(node.number("k", 1, 0))
     upper = bool(node.attributes.get("upper", 1))
     lower = np.tri(x.shape[-2], x.shape[-1], diagonal - upper)
-    return context.builder.binary("multiply", x, 1 - lower if upper else lower)
+    return arithmetic.binary(context.builder, "multiply", x, 1 - lower if upper else lower)

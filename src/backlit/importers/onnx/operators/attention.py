@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from backlit.importers.builder import Tensor, UnsupportedError, Value
-from backlit.importers.builder.attention import attention
+from backlit.importers.builder import Tensor, UnsupportedError, Value, attention, shapes
 from backlit.importers.onnx.operators.table import Context, Operation, Outputs, operator
 
 KNOWN = {"is_causal", "scale", "softcap", "q_num_heads", "kv_num_heads"}
@@ -18,7 +17,7 @@ ABSENT = (4, 5, 6)  # keys and values of the past, lengths
 )
 def attend(context: Context, node: Operation) -> Outputs:
     node.only_first_output()
-    builder, inputs, mask = context.builder, node.given(0, 1, 2), node.constant(3)
+    b, inputs, mask = context.builder, node.given(0, 1, 2), node.constant(3)
     heads = [int(node.attributes.get(f"{name}_num_heads", 0)) for name in ("q", "kv", "kv")]
     if node.attributes.get("softcap") or any(node.value(i) is not None for i in ABSENT):
         raise UnsupportedError("attention with a past, lengths or a softcap")
@@ -33,18 +32,18 @@ def attend(context: Context, node: Operation) -> Outputs:
             raise ValueError(f"{count} heads of {value.shape[2]} features")
         shape = (*value.shape[:2], count, value.shape[2] // count)
         if isinstance(value, Tensor):
-            return builder.transpose(builder.reshape(value, shape), (0, 2, 1, 3))
+            return shapes.transpose(b, shapes.reshape(b, value, shape), (0, 2, 1, 3))
         return value.reshape(shape).transpose(0, 2, 1, 3)
 
     q, k, v = (apart(x, count) for x, count in zip(inputs, heads, strict=True))
     if q.shape[1] != k.shape[1]:
         raise UnsupportedError("attention with fewer heads of keys than of queries")
     mask = _whole(mask, q.shape[2], k.shape[2], bool(node.attributes.get("is_causal")))
-    result = attention(builder, q, k, v, mask, scale=node.attributes.get("scale"))
+    result = attention.scaled_dot_product(b, q, k, v, mask, scale=node.attributes.get("scale"))
     if len(inputs[0].shape) == 4:
         return result
-    rows = builder.transpose(result, (0, 2, 1, 3))
-    return builder.reshape(rows, (*rows.shape[:2], rows.shape[2] * rows.shape[3]))
+    rows = shapes.transpose(b, result, (0, 2, 1, 3))
+    return shapes.reshape(b, rows, (*rows.shape[:2], rows.shape[2] * rows.shape[3]))
 
 
 def _whole(mask: np.ndarray | None, rows: int, columns: int, causal: bool) -> np.ndarray | None:

@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from backlit.importers.builder import GraphBuilder, Tensor, Value
-from backlit.importers.builder.patterns import softplus
+from backlit.importers.builder import GraphBuilder, Tensor, Value, comparisons, masks, patterns
 from backlit.importers.onnx.operators.table import Context, Operation, Outputs, operator
 
 COMPARISONS = {
@@ -19,26 +18,26 @@ COMPARISONS = {
 
 @operator(*COMPARISONS, limits="the derivative is 0")
 def compare(context: Context, node: Operation) -> Outputs:
-    return context.builder.compare(COMPARISONS[node.kind], *node.given(0, 1))
+    return comparisons.compare(context.builder, COMPARISONS[node.kind], *node.given(0, 1))
 
 
 @operator("Sign", limits="the derivative is 0")
 def sign(context: Context, node: Operation) -> Outputs:
-    return context.builder.sign(node.tensor())
+    return comparisons.sign(context.builder, node.tensor())
 
 
 @operator("Not")
 def opposite(context: Context, node: Operation) -> Outputs:
-    return context.builder.opposite(node.tensor())
+    return masks.opposite(context.builder, node.tensor())
 
 
-def exactly_one(builder: GraphBuilder, a: Value, b: Value) -> Tensor:
-    return builder.compare("not_equal", a, b)
+def exactly_one(b: GraphBuilder, x: Value, y: Value) -> Tensor:
+    return comparisons.compare(b, "not_equal", x, y)
 
 
 OF_MASKS: dict[str, Callable[[GraphBuilder, Value, Value], Tensor]] = {
-    "And": GraphBuilder.both,
-    "Or": GraphBuilder.any_of,
+    "And": masks.both,
+    "Or": masks.any_of,
     "Xor": exactly_one,
 }
 
@@ -51,8 +50,9 @@ def of_masks(context: Context, node: Operation) -> Outputs:
 
 @operator("Where", limits="what is not chosen must be finite, but constants")
 def where(context: Context, node: Operation) -> Outputs:
-    condition, a, b = node.given(0, 1, 2)
+    b = context.builder
+    condition, x, y = node.given(0, 1, 2)
     if not isinstance(condition, Tensor):
-        return context.builder.choose(condition.astype(bool), a, b)
-    found = softplus(context.builder, condition, a, b)
-    return context.builder.choose(condition, a, b) if found is None else found
+        return masks.choose(b, condition.astype(bool), x, y)
+    found = patterns.softplus(b, condition, x, y)
+    return masks.choose(b, condition, x, y) if found is None else found

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError
+from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError, products, shapes
 from backlit.importers.builder.windows import halves, same_padding
 from backlit.importers.onnx.operators.table import Context, Operation, Outputs, operator
 
@@ -58,12 +58,12 @@ def padding_of(
     return attribute(node, "pads", 2 * dimensions, 0)
 
 
-def cropped(builder: GraphBuilder, x: Tensor, padding: list[int]) -> tuple[Tensor, list[int]]:
+def cropped(b: GraphBuilder, x: Tensor, padding: list[int]) -> tuple[Tensor, list[int]]:
     """Take negative padding away from an image; returns what padding remains."""
     dimensions = len(padding) // 2
     for axis in range(dimensions):
         before, after = min(padding[axis], 0), min(padding[axis + dimensions], 0)
-        x = builder.pad(x, 2 + axis, before, after)
+        x = shapes.pad(b, x, 2 + axis, before, after)
     return x, [max(n, 0) for n in padding]
 
 
@@ -82,7 +82,9 @@ def convolution(context: Context, node: Operation) -> Outputs:
     padding = padding_of(node, x, weights.shape[2:], stride, dilation)
     x, padding = cropped(context.builder, x, padding)
     groups = int(node.attributes.get("group", 1))
-    return context.builder.convolution(x, weights, bias_of(node), stride, padding, dilation, groups)
+    return products.convolution(
+        context.builder, x, weights, bias_of(node), stride, padding, dilation, groups
+    )
 
 
 @operator("ConvTranspose", limits="1-D and 2-D; weights and bias must be constant")
@@ -110,6 +112,6 @@ def transposed_convolution(context: Context, node: Operation) -> Outputs:
     else:
         padding = attribute(node, "pads", 2 * dimensions, 0)
     groups = int(node.attributes.get("group", 1))
-    return context.builder.transposed_convolution(
-        x, weights, bias_of(node), stride, padding, dilation, groups, extra
+    return products.transposed_convolution(
+        context.builder, x, weights, bias_of(node), stride, padding, dilation, groups, extra
     )

@@ -4,8 +4,8 @@ from math import prod
 
 import numpy as np
 
-from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError
-from backlit.importers.builder.moved import NOWHERE, moved, placed
+from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError, moved, shapes
+from backlit.importers.builder.moved import NOWHERE
 from backlit.importers.onnx.operators.table import Context, Operation, Outputs, axes_of, operator
 
 
@@ -13,7 +13,7 @@ from backlit.importers.onnx.operators.table import Context, Operation, Outputs, 
 def concatenate(context: Context, node: Operation) -> Outputs:
     values = [value for value in node.inputs if value is not None and value.shape != (0,)]
     rank = max(len(value.shape) for value in values)
-    return context.builder.concatenate(values, node.axis(rank))
+    return shapes.concatenate(context.builder, values, node.axis(rank))
 
 
 @operator("Split", limits="not along the samples' axis")
@@ -30,7 +30,7 @@ def split(context: Context, node: Operation) -> Outputs:
         shape = context.builder.shown(x.shape)
         raise ValueError(f"its sizes {sizes} are not those of axis {axis} of shape {shape}")
     return tuple(
-        context.builder.gather(x, axis, range(end - size, end)) if name else None
+        shapes.gather(context.builder, x, axis, range(end - size, end)) if name else None
         for name, size, end in zip(node.outputs, sizes, ends, strict=True)
     )
 
@@ -48,33 +48,33 @@ def slice_(context: Context, node: Operation) -> Outputs:
             shape = context.builder.shown(x.shape)
             raise UnsupportedError(f"it leaves nothing of axis {axis} of shape {shape}")
         if len(wanted) != x.shape[axis] or step != 1:
-            x = context.builder.gather(x, axis, wanted)
+            x = shapes.gather(context.builder, x, axis, wanted)
     return x
 
 
-def places_along(builder: GraphBuilder, x: Tensor, axis: int, indices: np.ndarray) -> np.ndarray:
+def places_along(b: GraphBuilder, x: Tensor, axis: int, indices: np.ndarray) -> np.ndarray:
     """Indices counted from the front of an axis."""
     size = x.shape[axis]
     if ((indices < -size) | (indices >= size)).any():
-        shape = builder.shown(x.shape)
+        shape = b.shown(x.shape)
         raise ValueError(f"its indices are outside of axis {axis} of shape {shape}")
     return indices % size
 
 
 @operator("Gather", limits="not along the samples' axis; indices must be constant")
 def gather(context: Context, node: Operation) -> Outputs:
-    builder, x = context.builder, node.tensor()
+    b, x = context.builder, node.tensor()
     axis = node.axis(len(x.shape), 0)
-    indices = places_along(builder, x, axis, node.weights(1))
-    taken = builder.gather(x, axis, indices.reshape(-1))
-    return builder.reshape(taken, (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
+    indices = places_along(b, x, axis, node.weights(1))
+    taken = shapes.gather(b, x, axis, indices.reshape(-1))
+    return shapes.reshape(b, taken, (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
 
 
 @operator("GatherElements", limits="not along the samples' axis; indices must be constant")
 def gather_elements(context: Context, node: Operation) -> Outputs:
-    builder, x = context.builder, node.tensor()
+    b, x = context.builder, node.tensor()
     axis = node.axis(len(x.shape), 0)
-    return builder.take_along(x, axis, places_along(builder, x, axis, node.weights(1)))
+    return shapes.take_along(b, x, axis, places_along(b, x, axis, node.weights(1)))
 
 
 @operator(
@@ -84,20 +84,21 @@ def gather_elements(context: Context, node: Operation) -> Outputs:
 )
 def gather_nd(context: Context, node: Operation) -> Outputs:
     """The entries at places along the first axes, of any number of them."""
-    builder, x, places = context.builder, moved(context.builder, node.tensor()), node.weights(1)
+    b, places = context.builder, node.weights(1)
+    x = moved.as_moved(b, node.tensor())
     if node.attributes.get("batch_dims"):
         raise UnsupportedError(f"batch_dims is {node.attributes['batch_dims']}, not 0")
     *outer, depth = places.shape
     sizes = x.shape[:depth]
     if depth > x.rank or ((places < np.negative(sizes)) | (places >= sizes)).any():
-        shape = builder.shown(x.shape)
+        shape = b.shown(x.shape)
         raise ValueError(f"its indices are outside of the first axes of shape {shape}")
     if NOWHERE != x.axis < depth:
         raise UnsupportedError("an operation along the samples' axis")
     axis = x.axis if x.axis == NOWHERE else x.axis - depth + len(outer)
     flat = np.ravel_multi_index(tuple(np.moveaxis(places % sizes, -1, 0)), sizes)
     rest = x.inner.sample[depth:]
-    rows = builder.reshape(x.inner, (builder.batch, prod(sizes), *rest))
-    taken = builder.gather(rows, 1, flat.reshape(-1))
-    result = builder.reshape(taken, (builder.batch, *outer, *rest))
-    return placed(builder, result, axis, x.before, x.after)
+    rows = shapes.reshape(b, x.inner, (b.batch, prod(sizes), *rest))
+    taken = shapes.gather(b, rows, 1, flat.reshape(-1))
+    result = shapes.reshape(b, taken, (b.batch, *outer, *rest))
+    return moved.placed(b, result, axis, x.before, x.after)

@@ -1,5 +1,6 @@
 """Padding."""
 
+from backlit.importers.builder import shapes
 from backlit.importers.onnx.operators.table import Context, Operation, Outputs, axes_of, operator
 
 
@@ -19,5 +20,5 @@ def pad(context: Context, node: Operation) -> Outputs:
     value = node.number("value", 2, 0.0)
     mode = node.choice("mode", "constant", "reflect", "edge", "wrap")
     for axis, before, after in amounts_of(node, len(x.shape)):
-        x = context.builder.pad(x, axis, before, after, mode, value)
+        x = shapes.pad(context.builder, x, axis, before, after, mode, value)
     return x

@@ -1,7 +1,6 @@
 """Patches of images."""
 
-from backlit.importers.builder import UnsupportedError
-from backlit.importers.builder.patches import fold, places
+from backlit.importers.builder import UnsupportedError, patches
 from backlit.importers.onnx.operators.convolution import attribute
 from backlit.importers.onnx.operators.table import Context, Operation, Outputs, operator
 
@@ -12,5 +11,5 @@ def columns_to_image(context: Context, node: Operation) -> Outputs:
     if len(image) != 2:
         raise UnsupportedError(f"an image of {len(image)} spatial dimensions")
     stride, dilation = (attribute(node, name, 2, 1) for name in ("strides", "dilations"))
-    found = places(image, block, stride, attribute(node, "pads", 4, 0), dilation)
-    return fold(context.builder, node.tensor(), image, found)
+    found = patches.places(image, block, stride, attribute(node, "pads", 4, 0), dilation)
+    return patches.fold(context.builder, node.tensor(), image, found)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import prod
 
-from backlit.importers.builder import Tensor
+from backlit.importers.builder import Tensor, arithmetic, pooling, reductions, shapes
 from backlit.importers.builder.windows import image_windows, mean_rows, sum_rows
 from backlit.importers.onnx.operators.convolution import (
     attribute,
@@ -46,8 +46,8 @@ def max_pool(context: Context, node: Operation) -> Outputs:
     windows = Windows(node)
     x, padding = cropped(context.builder, node.tensor(), windows.padding)
     dilation = windows.dilation
-    return context.builder.max_pool(
-        x, windows.size, windows.stride, padding, dilation, windows.ceil_mode
+    return pooling.max_pool(
+        context.builder, x, windows.size, windows.stride, padding, dilation, windows.ceil_mode
     )
 
 
@@ -55,7 +55,8 @@ def max_pool(context: Context, node: Operation) -> Outputs:
 def average_pool(context: Context, node: Operation) -> Outputs:
     windows, padded = Windows(node), bool(node.attributes.get("count_include_pad", 0))
     if windows.plain:
-        return context.builder.average_pool(
+        return pooling.average_pool(
+            context.builder,
             node.tensor(),
             windows.size,
             windows.stride,
@@ -66,17 +67,17 @@ def average_pool(context: Context, node: Operation) -> Outputs:
     x, after = node.tensor(), windows.padding[len(windows.size) :]
     for axis, along in enumerate(windows.of_axes()):
         rows = mean_rows(along, windows.sizes[axis], after[axis] if padded else None)
-        x = context.builder.linear_map(x, 2 + axis, rows)
+        x = shapes.linear_map(context.builder, x, 2 + axis, rows)
     return x
 
 
 @operator("LpPool", limits="1-D and 2-D")
 def lp_pool(context: Context, node: Operation) -> Outputs:
     windows, power = Windows(node), node.number("p", 1, 2.0)
-    x = context.builder.powers(node.tensor(), power)
+    x = arithmetic.powers(context.builder, node.tensor(), power)
     for axis, along in enumerate(windows.of_axes()):
-        x = context.builder.linear_map(x, 2 + axis, sum_rows(along, windows.sizes[axis]))
-    return context.builder.root(x, power)
+        x = shapes.linear_map(context.builder, x, 2 + axis, sum_rows(along, windows.sizes[axis]))
+    return arithmetic.root(context.builder, x, power)
 
 
 def spatial(x: Tensor) -> Sequence[int]:
@@ -86,22 +87,22 @@ def spatial(x: Tensor) -> Sequence[int]:
 @operator("GlobalAveragePool")
 def global_average(context: Context, node: Operation) -> Outputs:
     x = node.tensor()
-    return context.builder.reduce(x, "mean", spatial(x), True)
+    return reductions.reduce(context.builder, "mean", x, spatial(x), True)
 
 
 @operator("GlobalLpPool")
 def global_lp(context: Context, node: Operation) -> Outputs:
     x, power = node.tensor(), node.number("p", 1, 2.0)
-    raised = context.builder.powers(x, power)
-    total = context.builder.reduce(raised, "sum", spatial(x), True)
-    return context.builder.root(total, power)
+    raised = arithmetic.powers(context.builder, x, power)
+    total = reductions.reduce(context.builder, "sum", raised, spatial(x), True)
+    return arithmetic.root(context.builder, total, power)
 
 
 @operator("GlobalMaxPool")
 def global_maximum(context: Context, node: Operation) -> Outputs:
     """The first of equal maxima takes the gradient, as in a pooling window."""
-    builder, x = context.builder, node.tensor()
+    b, x = context.builder, node.tensor()
     size = prod(x.shape[2:])
-    flat = builder.reshape(x, (*x.shape[:2], size))
-    largest = builder.max_pool(flat, (size,), (size,), (0, 0))
-    return builder.reshape(largest, (*x.shape[:2], *(1 for _ in spatial(x))))
+    flat = shapes.reshape(b, x, (*x.shape[:2], size))
+    largest = pooling.max_pool(b, flat, (size,), (size,), (0, 0))
+    return shapes.reshape(b, largest, (*x.shape[:2], *(1 for _ in spatial(x))))

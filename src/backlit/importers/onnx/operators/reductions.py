@@ -1,6 +1,7 @@
 """Reductions over axes."""
 
-from backlit.importers.builder.nodes import axis_from_front
+from backlit.importers.builder import arithmetic, reductions, shapes
+from backlit.importers.builder.values import axis_from_front
 from backlit.importers.onnx.operators.table import Context, Operation, Outputs, axes_of, operator
 
 PLAIN = {"ReduceSum": "sum", "ReduceMean": "mean", "ReduceProd": "prod"}
@@ -24,14 +25,14 @@ def plain(context: Context, node: Operation) -> Outputs:
     if not axes:
         return x
     keepdims = bool(node.attributes.get("keepdims", 1))
-    return context.builder.reduce(x, (PLAIN | EXTREME)[node.kind], axes, keepdims)
+    return reductions.reduce(context.builder, (PLAIN | EXTREME)[node.kind], x, axes, keepdims)
 
 
 @operator("CumSum", limits="not along the samples' axis")
 def running_sum(context: Context, node: Operation) -> Outputs:
     x, axis = node.tensor(), int(node.weights(1).reshape(()))
     how = (bool(node.attributes.get(name)) for name in ("exclusive", "reverse"))
-    return context.builder.running_sum(x, axis_from_front(axis, len(x.shape)), *how)
+    return reductions.running_sum(context.builder, x, axis_from_front(axis, len(x.shape)), *how)
 
 
 BEFORE = {"ReduceL1": "abs", "ReduceL2": "square", "ReduceSumSquare": "square"}
@@ -39,24 +40,24 @@ BEFORE = {"ReduceL1": "abs", "ReduceL2": "square", "ReduceSumSquare": "square"}
 
 @operator(*BEFORE, "ReduceLogSum", limits=NOT_SAMPLES)
 def sum_of_functions(context: Context, node: Operation) -> Outputs:
-    builder, x = context.builder, node.tensor()
+    b, x = context.builder, node.tensor()
     axes = reduced_axes(node, len(x.shape))
     if node.kind in BEFORE:
-        x = builder.activation(x, BEFORE[node.kind])
+        x = arithmetic.unary(b, BEFORE[node.kind], x)
     if axes:
-        x = builder.reduce(x, "sum", axes, bool(node.attributes.get("keepdims", 1)))
+        x = reductions.reduce(b, "sum", x, axes, bool(node.attributes.get("keepdims", 1)))
     if node.kind == "ReduceL2":
-        return builder.root(x)
-    return builder.activation(x, "log") if node.kind == "ReduceLogSum" else x
+        return arithmetic.root(b, x)
+    return arithmetic.unary(b, "log", x) if node.kind == "ReduceLogSum" else x
 
 
 @operator("ReduceLogSumExp", limits=NOT_SAMPLES)
 def log_sum_exp(context: Context, node: Operation) -> Outputs:
-    builder, x = context.builder, node.tensor()
+    b, x = context.builder, node.tensor()
     axes = reduced_axes(node, len(x.shape))
     if not axes:
         return x
     keepdims = bool(node.attributes.get("keepdims", 1))
-    result = builder.log_sum_exp(x, axes)
+    result = reductions.log_sum_exp(b, x, axes)
     kept = [n for axis, n in enumerate(x.shape) if axis not in axes]
-    return result if keepdims else builder.reshape(result, kept)
+    return result if keepdims else shapes.reshape(b, result, kept)

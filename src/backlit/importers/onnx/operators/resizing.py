@@ -5,7 +5,7 @@ from math import ceil, floor
 
 import numpy as np
 
-from backlit.importers.builder import UnsupportedError
+from backlit.importers.builder import UnsupportedError, shapes
 from backlit.importers.builder.shapes import Row
 from backlit.importers.onnx.operators.table import Context, Operation, Outputs, axes_of, operator
 
@@ -166,7 +166,6 @@ def resize(context: Context, node: Operation) -> Outputs:
     for axis, scale, size, (start, end) in zip(axes, scales, sizes, regions.T, strict=True):
         if size == x.shape[axis] and scale == 1 and (start, end) == (0, 1):
             continue
-        x = context.builder.linear_map(
-            x, axis, sampling.rows(x.shape[axis], scale, size, (float(start), float(end)))
-        )
+        rows = sampling.rows(x.shape[axis], scale, size, (float(start), float(end)))
+        x = shapes.linear_map(context.builder, x, axis, rows)
     return x

@@ -5,8 +5,9 @@ from math import prod
 
 import numpy as np
 
-from backlit.importers.builder import Tensor, UnsupportedError, moved
-from backlit.importers.builder.nodes import axis_from_front
+from backlit.importers.builder import Tensor, UnsupportedError, masks, moved, shapes
+from backlit.importers.builder.moved import Moved
+from backlit.importers.builder.values import axis_from_front
 from backlit.importers.onnx.folding import DRAWS, draws
 from backlit.importers.onnx.operators.table import Context, Operation, Outputs, axes_of, operator
 
@@ -32,7 +33,7 @@ FLOATS = (1, 10, 11, 16)  # TensorProto.FLOAT, FLOAT16, DOUBLE, BFLOAT16
     limits="to float16, bfloat16, float32 or float64, but of masks; all is computed in float32",
 )
 def cast(context: Context, node: Operation) -> Outputs:
-    if node.attributes["to"] not in FLOATS and not context.builder.is_mask(node.tensor()):
+    if node.attributes["to"] not in FLOATS and not masks.is_mask(context.builder, node.tensor()):
         raise UnsupportedError("it rounds")
     return node.tensor()
 
@@ -61,21 +62,21 @@ def size(context: Context, node: Operation) -> Outputs:
 
 def reshaped(context: Context, x: Tensor, wanted: Sequence[int]) -> Tensor:
     """The same values in another shape, which may hold one -1."""
+    b = context.builder
     sizes = [int(n) for n in wanted]
     if sizes.count(-1) == 1 and (known := -prod(sizes)):
         sizes[sizes.index(-1)] = prod(x.shape) // known
     if prod(sizes) != prod(x.shape):
-        shapes = f"{context.builder.shown(x.shape)} to {context.builder.shown(wanted)}"
-        raise UnsupportedError(f"reshaping {shapes} mixes samples")
-    if not isinstance(x, moved.Moved) and sizes[:1] == [context.builder.batch]:
-        return context.builder.reshape(x, sizes)
-    return moved.reshaped(context.builder, x, sizes)
+        raise UnsupportedError(f"reshaping {b.shown(x.shape)} to {b.shown(wanted)} mixes samples")
+    if not isinstance(x, Moved) and sizes[:1] == [b.batch]:
+        return shapes.reshape(b, x, sizes)
+    return moved.reshaped(b, x, sizes)
 
 
 def transposed(context: Context, x: Tensor, order: Sequence[int]) -> Tensor:
     """Axis i of the result is axis ``order[i]`` of x."""
-    if not isinstance(x, moved.Moved) and order[0] == 0:
-        return context.builder.transpose(x, order)
+    if not isinstance(x, Moved) and order[0] == 0:
+        return shapes.transpose(context.builder, x, order)
     return moved.permuted(context.builder, x, order)
 
 
@@ -134,7 +135,7 @@ def unsqueeze(context: Context, node: Operation) -> Outputs:
 
 @operator("Expand", limits="must keep the samples' axis; the shape must be constant")
 def expand(context: Context, node: Operation) -> Outputs:
-    return context.builder.expand(node.tensor(), node.weights(1).tolist())
+    return shapes.expand(context.builder, node.tensor(), node.weights(1).tolist())
 
 
 @operator("Tile", limits="must keep the samples' axis; repeats must be constant")
@@ -144,5 +145,5 @@ def tile(context: Context, node: Operation) -> Outputs:
         raise ValueError(f"its repeats {repeats} are not one for each of {len(x.shape)} axes")
     for axis, count in enumerate(repeats):
         if count != 1:
-            x = context.builder.gather(x, axis, list(range(x.shape[axis])) * int(count))
+            x = shapes.gather(context.builder, x, axis, list(range(x.shape[axis])) * int(count))
     return x

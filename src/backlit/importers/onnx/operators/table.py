@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from backlit.importers.builder import GraphBuilder, Tensor, UnsupportedError, Value
-from backlit.importers.builder.nodes import axis_from_front
+from backlit.importers.builder.values import axis_from_front
 
 Outputs = Value | tuple[Value | None, ...]
 

@@ -5,7 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.builder import Tensor, UnsupportedError, Value, trigonometry
+from backlit.importers.builder import (
+    Tensor,
+    UnsupportedError,
+    Value,
+    activations,
+    arithmetic,
+    comparisons,
+    masks,
+    rounding,
+    trigonometry,
+)
 from backlit.importers.torch.operators.table import TorchBuilder, operator, weights
 from backlit.layers import LeakyReLU, ReLU, Sigmoid, Tanh
 
@@ -45,69 +55,61 @@ PLAIN = {
 
 
 def _plain(name: str) -> Any:
-    return lambda b, x: b.activation(x, name)
+    return lambda b, x: arithmetic.unary(b, name, x)
 
 
 for _aten, _name in PLAIN.items():
     operator(_aten)(_plain(_name))
 
-
-@operator("neg")
-def neg(b: TorchBuilder, x: Tensor) -> Tensor:
-    return b.negative(x)
-
-
-@operator("expm1")
-def expm1(b: TorchBuilder, x: Tensor) -> Tensor:
-    return b.expm1(x)
+operator("neg")(arithmetic.negative)
+operator("expm1")(arithmetic.expm1)
+operator("log1p")(arithmetic.log1p)
+operator("cosh")(trigonometry.cosh)
+operator("sinh")(trigonometry.sinh)
+operator("tan")(trigonometry.tan)
+operator("floor")(rounding.floor)
+operator("ceil")(rounding.ceil)
+operator("selu")(activations.selu)
+operator("celu")(activations.celu)
+operator("log_sigmoid", "log_sigmoid_forward")(activations.log_sigmoid)
 
 
 @operator("exp2")
 def exp2(b: TorchBuilder, x: Tensor) -> Tensor:
-    return b.activation(b.activation(x, "scale", factor=log(2)), "exp")
-
-
-@operator("log1p")
-def log1p(b: TorchBuilder, x: Tensor) -> Tensor:
-    return b.log1p(x)
+    return arithmetic.unary(b, "exp", arithmetic.scale(b, x, log(2)))
 
 
 @operator("log2")
 def log2(b: TorchBuilder, x: Tensor) -> Tensor:
-    return b.activation(b.activation(x, "log"), "scale", factor=1 / log(2))
+    return arithmetic.scale(b, arithmetic.unary(b, "log", x), 1 / log(2))
 
 
 @operator("log10")
 def log10(b: TorchBuilder, x: Tensor) -> Tensor:
-    return b.activation(b.activation(x, "log"), "scale", factor=1 / log(10))
-
-
-operator("cosh")(trigonometry.cosh)
-operator("sinh")(trigonometry.sinh)
-operator("tan")(trigonometry.tan)
-operator("floor")(TorchBuilder.floor)
-operator("ceil")(TorchBuilder.ceil)
+    return arithmetic.scale(b, arithmetic.unary(b, "log", x), 1 / log(10))
 
 
 @operator("trunc")
 def trunc(b: TorchBuilder, x: Tensor) -> Tensor:
-    whole = (b.floor(b.append(ReLU(), side)) for side in (x, b.negative(x)))
-    return b.binary("subtract", *whole)
+    sides = x, arithmetic.negative(b, x)
+    whole = (rounding.floor(b, b.append(ReLU(), side)) for side in sides)
+    return arithmetic.binary(b, "subtract", *whole)
 
 
 @operator("round")
 def nearest(b: TorchBuilder, x: Tensor, *, decimals: int = 0) -> Tensor:
     if decimals == 0:
-        return b.activation(x, "round")
-    shifted = b.activation(x, "scale", factor=10.0**decimals)
-    return b.activation(b.activation(shifted, "round"), "scale", factor=10.0**-decimals)
+        return arithmetic.unary(b, "round", x)
+    shifted = arithmetic.scale(b, x, 10.0**decimals)
+    return arithmetic.scale(b, arithmetic.unary(b, "round", shifted), 10.0**-decimals)
 
 
 @operator("asinh")
 def asinh(b: TorchBuilder, x: Tensor) -> Tensor:
     # the logarithm's argument would cancel below 0; of the two parts one has derivative 1 at 0
-    above, below = b.clip(x, 0, np.inf, open_ends=False), b.append(ReLU(), b.negative(x))
-    return b.binary("subtract", _area(b, above, 1.0), _area(b, below, 1.0))
+    above = arithmetic.clip(b, x, 0, np.inf, open_ends=False)
+    below = b.append(ReLU(), arithmetic.negative(b, x))
+    return arithmetic.binary(b, "subtract", _area(b, above, 1.0), _area(b, below, 1.0))
 
 
 @operator("acosh")
@@ -117,24 +119,25 @@ def acosh(b: TorchBuilder, x: Tensor) -> Tensor:
 
 def _area(b: TorchBuilder, x: Tensor, shift: float) -> Tensor:
     """``log(x + sqrt(x ** 2 + shift))``"""
-    square = b.activation(b.activation(x, "square"), "scale", shift=shift)
-    return b.activation(b.binary("add", x, b.activation(square, "sqrt")), "log")
+    square = arithmetic.scale(b, arithmetic.unary(b, "square", x), shift=shift)
+    total = arithmetic.binary(b, "add", x, arithmetic.unary(b, "sqrt", square))
+    return arithmetic.unary(b, "log", total)
 
 
 @operator("atanh")
 def atanh(b: TorchBuilder, x: Tensor) -> Tensor:
-    both = b.binary("subtract", b.log1p(x), b.log1p(b.negative(x)))
-    return b.activation(both, "scale", factor=0.5)
+    above, below = arithmetic.log1p(b, x), arithmetic.log1p(b, arithmetic.negative(b, x))
+    return arithmetic.scale(b, arithmetic.binary(b, "subtract", above, below), 0.5)
 
 
 @operator("rsqrt")
 def rsqrt(b: TorchBuilder, x: Tensor) -> Tensor:
-    return b.activation(x, "power", exponent=-0.5)
+    return arithmetic.unary(b, "power", x, exponent=-0.5)
 
 
 @operator("gelu")
 def gelu(b: TorchBuilder, x: Tensor, *, approximate: str = "none") -> Tensor:
-    return b.activation(x, "gelu" if approximate == "none" else "gelu_tanh")
+    return arithmetic.unary(b, "gelu" if approximate == "none" else "gelu_tanh", x)
 
 
 @operator("leaky_relu")
@@ -154,58 +157,43 @@ def rrelu(
 @operator("prelu", "_prelu_kernel")
 def prelu(b: TorchBuilder, x: Tensor, weight: Value) -> Tensor:
     slopes = weights(weight, "a slope").reshape(-1)
-    return b.prelu(x, slopes.reshape(-1, *[1] * (len(x.shape) - 2)))
+    return activations.prelu(b, x, slopes.reshape(-1, *[1] * (len(x.shape) - 2)))
 
 
 @operator("elu")
 def elu(
     b: TorchBuilder, x: Tensor, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0
 ) -> Tensor:
-    return b.activation(x, "elu", alpha=alpha, scale=scale, input_scale=input_scale)
-
-
-@operator("selu")
-def selu(b: TorchBuilder, x: Tensor) -> Tensor:
-    return b.selu(x)
-
-
-@operator("celu")
-def celu(b: TorchBuilder, x: Tensor, alpha: float = 1.0) -> Tensor:
-    return b.celu(x, alpha)
+    return arithmetic.unary(b, "elu", x, alpha=alpha, scale=scale, input_scale=input_scale)
 
 
 @operator("softplus")
 def softplus(b: TorchBuilder, x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    soft = b.activation(x, "softplus", beta=beta)
+    soft = arithmetic.unary(b, "softplus", x, beta=beta)
     if threshold >= 15:  # beyond it PyTorch takes x itself: the same in float32
         return soft
-    steep = b.compare("greater", b.activation(x, "scale", factor=beta), np.asarray(threshold))
-    return b.choose(steep, x, soft)
-
-
-@operator("log_sigmoid", "log_sigmoid_forward")
-def log_sigmoid(b: TorchBuilder, x: Tensor) -> Tensor:
-    return b.log_sigmoid(x)
+    steep = comparisons.compare(b, "greater", arithmetic.scale(b, x, beta), np.asarray(threshold))
+    return masks.choose(b, steep, x, soft)
 
 
 @operator("hardtanh")
 def hardtanh(b: TorchBuilder, x: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
-    return b.clip(x, min_val, max_val)
+    return arithmetic.clip(b, x, min_val, max_val)
 
 
 @operator("relu6")
 def relu6(b: TorchBuilder, x: Tensor) -> Tensor:
-    return b.clip(x, 0.0, 6.0)
+    return arithmetic.clip(b, x, 0.0, 6.0)
 
 
 @operator("clamp")
 def clamp(b: TorchBuilder, x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     if any(isinstance(bound, Tensor) or np.ndim(bound) > 0 for bound in (min, max)):
-        x = x if min is None else b.binary("larger", x, min)
-        return x if max is None else b.binary("smaller", x, max)
+        x = x if min is None else arithmetic.binary(b, "larger", x, min)
+        return x if max is None else arithmetic.binary(b, "smaller", x, max)
     low = -np.inf if min is None else float(min)
     high = np.inf if max is None else float(max)
-    return b.clip(x, low, high, open_ends=False)
+    return arithmetic.clip(b, x, low, high, open_ends=False)
 
 
 @operator("clamp_min")
@@ -221,25 +209,26 @@ def clamp_max(b: TorchBuilder, x: Tensor, max: Any) -> Tensor:
 @operator("threshold")
 def threshold(b: TorchBuilder, x: Tensor, threshold: float, value: float) -> Tensor:
     if value == 0:
-        return b.activation(x, "thresholded_relu", alpha=threshold)
-    return b.choose(b.compare("greater", x, np.asarray(threshold)), x, np.asarray(value))
+        return arithmetic.unary(b, "thresholded_relu", x, alpha=threshold)
+    above = comparisons.compare(b, "greater", x, np.asarray(threshold))
+    return masks.choose(b, above, x, np.asarray(value))
 
 
 @operator("hardshrink")
 def hardshrink(b: TorchBuilder, x: Tensor, lambd: float = 0.5) -> Tensor:
-    return b.hard_shrink(x, lambd)
+    return activations.hard_shrink(b, x, lambd)
 
 
 @operator("softshrink")
 def softshrink(b: TorchBuilder, x: Tensor, lambd: float = 0.5) -> Tensor:
-    return b.soft_shrink(x, lambd)
+    return activations.soft_shrink(b, x, lambd)
 
 
 @operator("softmax", "_softmax")
 def softmax(b: TorchBuilder, x: Tensor, dim: int, dtype: Any = None) -> Tensor:
-    return b.softmax(x, dim)
+    return activations.softmax(b, x, dim)
 
 
 @operator("log_softmax", "_log_softmax")
 def log_softmax(b: TorchBuilder, x: Tensor, dim: int, dtype: Any = None) -> Tensor:
-    return b.softmax(x, dim, logarithm=True)
+    return activations.softmax(b, x, dim, logarithm=True)

@@ -5,8 +5,7 @@ from math import prod
 
 import numpy as np
 
-from backlit.importers.builder import Tensor, UnsupportedError, Value
-from backlit.importers.builder.moved import permuted
+from backlit.importers.builder import Tensor, UnsupportedError, Value, masks, moved, shapes
 from backlit.importers.torch.operators.indexing import overlay, part
 from backlit.importers.torch.operators.table import TorchBuilder, operator, weights
 
@@ -18,16 +17,16 @@ def index(b: TorchBuilder, x: Tensor, indices: Sequence[Value | None]) -> Tensor
     places = _places(x, indices)
     if len(places) == 1:
         ((axis, array),) = places.items()
-        return b.reshape(part(b, x, axis, array.reshape(-1).tolist()), b.expected)
+        return shapes.reshape(b, part(b, x, axis, array.reshape(-1).tolist()), b.expected)
     together, at = _together(b, x, list(places))
-    entries = b.gather(together, at, _flat(x, places))
+    entries = shapes.gather(b, together, at, _flat(x, places))
     outer = np.broadcast_shapes(*(array.shape for array in places.values()))
-    result = b.reshape(entries, (*together.shape[:at], *outer, *together.shape[at + 1 :]))
+    result = shapes.reshape(b, entries, (*together.shape[:at], *outer, *together.shape[at + 1 :]))
     if _adjoin(places):
         return result
     # arrays apart from each other: their axes come first, before the samples'
     rank = len(outer)
-    return permuted(b, result, [*range(1, rank + 1), 0, *range(rank + 1, len(result.shape))])
+    return moved.permuted(b, result, [*range(1, rank + 1), 0, *range(rank + 1, len(result.shape))])
 
 
 @operator("diagonal")
@@ -38,7 +37,7 @@ def diagonal(b: TorchBuilder, x: Tensor, offset: int = 0, dim1: int = 0, dim2: i
     others = [axis for axis in range(rank) if axis not in pair]
     rows = np.arange(b.expected[-1]) + max(-offset, 0)
     places: list[Value | None] = [rows, rows + offset]
-    return index(b, b.transpose(x, [*others, *pair]), [*[None] * len(others), *places])
+    return index(b, shapes.transpose(b, x, [*others, *pair]), [*[None] * len(others), *places])
 
 
 @operator("index_put")
@@ -54,7 +53,7 @@ def index_put(
         one = not isinstance(values, Tensor) and values.size == 1 and not accumulate
         if not one or mask.shape != b.expected:
             raise UnsupportedError("several values where what depends on the input says")
-        return b.choose(mask, values, x)
+        return masks.choose(b, mask, values, x)
     whole = x if isinstance(x, Tensor) else b.tensor(np.asarray(x), b.expected)
     places = _places(whole, indices)
     if accumulate or not _adjoin(places):
@@ -63,9 +62,9 @@ def index_put(
     flat = _flat(whole, places)
     outer = np.broadcast_shapes(*(array.shape for array in places.values()))
     shape = (*together.shape[:at], *outer, *together.shape[at + 1 :])
-    full = b.expand(_of_rank(b, values, shape), shape)
-    rows = b.reshape(full, (*together.shape[:at], len(flat), *together.shape[at + 1 :]))
-    return b.reshape(overlay(b, together, rows, at, flat.tolist()), b.expected)
+    full = shapes.expand(b, _of_rank(b, values, shape), shape)
+    rows = shapes.reshape(b, full, (*together.shape[:at], len(flat), *together.shape[at + 1 :]))
+    return shapes.reshape(b, overlay(b, together, rows, at, flat.tolist()), b.expected)
 
 
 @operator("gather")
@@ -73,7 +72,7 @@ def gather(
     b: TorchBuilder, x: Tensor, dim: int, index: Value, *, sparse_grad: bool = False
 ) -> Tensor:
     """Of each row along an axis the entries at places of its own."""
-    return b.take_along(x, dim, weights(index, "an index"))
+    return shapes.take_along(b, x, dim, weights(index, "an index"))
 
 
 def _places(x: Tensor, indices: Sequence[Value | None]) -> Places:
@@ -104,10 +103,10 @@ def _together(b: TorchBuilder, x: Tensor, axes: Sequence[int]) -> tuple[Tensor, 
     """x with several axes joined to one, and which it is: the second, if they were apart."""
     at = axes[0] if axes[-1] - axes[0] == len(axes) - 1 else 1
     others = [axis for axis in range(len(x.shape)) if axis not in axes]
-    front = b.transpose(x, [*others[:at], *axes, *others[at:]])
+    front = shapes.transpose(b, x, [*others[:at], *axes, *others[at:]])
     sizes = front.shape
     joined = (*sizes[:at], prod(x.shape[axis] for axis in axes), *sizes[at + len(axes) :])
-    return b.reshape(front, joined), at
+    return shapes.reshape(b, front, joined), at
 
 
 def _flat(x: Tensor, places: Places) -> np.ndarray:

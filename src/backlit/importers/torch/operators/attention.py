@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from backlit.importers.builder import Tensor, UnsupportedError, Value
-from backlit.importers.builder.attention import attention
+from backlit.importers.builder import Tensor, UnsupportedError, Value, attention, shapes
 from backlit.importers.torch.operators.table import TorchBuilder, operator
 
 
@@ -25,7 +24,7 @@ def scaled_dot_product_attention(
     if enable_gqa:
         heads = query.shape[-3]
         key, value = (repeated(b, x, heads) for x in (key, value))
-    return attention(b, query, key, value, attn_mask, is_causal, scale)
+    return attention.scaled_dot_product(b, query, key, value, attn_mask, is_causal, scale)
 
 
 def repeated(b: TorchBuilder, x: Value, heads: int) -> Value:
@@ -33,4 +32,4 @@ def repeated(b: TorchBuilder, x: Value, heads: int) -> Value:
     times = heads // x.shape[-3]
     if not isinstance(x, Tensor):
         return np.repeat(x, times, -3)
-    return b.gather(x, -3, np.repeat(np.arange(x.shape[-3]), times))
+    return shapes.gather(b, x, -3, np.repeat(np.arange(x.shape[-3]), times))

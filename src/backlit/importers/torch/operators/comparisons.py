@@ -4,7 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.builder import Tensor, UnsupportedError, Value
+from backlit.importers.builder import (
+    Tensor,
+    UnsupportedError,
+    Value,
+    comparisons,
+    masks,
+    reductions,
+)
 from backlit.importers.torch.operators.reductions import Axes, own_axes
 from backlit.importers.torch.operators.table import TorchBuilder, operator
 
@@ -19,16 +26,13 @@ COMPARISONS = {
 
 
 def _comparison(function: str) -> Any:
-    return lambda b, x, y: b.compare(function, x, y)
+    return lambda b, x, y: comparisons.compare(b, function, x, y)
 
 
 for _aten, _function in COMPARISONS.items():
     operator(_aten)(_comparison(_function))
 
-
-@operator("sign", "sgn")
-def sign(b: TorchBuilder, x: Tensor) -> Tensor:
-    return b.sign(x)
+operator("sign", "sgn")(comparisons.sign)
 
 
 # --- masks ----------------------------------------------------------------------------------------
@@ -38,7 +42,8 @@ def _of_masks(function: Any) -> Any:
     """A function of masks alone: of whole numbers it would be another."""
 
     def handler(b: TorchBuilder, *values: Value) -> Tensor:
-        if not all(b.is_mask(v) if isinstance(v, Tensor) else v.dtype == bool for v in values):
+        known = (masks.is_mask(b, v) if isinstance(v, Tensor) else v.dtype == bool for v in values)
+        if not all(known):
             raise UnsupportedError("bits of numbers")
         result: Tensor = function(b, *values)
         return result
@@ -47,32 +52,33 @@ def _of_masks(function: Any) -> Any:
 
 
 def _exactly_one(b: TorchBuilder, x: Value, y: Value) -> Tensor:
-    return b.compare("not_equal", *(v if isinstance(v, Tensor) else v * 1.0 for v in (x, y)))
+    numbers = (v if isinstance(v, Tensor) else v * 1.0 for v in (x, y))
+    return comparisons.compare(b, "not_equal", *numbers)
 
 
-operator("logical_and", "bitwise_and")(_of_masks(TorchBuilder.both))
-operator("logical_or", "bitwise_or")(_of_masks(TorchBuilder.any_of))
-operator("logical_not", "bitwise_not")(_of_masks(TorchBuilder.opposite))
+operator("logical_and", "bitwise_and")(_of_masks(masks.both))
+operator("logical_or", "bitwise_or")(_of_masks(masks.any_of))
+operator("logical_not", "bitwise_not")(_of_masks(masks.opposite))
 operator("logical_xor", "bitwise_xor")(_of_masks(_exactly_one))
 
 
 @operator("any.dim", "any.dims")
 def any_(b: TorchBuilder, x: Tensor, dim: Axes, keepdim: bool = False) -> Tensor:
-    if not b.is_mask(x):
+    if not masks.is_mask(b, x):
         raise UnsupportedError("the truth of numbers")
-    return b.reduce(x, "max", own_axes(x, dim), keepdim)
+    return reductions.reduce(b, "max", x, own_axes(x, dim), keepdim)
 
 
 @operator("all.dim", "all.dims")
 def all_(b: TorchBuilder, x: Tensor, dim: Axes, keepdim: bool = False) -> Tensor:
-    return b.opposite(any_(b, b.opposite(x), dim, keepdim))
+    return masks.opposite(b, any_(b, masks.opposite(b, x), dim, keepdim))
 
 
 @operator("where")
 def where(b: TorchBuilder, condition: Value, x: Value, y: Value) -> Tensor:
     if not isinstance(condition, Tensor):
         condition = condition.astype(bool)
-    return b.choose(condition, np.asarray(x) if np.isscalar(x) else x, y)
+    return masks.choose(b, condition, np.asarray(x) if np.isscalar(x) else x, y)
 
 
 @operator("masked_fill")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from backlit.importers.builder import Tensor, Value
+from backlit.importers.builder import Tensor, Value, products
 from backlit.importers.builder.windows import same_padding
 from backlit.importers.torch.operators.table import (
     TorchBuilder,
@@ -37,7 +37,7 @@ def convolution(
         border = same_padding(x.shape[2:], kernel.shape[2:], steps, spacing)
     else:  # "valid"
         border = [0] * 2 * axes
-    return b.convolution(x, kernel, offset, steps, border, spacing, groups)
+    return products.convolution(b, x, kernel, offset, steps, border, spacing, groups)
 
 
 @operator("conv_transpose1d", "conv_transpose2d")
@@ -55,7 +55,8 @@ def transposed_convolution(
     kernel, offset = weights(weight, "a kernel"), constant(bias, "a bias")
     axes = image_axes(x)
     border = spread(padding, axes) * 2
-    return b.transposed_convolution(
+    return products.transposed_convolution(
+        b,
         x,
         kernel,
         offset,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.builder import Tensor, UnsupportedError, Value
+from backlit.importers.builder import Tensor, UnsupportedError, Value, shapes
 from backlit.importers.torch.operators.table import TorchBuilder, operator, spread, weights
 
 
@@ -13,7 +13,7 @@ def part(b: TorchBuilder, x: Tensor, axis: int, indices: Sequence[int]) -> Tenso
     axis %= len(x.shape)
     if axis == 0 and list(indices) == list(range(x.shape[0])):
         return x
-    return b.gather(x, axis, indices)
+    return shapes.gather(b, x, axis, indices)
 
 
 @operator("slice")
@@ -36,7 +36,7 @@ def narrow(b: TorchBuilder, x: Tensor, dim: int, start: int, length: int) -> Ten
 @operator("select")
 def select(b: TorchBuilder, x: Tensor, dim: int, index: int) -> Tensor:
     one = part(b, x, dim, [index % x.shape[dim]])
-    return b.reshape(one, b.expected)
+    return shapes.reshape(b, one, b.expected)
 
 
 @operator("split", "split_with_sizes")
@@ -59,7 +59,7 @@ def chunk(b: TorchBuilder, x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor
 def unbind(b: TorchBuilder, x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     axis = dim % len(x.shape)
     shape = x.shape[:axis] + x.shape[axis + 1 :]
-    return tuple(b.reshape(part(b, x, axis, [i]), shape) for i in range(x.shape[axis]))
+    return tuple(shapes.reshape(b, part(b, x, axis, [i]), shape) for i in range(x.shape[axis]))
 
 
 @operator("index_select")
@@ -94,11 +94,11 @@ def overlay(b: TorchBuilder, x: Tensor, y: Value, axis: int, places: Sequence[in
     if axis == 0:
         if list(places) != list(range(size)):
             raise UnsupportedError("writing to some samples only")
-        return b.expand(b.tensor(y, x.shape), x.shape)
+        return shapes.expand(b, b.tensor(y, x.shape), x.shape)
     order = list(range(size))
     for number, place in enumerate(places):
         order[place] = size + number
-    return b.gather(b.concatenate([x, y], axis), axis, order)
+    return shapes.gather(b, shapes.concatenate(b, [x, y], axis), axis, order)
 
 
 @operator("slice_scatter")
@@ -122,7 +122,7 @@ def select_scatter(b: TorchBuilder, x: Value, source: Value, dim: int, index: in
     axis = dim % len(whole.shape)
     shape = [1 if i == axis else n for i, n in enumerate(whole.shape)]
     if isinstance(source, Tensor):
-        source = b.reshape(source, shape)
+        source = shapes.reshape(b, source, shape)
     else:
         source = np.reshape(source, shape)
     return overlay(b, whole, source, axis, [index % whole.shape[axis]])
@@ -135,7 +135,7 @@ def select_scatter(b: TorchBuilder, x: Value, source: Value, dim: int, index: in
 def concatenate(b: TorchBuilder, tensors: Sequence[Value], dim: int = 0) -> Tensor:
     # PyTorch takes tensors without entries, of whatever rank, for nothing
     some = [v for v in tensors if isinstance(v, Tensor) or np.size(v)]
-    return b.concatenate(some, dim)
+    return shapes.concatenate(b, some, dim)
 
 
 @operator("stack")
@@ -143,6 +143,7 @@ def stack(b: TorchBuilder, tensors: Sequence[Value], dim: int = 0) -> Tensor:
     axis = dim % len(b.expected)
     shape = [1 if i == axis else n for i, n in enumerate(b.expected)]
     parts = [
-        b.reshape(v, shape) if isinstance(v, Tensor) else np.reshape(v, shape) for v in tensors
+        shapes.reshape(b, v, shape) if isinstance(v, Tensor) else np.reshape(v, shape)
+        for v in tensors
     ]
-    return b.concatenate(parts, axis)
+    return shapes.concatenate(b, parts, axis)

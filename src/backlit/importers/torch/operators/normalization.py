@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from backlit.importers.builder import Tensor, UnsupportedError, Value
+from backlit.importers.builder import Tensor, UnsupportedError, Value, arithmetic, normalization
 from backlit.importers.torch.operators.table import (
     Missing,
     TorchBuilder,
@@ -65,7 +65,7 @@ def layer_norm(
     rank = len(x.shape)
     axes = range(rank - len(normalized_shape), rank)
     scale, shift = constant(weight, "a weight"), constant(bias, "a bias")
-    return b.normalize(x, list(axes), eps, scale, shift)
+    return normalization.normalize(b, x, list(axes), eps, scale, shift)
 
 
 @operator("native_layer_norm")
@@ -90,7 +90,7 @@ def group_norm(
     eps: float = 1e-5,
     cudnn_enabled: bool = True,
 ) -> Tensor:
-    return _per_channel(b, b.normalize_groups(x, num_groups, eps), weight, bias)
+    return _per_channel(b, normalization.normalize_groups(b, x, num_groups, eps), weight, bias)
 
 
 @operator("instance_norm")
@@ -110,7 +110,7 @@ def instance_norm(
         return batch_norm(
             b, x, weight, bias, running_mean, running_var, False, momentum, eps, False
         )
-    result = b.normalize(x, list(range(2, len(x.shape))), eps)
+    result = normalization.normalize(b, x, list(range(2, len(x.shape))), eps)
     return _per_channel(b, result, weight, bias)
 
 
@@ -118,5 +118,5 @@ def _per_channel(b: TorchBuilder, x: Tensor, weight: Value | None, bias: Value |
     shape = (-1, *[1] * (len(x.shape) - 2))
     scale, shift = constant(weight, "a weight"), constant(bias, "a bias")
     if scale is not None:
-        x = b.binary("multiply", x, scale.reshape(shape))
-    return x if shift is None else b.binary("add", x, shift.reshape(shape))
+        x = arithmetic.binary(b, "multiply", x, scale.reshape(shape))
+    return x if shift is None else arithmetic.binary(b, "add", x, shift.reshape(shape))

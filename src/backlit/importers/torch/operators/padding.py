@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from backlit.importers.builder import Tensor
+from backlit.importers.builder import Tensor, shapes
 from backlit.importers.torch.operators.table import TorchBuilder, operator
 
 MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
@@ -19,7 +19,7 @@ def pad(
     for number in range(len(pad) // 2):
         before, after = pad[2 * number], pad[2 * number + 1]
         axis = len(x.shape) - 1 - number
-        x = b.pad(x, axis, before, after, MODES[mode], value or 0)
+        x = shapes.pad(b, x, axis, before, after, MODES[mode], value or 0)
     return x
 
 

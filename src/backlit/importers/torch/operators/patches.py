@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from backlit.importers.builder import Tensor
-from backlit.importers.builder.patches import fold, places, unfold
+from backlit.importers.builder import Tensor, patches, shapes
 from backlit.importers.builder.windows import windows_along
 from backlit.importers.torch.operators.table import TorchBuilder, image_axes, operator
 
@@ -17,7 +16,8 @@ def image_to_columns(
     b: TorchBuilder, x: Tensor, kernel_size: Pair, dilation: Pair, padding: Pair, stride: Pair
 ) -> Tensor:
     image_axes(x)
-    return unfold(b, x, places(x.shape[2:], kernel_size, stride, [*padding] * 2, dilation))
+    found = patches.places(x.shape[2:], kernel_size, stride, [*padding] * 2, dilation)
+    return patches.unfold(b, x, found)
 
 
 @operator("col2im")
@@ -30,8 +30,8 @@ def columns_to_image(
     padding: Pair,
     stride: Pair,
 ) -> Tensor:
-    found = places(output_size, kernel_size, stride, [*padding] * 2, dilation)
-    return fold(b, x, output_size, found)
+    found = patches.places(output_size, kernel_size, stride, [*padding] * 2, dilation)
+    return patches.fold(b, x, output_size, found)
 
 
 @operator("unfold")
@@ -39,7 +39,7 @@ def windows_of_axis(b: TorchBuilder, x: Tensor, dimension: int, size: int, step:
     """Windows along an axis, whose entries are a last axis."""
     axis = dimension % len(x.shape)
     windows = windows_along(x.shape[axis], size, step)
-    taken = b.gather(x, axis, np.ravel(windows))
-    apart = b.reshape(taken, (*x.shape[:axis], len(windows), size, *x.shape[axis + 1 :]))
+    taken = shapes.gather(b, x, axis, np.ravel(windows))
+    apart = shapes.reshape(b, taken, (*x.shape[:axis], len(windows), size, *x.shape[axis + 1 :]))
     order = [*range(axis + 1), *range(axis + 2, len(apart.shape)), axis + 1]
-    return b.transpose(apart, order)
+    return shapes.transpose(b, apart, order)

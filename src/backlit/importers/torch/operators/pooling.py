@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from backlit.importers.builder import Tensor, UnsupportedError
+from backlit.importers.builder import (
+    Tensor,
+    UnsupportedError,
+    arithmetic,
+    pooling,
+    reductions,
+    shapes,
+)
 from backlit.importers.builder.windows import mean_rows, windows_along
 from backlit.importers.torch.operators.table import (
     Missing,
@@ -31,7 +38,7 @@ def max_pool(
     size = spread(kernel_size, axes)
     steps = spread(stride, axes) or size
     border = spread(padding, axes) * 2
-    return b.max_pool(x, size, steps, border, spread(dilation, axes), ceil_mode)
+    return pooling.max_pool(b, x, size, steps, border, spread(dilation, axes), ceil_mode)
 
 
 @operator("max_pool1d_with_indices", "max_pool2d_with_indices")
@@ -57,11 +64,11 @@ def average_pool(
     steps = spread(stride, axes) or size
     border = spread(padding, axes) * 2
     if divisor_override is None:
-        return b.average_pool(x, size, steps, border, ceil_mode, count_include_pad)
+        return pooling.average_pool(b, x, size, steps, border, ceil_mode, count_include_pad)
     if ceil_mode:  # where windows that hang over count less
         raise UnsupportedError("divisor_override with ceil_mode")
-    means = b.average_pool(x, size, steps, border)
-    return b.activation(means, "scale", factor=prod(size) / divisor_override)
+    means = pooling.average_pool(b, x, size, steps, border)
+    return arithmetic.scale(b, means, prod(size) / divisor_override)
 
 
 @operator("avg_pool3d")
@@ -81,7 +88,7 @@ def average_of_channels(
     if not plain or divisor_override is not None:
         raise UnsupportedError("pooling in three dimensions")
     windows = windows_along(x.shape[2], size[0], 1)
-    return b.linear_map(x, 2, mean_rows(windows, x.shape[2]))
+    return shapes.linear_map(b, x, 2, mean_rows(windows, x.shape[2]))
 
 
 # --- adaptive -------------------------------------------------------------------------------------
@@ -99,13 +106,13 @@ def adaptive_average_pool(b: TorchBuilder, x: Tensor, output_size: Sizes) -> Ten
     if sizes == counts:
         return x
     if all(count == 1 for count in counts):
-        return b.reduce(x, "mean", list(range(2, len(x.shape))), True)
+        return reductions.reduce(b, "mean", x, list(range(2, len(x.shape))), True)
     if all(size % count == 0 for size, count in zip(sizes, counts, strict=True)):
         windows = [size // count for size, count in zip(sizes, counts, strict=True)]
-        return b.average_pool(x, windows, windows, [0] * 2 * len(windows))
+        return pooling.average_pool(b, x, windows, windows, [0] * 2 * len(windows))
     for axis, (size, count) in enumerate(zip(sizes, counts, strict=True)):
         if size != count:
-            x = b.linear_map(x, 2 + axis, mean_rows(adaptive_windows(size, count), size))
+            x = shapes.linear_map(b, x, 2 + axis, mean_rows(adaptive_windows(size, count), size))
     return x
 
 
@@ -120,7 +127,6 @@ def adaptive_max_pool(
         windows = adaptive_windows(size, count)
         longest.append(max(map(len, windows)))
         # windows one after the other, all as long as the longest: repeats change no maximum
-        x = b.gather(
-            x, 2 + axis, [min(w[0] + i, w[-1]) for w in windows for i in range(longest[-1])]
-        )
-    return b.max_pool(x, longest, longest, [0] * 2 * len(longest)), Missing()
+        places = [min(w[0] + i, w[-1]) for w in windows for i in range(longest[-1])]
+        x = shapes.gather(b, x, 2 + axis, places)
+    return pooling.max_pool(b, x, longest, longest, [0] * 2 * len(longest)), Missing()

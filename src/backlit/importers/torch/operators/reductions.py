@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from math import inf, prod
 from typing import Any
 
-from backlit.importers.builder import Tensor, UnsupportedError
+from backlit.importers.builder import (
+    Tensor,
+    UnsupportedError,
+    arithmetic,
+    pooling,
+    reductions,
+    shapes,
+)
 from backlit.importers.torch.operators.table import Missing, TorchBuilder, operator
 
 Axes = int | Sequence[int] | None
@@ -19,22 +26,22 @@ def own_axes(x: Tensor, dim: Axes) -> list[int]:
 
 @operator("mean")
 def mean(b: TorchBuilder, x: Tensor, dim: Axes = None, keepdim: bool = False, **_: Any) -> Tensor:
-    return b.reduce(x, "mean", own_axes(x, dim), keepdim)
+    return reductions.reduce(b, "mean", x, own_axes(x, dim), keepdim)
 
 
 @operator("sum")
 def sum_(b: TorchBuilder, x: Tensor, dim: Axes = None, keepdim: bool = False, **_: Any) -> Tensor:
-    return b.reduce(x, "sum", own_axes(x, dim), keepdim)
+    return reductions.reduce(b, "sum", x, own_axes(x, dim), keepdim)
 
 
 @operator("amax")
 def amax(b: TorchBuilder, x: Tensor, dim: Axes = (), keepdim: bool = False) -> Tensor:
-    return b.reduce(x, "max", own_axes(x, dim), keepdim)
+    return reductions.reduce(b, "max", x, own_axes(x, dim), keepdim)
 
 
 @operator("amin")
 def amin(b: TorchBuilder, x: Tensor, dim: Axes = (), keepdim: bool = False) -> Tensor:
-    return b.reduce(x, "min", own_axes(x, dim), keepdim)
+    return reductions.reduce(b, "min", x, own_axes(x, dim), keepdim)
 
 
 @operator("max.dim")
@@ -48,17 +55,18 @@ def first_maximum(
     others = [i for i in range(1, len(x.shape)) if i != axis]
     size = x.shape[axis]
     kept = [x.shape[i] for i in others]
-    rows = b.reshape(b.transpose(x, [0, *others, axis]), (b.batch, 1, prod(kept), size))
-    result = b.max_pool(rows, (1, size), (1, size), (0, 0, 0, 0))
-    return b.reshape(result, b.expected), Missing()
+    last = shapes.transpose(b, x, [0, *others, axis])
+    rows = shapes.reshape(b, last, (b.batch, 1, prod(kept), size))
+    result = pooling.max_pool(b, rows, (1, size), (1, size), (0, 0, 0, 0))
+    return shapes.reshape(b, result, b.expected), Missing()
 
 
 @operator("min.dim")
 def first_minimum(
     b: TorchBuilder, x: Tensor, dim: int, keepdim: bool = False
 ) -> tuple[Tensor, Missing]:
-    result, missing = first_maximum(b, b.negative(x), dim, keepdim)
-    return b.negative(result), missing
+    result, missing = first_maximum(b, arithmetic.negative(b, x), dim, keepdim)
+    return arithmetic.negative(b, result), missing
 
 
 @operator("var.correction")
@@ -72,15 +80,15 @@ def variance(
 ) -> Tensor:
     axes = own_axes(x, dim)
     count = prod(x.shape[axis] for axis in axes)
-    centred = b.binary("subtract", x, b.reduce(x, "mean", axes, True))
-    total = b.reduce(b.activation(centred, "square"), "sum", axes, keepdim)
+    centred = arithmetic.binary(b, "subtract", x, reductions.reduce(b, "mean", x, axes, True))
+    total = reductions.reduce(b, "sum", arithmetic.unary(b, "square", centred), axes, keepdim)
     freedom = count - (1 if correction is None else correction)
-    return b.activation(total, "scale", factor=1.0 / freedom)
+    return arithmetic.scale(b, total, 1.0 / freedom)
 
 
 @operator("std.correction")
 def deviation(b: TorchBuilder, x: Tensor, dim: Axes = None, **more: Any) -> Tensor:
-    return b.root(variance(b, x, dim, **more))
+    return arithmetic.root(b, variance(b, x, dim, **more))
 
 
 @operator("var_mean.correction")
@@ -103,22 +111,24 @@ def vector_norm(
 ) -> Tensor:
     axes = own_axes(x, dim)
     if abs(ord) == inf:
-        return b.reduce(b.powers(x, 1), "max" if ord > 0 else "min", axes, keepdim)
+        sizes = arithmetic.unary(b, "abs", x)
+        return reductions.reduce(b, "max" if ord > 0 else "min", sizes, axes, keepdim)
     if ord < 1:
         raise UnsupportedError(f"a norm of order {ord}")
-    return b.root(b.reduce(b.powers(x, ord), "sum", axes, keepdim), ord)
+    total = reductions.reduce(b, "sum", arithmetic.powers(b, x, ord), axes, keepdim)
+    return arithmetic.root(b, total, ord)
 
 
 @operator("prod.dim_int")
 def product(b: TorchBuilder, x: Tensor, dim: int, keepdim: bool = False, **_: Any) -> Tensor:
-    return b.reduce(x, "prod", [dim], keepdim)
+    return reductions.reduce(b, "prod", x, [dim], keepdim)
 
 
 @operator("cumsum")
 def running_sum(b: TorchBuilder, x: Tensor, dim: int, dtype: Any = None) -> Tensor:
-    return b.running_sum(x, dim)
+    return reductions.running_sum(b, x, dim)
 
 
 @operator("logsumexp")
 def log_sum_exp(b: TorchBuilder, x: Tensor, dim: Axes, keepdim: bool = False) -> Tensor:
-    return b.reshape(b.log_sum_exp(x, own_axes(x, dim)), b.expected)
+    return shapes.reshape(b, reductions.log_sum_exp(b, x, own_axes(x, dim)), b.expected)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from backlit.importers.builder import Tensor, UnsupportedError
+from backlit.importers.builder import Tensor, UnsupportedError, shapes
 from backlit.importers.builder.resizing import (
     Rows,
     cubic_rows,
@@ -25,7 +25,7 @@ def resize(b: TorchBuilder, x: Tensor, rows: Rows, factors: Sequence[float | Non
     for axis in range(axes):
         size, count = x.shape[2 + axis], b.expected[2 + axis]
         if size != count:
-            x = b.linear_map(x, 2 + axis, rows(size, count, given[axis]))
+            x = shapes.linear_map(b, x, 2 + axis, rows(size, count, given[axis]))
     return x
 
 

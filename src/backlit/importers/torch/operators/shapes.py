@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from backlit.importers.builder import Tensor, UnsupportedError, Value
-from backlit.importers.builder.shapes import moved_axes
+from backlit.importers.builder import Tensor, UnsupportedError, Value, masks, shapes
 from backlit.importers.torch.operators.table import TorchBuilder, operator
 
 # What only names the same values another way: nobody asks for it, so it need not be computed
@@ -24,7 +23,7 @@ def same(b: TorchBuilder, x: Tensor, *_: Any, **__: Any) -> Tensor:
 @operator("_to_copy", "to", "type_as")
 def cast(b: TorchBuilder, x: Tensor, *_: Any, **__: Any) -> Tensor:
     """Any floating dtype is float32 here, and so are masks."""
-    if not b.floating and not b.is_mask(x):
+    if not b.floating and not masks.is_mask(b, x):
         raise UnsupportedError("rounding to whole numbers")
     return x
 
@@ -33,7 +32,7 @@ def cast(b: TorchBuilder, x: Tensor, *_: Any, **__: Any) -> Tensor:
 def copy(b: TorchBuilder, target: Value, source: Value, non_blocking: bool = False) -> Tensor:
     if not isinstance(source, Tensor):
         source = np.broadcast_to(source, b.expected)
-    return b.expand(b.tensor(source, b.expected), b.expected)
+    return shapes.expand(b, b.tensor(source, b.expected), b.expected)
 
 
 @operator("zeros_like", "zero")
@@ -67,34 +66,34 @@ def dropout(b: TorchBuilder, x: Tensor, p: float, train: bool) -> Any:
 
 @operator("view", "reshape", "_unsafe_view", "flatten", "unflatten", "squeeze", "unsqueeze")
 def reshape(b: TorchBuilder, x: Tensor, *_: Any, **__: Any) -> Tensor:
-    return b.reshape(x, b.expected)
+    return shapes.reshape(b, x, b.expected)
 
 
 @operator("permute")
 def permute(b: TorchBuilder, x: Tensor, dims: Sequence[int]) -> Tensor:
-    return b.transpose(x, dims)
+    return shapes.transpose(b, x, dims)
 
 
 @operator("transpose", "swapaxes")
 def transpose(b: TorchBuilder, x: Tensor, dim0: int, dim1: int) -> Tensor:
     axes = list(range(len(x.shape)))
     axes[dim0], axes[dim1] = axes[dim1], axes[dim0]
-    return b.transpose(x, axes)
+    return shapes.transpose(b, x, axes)
 
 
 @operator("t")
 def t(b: TorchBuilder, x: Tensor) -> Tensor:
-    return b.transpose(x, [1, 0])
+    return shapes.transpose(b, x, [1, 0])
 
 
 @operator("movedim")
 def movedim(b: TorchBuilder, x: Tensor, source: Any, destination: Any) -> Tensor:
-    return b.transpose(x, moved_axes(len(x.shape), source, destination))
+    return shapes.transpose(b, x, shapes.moved_axes(len(x.shape), source, destination))
 
 
 @operator("expand", "broadcast_to", "expand_as")
 def expand(b: TorchBuilder, x: Tensor, *_: Any, **__: Any) -> Tensor:
-    return b.expand(x, b.expected)
+    return shapes.expand(b, x, b.expected)
 
 
 @operator("repeat", "tile")
@@ -103,5 +102,5 @@ def repeat(b: TorchBuilder, x: Tensor, repeats: Sequence[int]) -> Tensor:
         raise UnsupportedError("repeating samples")
     for axis in range(1, len(x.shape)):
         times = b.expected[axis] // x.shape[axis]
-        x = b.gather(x, axis, np.tile(np.arange(x.shape[axis]), times))
+        x = shapes.gather(b, x, axis, np.tile(np.arange(x.shape[axis]), times))
     return x
