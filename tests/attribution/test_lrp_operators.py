@@ -99,6 +99,10 @@ PRODUCTS = {
         b.clip(b.activation(x, "scale", shift=3.0), 0, 6, open_ends=False),
     ),
     "square": lambda b, x: b.binary("multiply", x, x),
+    "softsign": lambda b, x: b.binary(
+        "divide", x, b.activation(b.activation(x, "abs"), "scale", shift=1.0)
+    ),
+    "its own function": lambda b, x: b.binary("multiply", x, b.append(bl.Tanh(), x)),
     "constant": lambda b, x: b.binary("multiply", x, b.tensor(np.array([[1.0, 2, 3]]), x.shape)),
     "sigmoid times a constant": lambda b, x: b.binary(
         "multiply", b.append(bl.Sigmoid(), x), b.tensor(np.array([[1.0, 2, 3]]), x.shape)
@@ -152,7 +156,7 @@ def test_attention_is_a_gate():
 
 def test_two_signals_are_refused():
     def product(function):
-        return lambda b, x: b.binary(function, x, b.append(bl.Tanh(), x))
+        return lambda b, x: b.binary(function, x, b.append(bl.Tanh(), b.gather(x, 1, [2, 0, 1])))
 
     for function in ("multiply", "divide"):
         with pytest.raises(ValueError, match=f"a signal and a gate for LRP.*{function}"):

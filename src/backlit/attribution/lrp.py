@@ -149,15 +149,16 @@ def lrp(
     concatenations put it where the values came from; a maximum takes it all. Sums without weights
     of their own share it in proportion (the epsilon rule with 1e-6): average pooling, resizing,
     additions, scales with a shift, and batch normalisation that cannot be folded into a layer
-    before it (batch normalisation is else part of the layer before it). Of a product of a signal
-    and a gate the signal takes all (Arras et al., "Explaining recurrent neural network
-    predictions in sentiment analysis", 2017), of a quotient and of a normalisation by statistics
-    of the sample what is divided, and what attention averages shares in proportion (Ali et al.,
-    "XAI for transformers: better explanations through conservative propagation", 2022). The gate
-    is the factor that is a constant, the output of a sigmoid (hard ones too) or softmax, or
-    repeated along some axis. Transposed convolutions have the rules of convolutions, and so have
-    imported dense layers of tokens or pixels, which are convolutions of 1x1 here (zennit's
-    composites give them the rule of dense layers).
+    before it (batch normalisation is else part of the layer before it, as by zennit's canonizers;
+    without them zennit passes relevance on there). Of a product of a signal and a gate the signal
+    takes all (Arras et al., "Explaining recurrent neural network predictions in sentiment
+    analysis", 2017), of a quotient and of a normalisation by statistics of the sample what is
+    divided, and what attention averages shares in proportion (Ali et al., "XAI for transformers:
+    better explanations through conservative propagation", 2022). The gate is the factor that is a
+    constant, the output of a sigmoid (hard ones too) or softmax, repeated along some axis, or a
+    function of the signal itself, value by value. Transposed convolutions have the rules of
+    convolutions, and so have imported dense layers of tokens or pixels, which are convolutions of
+    1x1 here (zennit's composites give them the rule of dense layers).
     Biases and stabilisers absorb relevance: with the epsilon rule and no biases the map adds up
     to the score.
 
