@@ -268,6 +268,12 @@ def test_owen_values_of_the_default_grid_add_up():
     [
         ("kernel_shap", {"samples": 0}, ValueError, "samples must be at least 1"),
         ("kernel_shap", {"samples": 20}, ValueError, "samples must be at least 98"),
+        (
+            "kernel_shap",
+            {"samples": 1, "segments": (1, 2)},
+            ValueError,
+            "samples must be at least 2",
+        ),
         ("kernel_shap", {"samples": "all"}, ValueError, "samples must be an int or 'exact'"),
         ("kernel_shap", {"samples": "exact"}, ValueError, "segments must be at most 16"),
         ("kernel_shap", {"segments": (10, 2)}, ValueError, "segments must not exceed the 9 pixels"),
