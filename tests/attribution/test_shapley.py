@@ -197,27 +197,31 @@ def test_owen_values_are_means_over_orders_that_respect_the_hierarchy(network):
         assert_close(found[sample], expected / len(orders(tree)))
 
 
-@pytest.mark.parametrize("shape", [(4, 4), (6, 5), (7, 7), (1, 7)])
+@pytest.mark.parametrize(
+    "shape", [(1, 4, 4), (1, 6, 5), (1, 7, 7), (1, 1, 7), (3, 4, 4), (4, 2, 2)]
+)
 def test_owen_values_equal_shaps(shape):
-    """Whose pictures are cut between rows or columns, the odd one going to the first half."""
+    """Whose pictures are cut between rows or columns, the odd one going to the first half.
+
+    Channels of a pixel are told apart last.
+    """
     shap = pytest.importorskip("shap")
     rng = np.random.default_rng(0)
-    height, width = shape
+    channels, height, width = shape
     layers = [
-        *(bl.Conv2D(rng.normal(size=(3, 1, 3, 3)), padding=1), bl.ReLU(), bl.Flatten()),
+        *(bl.Conv2D(rng.normal(size=(3, channels, 3, 3)), padding=1), bl.ReLU(), bl.Flatten()),
         *(bl.Dense(rng.normal(size=(3 * height * width, 6))), bl.Tanh()),
         bl.Dense(rng.normal(size=(6, 2))),
     ]
-    model = bl.Model(layers, (1, *shape))
-    masker = shap.maskers.Image(np.zeros((*shape, 1)), (*shape, 1))
+    model = bl.Model(layers, shape)
+    masker = shap.maskers.Image(np.zeros((height, width, channels)), (height, width, channels))
     explainer = shap.explainers.PartitionExplainer(
         lambda z: model.logits(np.moveaxis(np.asarray(z, np.float32), -1, 1)), masker
     )
-    x = rng.normal(size=(1, 1, *shape)).astype(np.float32)
+    x = rng.normal(size=(1, *shape)).astype(np.float32)
     theirs = explainer(np.moveaxis(x, 1, -1), max_evals=100_000, silent=True, fixed_context=None)
-    pixels = np.arange(height * width).reshape(shape)
-    found = bl.partition_shap(model, x, 1, segments=pixels)
-    assert_close(found[0, 0], theirs.values[0, :, :, 0, 1])
+    found = bl.partition_shap(model, x, 1, segments=np.arange(x.size).reshape(x.shape))
+    assert_close(found[0], np.moveaxis(theirs.values[0, ..., 1], -1, 0))
 
 
 @pytest.mark.parametrize("name", METHODS)
