@@ -1,7 +1,8 @@
 """Numbers that the tests of other packages expect, and the small functions that they are of.
 
-PAIR's are from `saliency/core/*_test.py` and `saliency/tf1/*_test.py`, shap's from
-`tests/explainers/test_*.py`, in the versions of 2024 and 2025.
+PAIR's saliency: `saliency/core/*_test.py` and `saliency/tf1/*_test.py`. shap:
+`tests/explainers/test_{kernel,sampling,permutation,linear,deep}.py`. DeepLIFT, of its authors:
+`tests/layers/test_{activation,conv2d}.py` and, earlier, `tests/blobs/test_revealcancel_dense.py`.
 """
 
 import numpy as np
@@ -178,3 +179,47 @@ def test_shaps_linear_network(method):
     options = {"samples": 1000} if method is bl.expected_gradients else {}
     found = method(model, x, background=x, **options)
     np.testing.assert_allclose(found, (x - x.mean(axis=0)) * [1, 2], atol=1e-4)
+
+
+# --- DeepLIFT's authors ---------------------------------------------------------------------------
+
+
+def multipliers(model, x, target, **options):
+    return bl.deeplift(model, x, target, multiply_by_inputs=False, **options)
+
+
+def test_deeplifts_rescale_rule():
+    """A rise of the sum from -1 to 9 makes one from 0 to 9, and a fall from 1 to -9 one to 0."""
+    weights = np.outer([1, 2, 3, 4], [1, -1])
+    model = bl.Model([bl.Dense(weights, [-1, 1]), bl.ReLU()], (4,), outputs="values")
+    x = np.array([[1.0] * 4, [2.0] * 4])
+    for target, shares in enumerate(([9 / 10, 19 / 20], [1 / 10, 1 / 20])):
+        expected = np.outer(shares, weights[:, target])
+        np.testing.assert_allclose(multipliers(model, x, target), expected, rtol=1e-6)
+
+
+def test_deeplifts_reveal_cancel_rule():
+    weights = np.array([1, -2, -3, 4])
+    model = bl.Model([bl.Dense(weights[:, None], [1]), bl.ReLU()], (4,), outputs="values")
+    found = multipliers(model, np.array([[-1.0, -1, 1, 1]]), 0, rule="reveal_cancel")
+    fall, rise = 2.5 / 4, 4.5 / 6
+    np.testing.assert_allclose(found, [weights * [fall, rise, fall, rise]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("rule", ["rescale", "reveal_cancel"])
+def test_deeplifts_convolutions(rule):
+    filters = np.arange(8.0).reshape(1, 2, 2, 2)
+    filters = np.concatenate([filters, -filters])
+    x = np.arange(64.0).reshape(2, 2, 4, 4)
+    apart = [np.tile(part, (2, 2)) for part in (2 * filters[0])]
+    together = [
+        [[0, 2, 2, 2], [4, 12, 12, 8], [4, 12, 12, 8], [4, 10, 10, 6]],
+        [[8, 18, 18, 10], [20, 44, 44, 24], [20, 44, 44, 24], [12, 26, 26, 14]],
+    ]
+    for stride, outputs, expected in ((1, 9, together), (2, 4, apart)):
+        signs = np.repeat([1.0, -1.0], outputs)[:, None]
+        convolution = bl.Conv2D(filters, [-1, 1], stride=stride)
+        layers = [convolution, bl.Flatten(), bl.Dense(signs, [1])]
+        model = bl.Model(layers, (2, 4, 4), outputs="values")
+        found = multipliers(model, x, 0, rule=rule)
+        np.testing.assert_allclose(found, [expected, expected], atol=1e-4)
