@@ -224,6 +224,37 @@ def test_owen_values_equal_shaps(shape):
     assert_close(found[0], np.moveaxis(theirs.values[0, ..., 1], -1, 0))
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("rows", [1, 7])
+@pytest.mark.parametrize("features", [1, 2, 5])
+@pytest.mark.parametrize("kind", ["classifier", "regressor"])
+def test_values_equal_shaps(kind, features, rows):
+    """Of small networks of scikit-learn's; some features never differ from the background."""
+    shap = pytest.importorskip("shap")
+    networks = pytest.importorskip("sklearn.neural_network")
+    rng = np.random.default_rng(features)
+    train, background, x = (rng.normal(size=(n, features)).astype("f4") for n in (60, rows, 4))
+    x[0], x[:, 2:4], background[:, 2:4] = background[0], 0.3, 0.3
+    options = {"hidden_layer_sizes": (6,), "max_iter": 30, "random_state": 0}
+    if kind == "classifier":
+        fitted = networks.MLPClassifier(**options).fit(train, np.arange(60) % 3)
+    else:
+        fitted = networks.MLPRegressor(**options).fit(train, np.stack([train[:, 0]] * 2, axis=1))
+    model = bl.from_sklearn(fitted)
+    kernel = shap.KernelExplainer(model.logits, background)
+    exact = shap.explainers.ExactExplainer(model.logits, shap.maskers.Independent(background))
+    by_kernel, by_sums = kernel.shap_values(x, l1_reg=False, silent=True), exact(x).values
+    for target in range(model.classes):
+        found = bl.kernel_shap(model, x, target, segments=features, background=background)
+        assert_close(found, by_kernel[..., target])
+        assert_close(found, by_sums[..., target])
+        found = bl.shapley_sampling(
+            model, x, target, segments=features, background=background, samples=4000
+        )
+        assert_close(found, by_sums[..., target], 0.02)
+        assert not found[:, 2:4].any()
+
+
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_background_is_the_mean_over_its_baselines(name, network):
