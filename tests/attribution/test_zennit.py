@@ -151,3 +151,24 @@ def test_activations_pass_relevance_on(name):
     target = np.arange(5) % 3
     found = bl.lrp(bl.from_torch(network, X), X, target, rule="epsilon_plus")
     assert_close(found, by_zennit(network, X, target, composites.EpsilonPlus()), 1e-4)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("composite", ["epsilon_plus_flat", "epsilon_gamma_box"])
+def test_normalised_input(composite, count):
+    """What the first layer's rule gives to a value near 0 is the pixel's, and so are the bounds."""
+    torch.manual_seed(0)
+    norms = nn.Sequential(*[nn.BatchNorm2d(3) for _ in range(count)])
+    for norm in norms:
+        nn.init.uniform_(norm.weight, 0.5, 2)
+        norm.running_mean.uniform_(0.3, 0.6)
+    layers = [norms, nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 42, 3)]
+    network = nn.Sequential(*layers).double().eval()
+    X, target = np.random.default_rng(0).random((5, 3, 6, 7)).astype(np.float32), np.arange(5) % 3
+    found = bl.lrp(bl.from_torch(network, X), X, target, rule=composite)
+    low, high = (norms(torch.full((1, 3, 6, 7), end).double()).detach() for end in (0.0, 1.0))
+    theirs = {
+        "epsilon_plus_flat": composites.EpsilonPlusFlat(),
+        "epsilon_gamma_box": composites.EpsilonGammaBox(low=low, high=high),
+    }
+    assert_close(found, by_zennit(network, X, target, theirs[composite]), 1e-4)

@@ -150,8 +150,9 @@ def lrp(
     of their own share it in proportion (the epsilon rule with 1e-6): average pooling, resizing,
     additions, scales with a shift, and batch normalisation that cannot be folded into a layer
     before it (batch normalisation is else part of the layer before it, as by zennit's canonizers;
-    without them zennit passes relevance on there). Of a product of a signal and a gate the signal
-    takes all (Arras et al., "Explaining recurrent neural network predictions in sentiment
+    without them zennit passes relevance on there). Where the input is normalised, it keeps what
+    flat, w_square or z_box give to a normalised value. Of a product of a signal and a gate the
+    signal takes all (Arras et al., "Explaining recurrent neural network predictions in sentiment
     analysis", 2017), of a quotient and of a normalisation by statistics of the sample what is
     divided, and what attention averages shares in proportion (Ali et al., "XAI for transformers:
     better explanations through conservative propagation", 2022). The gate is the factor that is a
@@ -186,7 +187,8 @@ def lrp(
         How much more positive contributions count in the gamma rule, not negative, where a pair
         does not say.
     low, high : number or array that broadcasts to a sample's shape
-        The least and greatest input values there can be, for z_box.
+        The least and greatest input values there can be, for z_box; of the model's input also
+        where the model normalises it.
     score : {"logit", "log_probability", "probability", "loss"}
         What the target's relevance is at the output.
     threads, progress, out, memory
