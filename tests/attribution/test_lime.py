@@ -6,7 +6,7 @@ import pytest
 import backlit as bl
 from backlit.attribution.by_segment import inverse, seeded
 from backlit.attribution.lime import proximity
-from tests.attribution.networks import pooled, samples
+from tests.attribution.networks import pooled, residual, samples
 from tests.helpers import assert_close, run_python
 from tests.reference import perturbation
 
@@ -113,6 +113,47 @@ def test_equals_scikit_learn(regression):
         peer.fit(kept, y, sample_weight=weights)
         np.testing.assert_allclose(values[one], peer.coef_, atol=1e-4 * np.abs(y).max())
         assert details["r2"][one] == pytest.approx(peer.score(kept, y, weights), abs=1e-3)
+
+
+class Drawn:
+    """A stand-in for a random state, of which the `lime` package asks for coalitions alone."""
+
+    def __init__(self, kept):
+        self.kept = kept
+
+    def randint(self, low, high=None, size=None):
+        return 0 if size is None else self.kept.astype(int).reshape(size)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("hidden", [0.5, None])  # None: by the segments' means
+@pytest.mark.parametrize(("grid", "count", "width"), [((1, 1), 7, 1), ((2, 3), 40, 0.25)])
+def test_equals_the_lime_package(grid, count, width, hidden):
+    lime_image = pytest.importorskip("lime.lime_image")
+    model = residual()
+    x = samples(model, 2)
+    rows, columns = (np.arange(n) * part // n for n, part in zip((8, 6), grid, strict=True))
+    segments = rows[:, None] * grid[1] + columns
+    mean = [[one[:, segments == n].mean(axis=1) for n in range(segments.max() + 1)] for one in x]
+    baseline = np.moveaxis(np.array(mean)[:, segments], -1, 1) if hidden is None else hidden
+    explainer = lime_image.LimeImageExplainer(kernel_width=width, feature_selection="none")
+    explainer.random_state = Drawn(coalitions(segments.max() + 1, count))
+    options = {"samples": count, "kernel_width": width, "per_segment": True, "return_details": True}
+    found, details = bl.lime(model, x, 1, segments=segments, baseline=baseline, **options)
+    for n in range(2):
+        theirs = explainer.explain_instance(
+            np.moveaxis(x[n], 0, -1).astype(np.float64),
+            lambda images: model.logits(np.moveaxis(images, -1, 1)),
+            labels=(1,),
+            top_labels=None,
+            hide_color=hidden,
+            num_samples=count,
+            segmentation_fn=lambda image: segments,
+        )
+        expected = np.array([value for _, value in sorted(theirs.local_exp[1])])
+        assert_close(found[n], expected, 1e-4)
+        np.testing.assert_allclose(details["intercept"][n], theirs.intercept[1], rtol=1e-4)
+        np.testing.assert_allclose(details["r2"][n], theirs.score, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["slic", "quickshift"])

@@ -114,6 +114,10 @@ PRODUCTS = {
         arithmetic.clip(b, arithmetic.scale(b, x, shift=3.0), 0, 6, open_ends=False),
     ),
     "square": lambda b, x: arithmetic.binary(b, "multiply", x, x),
+    "softsign": lambda b, x: arithmetic.binary(
+        b, "divide", x, arithmetic.scale(b, arithmetic.unary(b, "abs", x), shift=1.0)
+    ),
+    "its own function": lambda b, x: arithmetic.binary(b, "multiply", x, b.append(bl.Tanh(), x)),
     "constant": lambda b, x: arithmetic.binary(
         b, "multiply", x, b.tensor(np.array([[1.0, 2, 3]]), x.shape)
     ),
@@ -170,7 +174,9 @@ def test_attention_is_a_gate():
 
 def test_two_signals_are_refused():
     def product(function):
-        return lambda b, x: arithmetic.binary(b, function, x, b.append(bl.Tanh(), x))
+        return lambda b, x: arithmetic.binary(
+            b, function, x, b.append(bl.Tanh(), shapes.gather(b, x, 1, [2, 0, 1]))
+        )
 
     for function in ("multiply", "divide"):
         with pytest.raises(ValueError, match=f"a signal and a gate for LRP.*{function}"):

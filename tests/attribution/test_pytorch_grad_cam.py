@@ -1,8 +1,8 @@
 """Class activation maps against pytorch-grad-cam, before or after it scales them to 0 ... 1.
 
 It asks for torchvision but needs it for no more than names: ``pip install --no-deps grad-cam ttach
-opencv-python-headless``. (Its Score-CAM is another method than the paper's, and its FullGrad scales
-other things: the docstring of ours says which.)
+opencv-python-headless``. (Its Score-CAM enlarges masks in another way than maps, and its FullGrad
+scales other things: the docstrings of ours say which.)
 """
 
 from types import MethodType
@@ -18,7 +18,11 @@ from tests.torchvision_stand_in import stand_in_for_torchvision
 torch = pytest.importorskip("torch")
 stand_in_for_torchvision()
 peer = pytest.importorskip("pytorch_grad_cam")
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # noqa: E402
+from pytorch_grad_cam.utils.model_targets import (  # noqa: E402
+    BinaryClassifierOutputTarget,
+    ClassifierOutputSoftmaxTarget,
+    ClassifierOutputTarget,
+)
 
 METHODS = {
     "grad_cam": peer.GradCAM,
@@ -70,6 +74,38 @@ def test_several_layers(name, models, mnist):
     expected = cam(input_tensor=torch.tensor(X), targets=targets)
     found = getattr(bl, name)(model, X, target, layer=layers)[:, 0]
     assert_close(in_range(found), expected, 1e-4)
+
+
+TARGETS = {  # their kind, the model's outputs, and ours
+    "predicted": (None, "classes", {}),
+    "class 2": (ClassifierOutputTarget, "classes", {"target": 2}),
+    "probability": (
+        ClassifierOutputSoftmaxTarget,
+        "classes",
+        {"target": 2, "score": "probability"},
+    ),
+    "no": (BinaryClassifierOutputTarget, "binary", {"target": 0}),
+    "yes": (BinaryClassifierOutputTarget, "binary", {"target": 1}),
+}
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+@pytest.mark.parametrize("name", [*sorted(METHODS.keys() - {"eigen_cam"}), "score_cam"])
+def test_targets(name, kind, rng):
+    """Of layers of the input's size, for which Score-CAM's masks are alike as well."""
+    theirs, outputs, ours = TARGETS[kind]
+    dense = bl.Dense(rng.normal(size=(120, 4 if outputs == "classes" else 1)) / 20)
+    layers = [bl.Conv2D(rng.normal(size=(6, 3, 3, 3)), padding=1), bl.ReLU(), bl.MaxPool2D(2)]
+    model = bl.Model([*layers, bl.Flatten(), dense], (3, 8, 10), outputs=outputs)
+    X, network = rng.normal(size=(5, 3, 8, 10)).astype(np.float32), twin(model).double()
+    targets = theirs and [theirs(ours["target"])] * 5
+    for layer in (0, 1):
+        if name in ("ablation_cam", "grad_cam_plus_plus") and layer == 0:
+            continue  # of negative values one is another method, the other may divide by nearly 0
+        of = (METHODS | {"score_cam": peer.ScoreCAM})[name]
+        cam = native_maps(of(model=network, target_layers=[network[layer]]))
+        expected = cam(input_tensor=torch.tensor(X).double(), targets=targets)
+        assert_close(getattr(bl, name)(model, X, layer=layer, **ours)[:, 0], expected, 1e-4)
 
 
 def in_range(maps):

@@ -197,27 +197,62 @@ def test_owen_values_are_means_over_orders_that_respect_the_hierarchy(network):
         assert_close(found[sample], expected / len(orders(tree)))
 
 
-@pytest.mark.parametrize("shape", [(4, 4), (6, 5), (7, 7), (1, 7)])
+@pytest.mark.parametrize(
+    "shape", [(1, 4, 4), (1, 6, 5), (1, 7, 7), (1, 1, 7), (3, 4, 4), (4, 2, 2)]
+)
 def test_owen_values_equal_shaps(shape):
-    """Whose pictures are cut between rows or columns, the odd one going to the first half."""
+    """Whose pictures are cut between rows or columns, the odd one going to the first half.
+
+    Channels of a pixel are told apart last.
+    """
     shap = pytest.importorskip("shap")
     rng = np.random.default_rng(0)
-    height, width = shape
+    channels, height, width = shape
     layers = [
-        *(bl.Conv2D(rng.normal(size=(3, 1, 3, 3)), padding=1), bl.ReLU(), bl.Flatten()),
+        *(bl.Conv2D(rng.normal(size=(3, channels, 3, 3)), padding=1), bl.ReLU(), bl.Flatten()),
         *(bl.Dense(rng.normal(size=(3 * height * width, 6))), bl.Tanh()),
         bl.Dense(rng.normal(size=(6, 2))),
     ]
-    model = bl.Model(layers, (1, *shape))
-    masker = shap.maskers.Image(np.zeros((*shape, 1)), (*shape, 1))
+    model = bl.Model(layers, shape)
+    masker = shap.maskers.Image(np.zeros((height, width, channels)), (height, width, channels))
     explainer = shap.explainers.PartitionExplainer(
         lambda z: model.logits(np.moveaxis(np.asarray(z, np.float32), -1, 1)), masker
     )
-    x = rng.normal(size=(1, 1, *shape)).astype(np.float32)
+    x = rng.normal(size=(1, *shape)).astype(np.float32)
     theirs = explainer(np.moveaxis(x, 1, -1), max_evals=100_000, silent=True, fixed_context=None)
-    pixels = np.arange(height * width).reshape(shape)
-    found = bl.partition_shap(model, x, 1, segments=pixels)
-    assert_close(found[0, 0], theirs.values[0, :, :, 0, 1])
+    found = bl.partition_shap(model, x, 1, segments=np.arange(x.size).reshape(x.shape))
+    assert_close(found[0], np.moveaxis(theirs.values[0, ..., 1], -1, 0))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("rows", [1, 7])
+@pytest.mark.parametrize("features", [1, 2, 5])
+@pytest.mark.parametrize("kind", ["classifier", "regressor"])
+def test_values_equal_shaps(kind, features, rows):
+    """Of small networks of scikit-learn's; some features never differ from the background."""
+    shap = pytest.importorskip("shap")
+    networks = pytest.importorskip("sklearn.neural_network")
+    rng = np.random.default_rng(features)
+    train, background, x = (rng.normal(size=(n, features)).astype("f4") for n in (60, rows, 4))
+    x[0], x[:, 2:4], background[:, 2:4] = background[0], 0.3, 0.3
+    options = {"hidden_layer_sizes": (6,), "max_iter": 30, "random_state": 0}
+    if kind == "classifier":
+        fitted = networks.MLPClassifier(**options).fit(train, np.arange(60) % 3)
+    else:
+        fitted = networks.MLPRegressor(**options).fit(train, np.stack([train[:, 0]] * 2, axis=1))
+    model = bl.from_sklearn(fitted)
+    kernel = shap.KernelExplainer(model.logits, background)
+    exact = shap.explainers.ExactExplainer(model.logits, shap.maskers.Independent(background))
+    by_kernel, by_sums = kernel.shap_values(x, l1_reg=False, silent=True), exact(x).values
+    for target in range(model.classes):
+        found = bl.kernel_shap(model, x, target, segments=features, background=background)
+        assert_close(found, by_kernel[..., target])
+        assert_close(found, by_sums[..., target])
+        found = bl.shapley_sampling(
+            model, x, target, segments=features, background=background, samples=4000
+        )
+        assert_close(found, by_sums[..., target], 0.02)
+        assert not found[:, 2:4].any()
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -268,6 +303,12 @@ def test_owen_values_of_the_default_grid_add_up():
     [
         ("kernel_shap", {"samples": 0}, ValueError, "samples must be at least 1"),
         ("kernel_shap", {"samples": 20}, ValueError, "samples must be at least 98"),
+        (
+            "kernel_shap",
+            {"samples": 1, "segments": (1, 2)},
+            ValueError,
+            "samples must be at least 2",
+        ),
         ("kernel_shap", {"samples": "all"}, ValueError, "samples must be an int or 'exact'"),
         ("kernel_shap", {"samples": "exact"}, ValueError, "segments must be at most 16"),
         ("kernel_shap", {"segments": (10, 2)}, ValueError, "segments must not exceed the 9 pixels"),

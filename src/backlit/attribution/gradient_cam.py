@@ -130,8 +130,10 @@ def grad_cam(
     Returns
     -------
     float32 array of shape (N, 1, height, width)
-        Of the input's height and width, or else of the layer's. There is one channel, whatever
-        the input's. (N, height, width, 1) if the model's channels are last; of a model that takes
+        Of the input's height and width, or else of the layer's. Values are the sums that the
+        method defines: pytorch-grad-cam brings each map to the range from 0 to 1, PAIR's saliency
+        divides those that it enlarges by their maxima. There is one channel, whatever the
+        input's. (N, height, width, 1) if the model's channels are last; of a model that takes
         signals (see `backlit.signals`), (N, 1, length) or (N, length, 1). Where the model first
         reshapes its samples, rows of pixels for instance, the height and width are those of the
         picture that it makes of them.

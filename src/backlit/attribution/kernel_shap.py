@@ -65,8 +65,9 @@ def kernel_shap(
     see `backlit.attribution.kernel_shap`. As in the `shap` package, coalitions of the smallest and
     largest sizes are all taken while the budget covers them, the rest is drawn by the kernel's
     weights, each with its complement. The same coalitions serve all samples with as many segments.
-    Values always add up to score(x) - score(baseline). No segment is left out (`shap` keeps the ten
-    of a lasso by default).
+    Values always add up to score(x) - score(baseline). No segment is left out: `shap` keeps the ten
+    of a lasso by default, and takes no part of a budget for segments that equal their baseline,
+    whose values are 0. Here these are 0 where values are exact, and else up to the standard error.
 
     Parameters
     ----------
@@ -114,7 +115,7 @@ def kernel_shap(
     ------
     ValueError, TypeError
         For arguments of wrong shape, kind or range; if `samples` is too small for the number of
-        segments (at least twice as many), or "exact" for more than 16 segments; for the link
+        segments (twice as many will do), or "exact" for more than 16 segments; for the link
         "logit" of a score that is no probability.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
@@ -163,8 +164,9 @@ def draw_coalitions(count: int, budget: int, random: np.random.Generator) -> Coa
 
     Those of one segment, and of all but one, are always taken: they make the regression solvable.
     """
-    if budget < 2 * count:
-        raise ValueError(f"samples must be at least {2 * count} for {count} segments, got {budget}")
+    least = min(2 * count, 2**count - 2)
+    if budget < least:
+        raise ValueError(f"samples must be at least {least} for {count} segments, got {budget}")
     sizes = np.arange(1, count // 2 + 1)
     mass = 1 / (sizes * (count - sizes))  # of all coalitions of a size, up to a factor
     mass[2 * sizes < count] *= 2  # and of their complements

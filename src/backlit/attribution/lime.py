@@ -64,7 +64,8 @@ def lime(
     model, X, target
         As for `backlit.saliency`; None is the class predicted for the input itself.
     segments, baseline, masks, per_segment
-        As for `backlit.kernel_shap`.
+        As for `backlit.kernel_shap`. (Unless told its ``hide_color``, the `lime` package replaces
+        segments by their mean colours, which may be given here as a baseline.)
     samples : int
         The number of coalitions, at least 2.
     kernel_width : float

@@ -149,16 +149,19 @@ def lrp(
     concatenations put it where the values came from; a maximum takes it all. Sums without weights
     of their own share it in proportion (the epsilon rule with 1e-6): average pooling, resizing,
     additions, scales with a shift, and batch normalisation that cannot be folded into a layer
-    before it (batch normalisation is else part of the layer before it). Of a product of a signal
-    and a gate the signal takes all (Arras et al., "Explaining recurrent neural network
-    predictions in sentiment analysis", 2017), of a quotient and of a normalisation by statistics
-    of the sample what is divided, and what attention averages shares in proportion (Ali et al.,
-    "XAI for transformers: better explanations through conservative propagation", 2022). The gate
-    is the factor that is a constant, the output of a sigmoid (hard ones too) or softmax, or
-    repeated along some axis. Transposed convolutions have the rules of convolutions, and so have
-    imported dense layers of tokens or pixels, which are convolutions of 1x1 here (zennit's
-    composites give them the rule of dense layers). Captum 0.9 sends relevance as a gradient
-    through what is no module, such as ``a + b`` in a `forward`: both summands get all of it.
+    before it (batch normalisation is else part of the layer before it, as by zennit's canonizers;
+    without them zennit passes relevance on there). Where the input is normalised, it keeps what
+    flat, w_square or z_box give to a normalised value. Of a product of a signal and a gate the
+    signal takes all (Arras et al., "Explaining recurrent neural network predictions in sentiment
+    analysis", 2017), of a quotient and of a normalisation by statistics of the sample what is
+    divided, and what attention averages shares in proportion (Ali et al., "XAI for transformers:
+    better explanations through conservative propagation", 2022). The gate is the factor that is a
+    constant, the output of a sigmoid (hard ones too) or softmax, repeated along some axis, or a
+    function of the signal itself, value by value. Transposed convolutions have the rules of
+    convolutions, and so have imported dense layers of tokens or pixels, which are convolutions of
+    1x1 here (zennit's composites give them the rule of dense layers). Captum 0.9 sends relevance
+    as a gradient through what is no module, such as ``a + b`` in a `forward`: both summands get
+    all of it.
     Biases and stabilisers absorb relevance: with the epsilon rule and no biases the map adds up
     to the score.
 
@@ -186,7 +189,8 @@ def lrp(
         How much more positive contributions count in the gamma rule, not negative, where a pair
         does not say.
     low, high : number or array that broadcasts to a sample's shape
-        The least and greatest input values there can be, for z_box.
+        The least and greatest input values there can be, for z_box; of the model's input also
+        where the model normalises it.
     score : {"logit", "log_probability", "probability", "loss"}
         What the target's relevance is at the output.
     threads, progress, out, memory

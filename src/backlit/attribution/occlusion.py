@@ -36,9 +36,9 @@ def occlusion(
 
     Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014. A window's
     value is ``score(x) - score(x with the window replaced by fill)``, as in Captum's
-    `Occlusion`. Each pixel gets the mean of the windows that cover it: overlaps are averaged, not
-    added up. Windows begin at multiples of the stride; the last one along an axis is cut off where
-    it would reach past the end.
+    `Occlusion`. Each pixel gets the mean of the windows that cover it: overlaps are averaged, where
+    PAIR's saliency adds them up. Windows begin at multiples of the stride; the last one along an
+    axis is cut off where it would reach past the end.
 
     Parameters
     ----------

@@ -54,7 +54,8 @@ def partition_shap(
         As for `backlit.saliency`; None is the class predicted for the input itself.
     segments
         As for `backlit.kernel_shap`, but the same for all samples. Sets of segments are halved
-        across the axis along which their centres are furthest apart.
+        across rows or columns, along which their centres are further apart; those at the same
+        place in several channels, across these, as in `shap`.
     baseline, background, link, per_segment
         As for `backlit.kernel_shap`.
     score, threads, progress, out, memory
@@ -99,7 +100,8 @@ def siblings(places: np.ndarray) -> list[list[np.ndarray]]:
     def halve(members: np.ndarray) -> None:
         if len(members) < 2:
             return
-        axis = np.ptp(places[members], axis=0).argmax()
+        pixels = np.ptp(places[members, 1:], axis=0).round(6)
+        axis = 1 + pixels.argmax() if pixels.any() else 0  # channels come last
         along = places[members, axis].round(6)
         lines = np.unique(along)
         if len(lines) > 1:  # a cut between lines of a grid, the odd one before it

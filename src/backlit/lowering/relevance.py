@@ -22,7 +22,13 @@ from backlit.layers import (
 from backlit.lowering.choices import goes_in_one, send_choices
 from backlit.lowering.context import BACKWARD, FIRST_FREE_PORT, FORWARD, Emitter, Lowering
 from backlit.lowering.fused_pooling import pooling_of
-from backlit.lowering.relevance_graph import is_move, is_rectified, never_negative
+from backlit.lowering.relevance_graph import (
+    is_input,
+    is_move,
+    is_rectified,
+    never_negative,
+    only_for_blind,
+)
 from backlit.lowering.relevance_pairs import pair_rule, pass_on, quotient
 from backlit.lowering.relevance_rules import (
     ALL,
@@ -73,8 +79,7 @@ class Propagation:
         if is_move(layer) or isinstance(layer, Constant):
             return BACKWARD[type(layer)]
         if shares(layer):
-            parts = epsilon_rule(STABILISER)(layer)
-            return lambda lowering, node: self.hand_down(lowering, node, parts)
+            return self.sum
         if isinstance(layer, ReLU | Elementwise):
             return pass_on
         if isinstance(layer, Reduce):  # the maximum takes all
@@ -125,6 +130,14 @@ class Propagation:
         if self.zeros_stay and is_rectified(lowering.graph, node.output):
             parts = [part for part in parts if part.side != WHERE_NEGATIVE]
         self.hand_down(lowering, node, parts)
+
+    def sum(self, lowering: Lowering, node: Node) -> None:
+        """In proportion; but what a rule that is blind to values gives to the input is its own."""
+        y = node.output
+        if is_input(lowering.graph, y) and only_for_blind(lowering.graph, y, self.rules):
+            pass_on(lowering, node)
+        else:
+            self.hand_down(lowering, node, epsilon_rule(STABILISER)(node.layer))
 
     def hand_down(self, lowering: Lowering, node: Node, parts: list[Part]) -> None:
         tape, x = lowering.tape, node.inputs[0]

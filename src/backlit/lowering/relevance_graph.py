@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from backlit.graph import Graph, Node
 from backlit.layers import (
     AvgPool2D,
+    BatchNorm,
     Clip,
     Elementwise,
     Flatten,
@@ -78,11 +79,30 @@ def is_rectified(graph: Graph, tensor: int) -> bool:
 
 
 def is_input(graph: Graph, tensor: int) -> bool:
-    """Whether a tensor is the input, in another shape perhaps."""
+    """Whether a tensor is the input, in another shape perhaps, or normalised."""
     node = graph.producer(tensor)
     if node is None:
         return True
-    return isinstance(node.layer, Flatten | Reshape | Transpose) and is_input(graph, node.inputs[0])
+    kept = isinstance(node.layer, Flatten | Reshape | Transpose) or normalises(node.layer)
+    return kept and is_input(graph, node.inputs[0])
+
+
+def normalises(layer: Layer) -> bool:
+    """Whether each output is an input, scaled and shifted, and the larger the larger that is."""
+    if isinstance(layer, BatchNorm):
+        return bool((layer.scale_and_shift()[0] > 0).all())
+    return isinstance(layer, Elementwise) and layer.function == "scale" and layer.parameters[0] > 0
+
+
+def only_for_blind(graph: Graph, tensor: int, rules: Mapping[str, list[Part]]) -> bool:
+    """Whether only layers read a tensor whose rules hand relevance to values of 0 as well."""
+    users = graph.consumers(tensor)
+    return bool(users) and all(
+        not weighs_by_input(rules[user.name])
+        if isinstance(user.layer, WEIGHTED)
+        else is_input(graph, user.output) and only_for_blind(graph, user.output, rules)
+        for user in users
+    )
 
 
 def zeros_stay(graph: Graph, rules: Mapping[str, list[Part]], output: bool) -> bool:

@@ -11,7 +11,7 @@ from backlit_kernels import relevance
 from backlit_kernels.relevance import EVERYWHERE
 
 from backlit.graph import Graph, Node
-from backlit.layers import Elementwise, Softmax
+from backlit.layers import Elementwise, ReLU, Softmax
 from backlit.lowering.binary import Value, emit_pairs, fold_back
 from backlit.lowering.context import BACKWARD, Emitter, Lowering
 from backlit.lowering.relevance_graph import is_move
@@ -104,6 +104,8 @@ def share_among_averaged(lowering: Lowering, node: Node) -> None:
 def signal_of(graph: Graph, node: Node) -> int:
     """Which factor is the signal: the other one is a constant, or else a gate, or is repeated.
 
+    Or it is a function of the signal, value by value, so that the product is one as well.
+
     Raises
     ------
     ValueError
@@ -121,6 +123,9 @@ def signal_of(graph: Graph, node: Node) -> int:
         repeated = isinstance(layer, Binary) and graph.shapes[gate] != graph.shapes[node.output]
         if repeated or is_gate(graph, gate):
             return signal
+    for gate, signal in ways:
+        if isinstance(layer, Binary) and is_activation_of(graph, gate, signal):
+            return signal
     raise ValueError(
         f"model must have products of a signal and a gate for LRP, but both parts of {node.name}, "
         f"{node.layer!r}, may be signals"
@@ -131,6 +136,15 @@ def is_constant(graph: Graph, tensor: int) -> bool:
     """Whether a tensor does not depend on the input."""
     node = graph.producer(tensor)
     return node is not None and all(is_constant(graph, t) for t in node.inputs)
+
+
+def is_activation_of(graph: Graph, tensor: int, source: int) -> bool:
+    """Whether each value of a tensor is a function of one value of another."""
+    node = graph.producer(tensor)
+    while node is not None and tensor != source and isinstance(node.layer, ReLU | Elementwise):
+        tensor = node.inputs[0]
+        node = graph.producer(tensor)
+    return tensor == source
 
 
 def is_gate(graph: Graph, tensor: int) -> bool:

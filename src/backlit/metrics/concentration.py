@@ -13,7 +13,8 @@ def gini(maps: Any) -> np.ndarray:
     0 for a map spread evenly, near 1 for a single pixel. With values ``v`` in rising order,
     ``sum over i of (2 i - n - 1) v_i / (n sum v)``, i = 1 ... n. A measure of sparsity after
     Hurley and Rickard, "Comparing measures of sparsity", 2009; of explanations, after Chalasani
-    et al., "Concise explanations of neural networks using adversarial training", 2020.
+    et al., "Concise explanations of neural networks using adversarial training", 2020. Quantus'
+    `Sparseness` is the same, but that it adds 1e-7 to each magnitude.
 
     Parameters
     ----------

@@ -68,6 +68,10 @@ def focus(
 ) -> Focus:
     """The share of each map's mass on the stroke, against that of a map spread evenly.
 
+    The relevance mass accuracy of Arras, Osman and Samek, "CLEVR-XAI: a benchmark dataset for the
+    ground truth evaluation of neural network explanations", 2022, of magnitudes, with the stroke
+    for the truth. (Quantus' `RelevanceMassAccuracy` takes signed maps unless told otherwise.)
+
     Parameters
     ----------
     maps : array of the shape of `X`
