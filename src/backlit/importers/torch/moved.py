@@ -79,7 +79,8 @@ def _native_batch_norm(b: TorchBuilder, x: Tensor, *arguments: Any) -> Any:
 
 
 def _index(b: TorchBuilder, x: Tensor, indices: Sequence[Value | None]) -> Tensor:
-    x = moved.as_moved(b, x)
+    if not isinstance(x, Moved):
+        return index(b, x, indices)  # which says why not
     used = [axis for axis, places in enumerate(indices) if places is not None]
     if len(used) > 1 or x.axis >= used[0]:
         raise UnsupportedError(f"samples along axis {x.axis}")
