@@ -7,7 +7,7 @@ import backlit as bl
 torch = pytest.importorskip("torch")
 nn, F = torch.nn, torch.nn.functional
 
-from tests.importers.test_torch import Net, assert_agrees, samples  # noqa: E402
+from tests.importers.torch_modules import Net, assert_agrees, samples  # noqa: E402
 
 
 class ChannelsLast(nn.Module):

@@ -2,8 +2,9 @@
 
 import pytest
 
+import backlit as bl
 from backlit.importers.torch.export import is_plain
-from tests.importers.test_torch import Function, assert_agrees, bl, samples, torch
+from tests.importers.torch_modules import Function, assert_agrees, samples, torch
 
 
 def view_behind(x):

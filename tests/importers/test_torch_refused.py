@@ -8,7 +8,7 @@ from tests.helpers import run_python
 torch = pytest.importorskip("torch")
 nn, F = torch.nn, torch.nn.functional
 
-from tests.importers.test_torch import Function  # noqa: E402
+from tests.importers.torch_modules import Function  # noqa: E402
 
 
 def test_all_unsupported_operators_are_listed():
