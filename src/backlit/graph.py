@@ -68,6 +68,10 @@ class Graph:
     _readers: dict[int, list[int]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        self._enter_all()
+
+    def _enter_all(self) -> None:
+        """Note which nodes make and read each tensor."""
         self._makers, self._readers = {}, {}
         for place, node in enumerate(self.nodes):
             self._enter(node, place)
@@ -98,7 +102,7 @@ class Graph:
     def drop_unused(self) -> None:
         """Keep the nodes that the output is computed by."""
         self.nodes = self.leading_to(self.output)
-        self.__post_init__()
+        self._enter_all()
 
     def consumers(self, tensor: int) -> list[Node]:
         """The nodes that read a tensor."""
