@@ -197,10 +197,12 @@ def tanh(x: Any) -> Any:
 def logarithm(x: Any) -> Any:
     """The natural logarithm of any number: NaN below 0, minus infinity at 0."""
     zero, tiny = splat(0.0), splat(1.1754944e-38)
-    scaled = select(x < tiny, x * splat(16777216.0), x)  # subnormal numbers, times 2**24
+    # a subnormal number, which may count as zero, times 2**24: its bits are those of a whole number
+    shifted = signed(bits_of(x)) * splat(2.0**-125)
+    scaled = select(x < tiny, shifted, x)
     y = log(maximum(tiny, scaled)) - select(x < tiny, splat(16.635532333438686), zero)
     y = select(x > splat(3.4028235e38), x, y)
-    y = select(x > zero, y, splat(-np.inf))
+    y = select(scaled > zero, y, splat(-np.inf))
     return select(x >= zero, y, splat(np.nan))
 
 

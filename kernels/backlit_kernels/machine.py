@@ -14,6 +14,7 @@ from numba.extending import lower_builtin, type_callable
 
 from backlit_kernels.frame import CLOSES, COUNT, OPENS, PART, PARTS, SAMPLE, STEP
 from backlit_kernels.kernel import INTERPRETED, Kernel, compiled, helper
+from backlit_kernels.subnormals import flush_subnormals, restore
 from backlit_kernels.team import ends, meet
 
 _interpreted: list[Any] = []
@@ -72,6 +73,33 @@ def run_section(arena: Any, constants: Any, program: Any, frame: Any, first: int
     return True
 
 
+@helper
+def run_tile(
+    arena: Any,
+    constants: Any,
+    program: Any,
+    frame: Any,
+    sections: Any,
+    begin: int,
+    end: int,
+    stride: int,
+) -> bool:
+    """Run all but the setup on the frame's samples; False if it ended early."""
+    frame[STEP] = 0
+    if not run_section(arena, constants, program, frame, sections[1], sections[2]):
+        return False
+    for part in range(begin, min(begin + stride, end)):
+        for step in range(part, end, stride):
+            frame[STEP] = step
+            frame[OPENS] = step == part
+            frame[CLOSES] = step + stride >= end
+            if not run_section(arena, constants, program, frame, sections[2], sections[3]):
+                return False
+            if ends(frame):
+                return False
+    return run_section(arena, constants, program, frame, sections[3], sections[4])
+
+
 @compiled
 def run_machine(
     arena: Any,
@@ -100,25 +128,15 @@ def run_machine(
         The steps that the body is repeated for: every `stride`-th from `begin` on, then every
         `stride`-th from the next, and so on, up to `end`.
     """
+    control = flush_subnormals()
     frame[SAMPLE] = first
     frame[COUNT] = min(samples, stop - first)
     frame[STEP] = 0
-    if not run_section(arena, constants, program, frame, sections[0], sections[1]):
-        return
-    for sample in range(first, stop, samples):
+    goes_on = run_section(arena, constants, program, frame, sections[0], sections[1])
+    sample = first
+    while goes_on and sample < stop:
         frame[SAMPLE] = sample
         frame[COUNT] = min(samples, stop - sample)
-        frame[STEP] = 0
-        if not run_section(arena, constants, program, frame, sections[1], sections[2]):
-            return
-        for part in range(begin, min(begin + stride, end)):
-            for step in range(part, end, stride):
-                frame[STEP] = step
-                frame[OPENS] = step == part
-                frame[CLOSES] = step + stride >= end
-                if not run_section(arena, constants, program, frame, sections[2], sections[3]):
-                    return
-                if ends(frame):
-                    return
-        if not run_section(arena, constants, program, frame, sections[3], sections[4]):
-            return
+        goes_on = run_tile(arena, constants, program, frame, sections, begin, end, stride)
+        sample += samples
+    restore(control)

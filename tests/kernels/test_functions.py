@@ -49,7 +49,22 @@ def test_within_two_units_in_the_last_place(name):
     assert units.max() <= 2, f"{units.max():.3g} units at {x[units.argmax()]}"
 
 
+def test_logarithm_of_subnormal_numbers():
+    x = np.geomspace(1.5e-45, 1.2e-38, 1 << 10).astype(np.float32)
+    found = run(functions.logarithm, x).astype(np.float64)
+    np.testing.assert_allclose(found, np.log(x.astype(np.float64)), rtol=2e-7)
+
+
 LIMITS = {
+    "logarithm": [
+        (0, -np.inf),
+        (-0.0, -np.inf),
+        (-1e-40, np.nan),
+        (-1, np.nan),
+        (-np.inf, np.nan),
+        (1, 0),
+        (np.inf, np.inf),
+    ],
     "exp": [(-np.inf, 0), (-1e30, 0), (-104, 0), (89, np.inf), (1e30, np.inf), (np.inf, np.inf)],
     "sigmoid": [(-np.inf, 0), (-1e30, 0), (100, 1), (np.inf, 1), (0, 0.5)],
     "tanh": [(-np.inf, -1), (-1e30, -1), (0, 0), (1e30, 1), (np.inf, 1)],
