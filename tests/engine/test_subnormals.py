@@ -2,10 +2,11 @@
 
 import platform
 
-import backlit as bl
 import numpy as np
 import pytest
 from backlit_kernels.kernel import INTERPRETED
+
+import backlit as bl
 
 X86 = platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
 TINY = np.float32(1e-40)
