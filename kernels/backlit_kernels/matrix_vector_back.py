@@ -10,6 +10,7 @@ from backlit_kernels.bits import splat_bits
 from backlit_kernels.finish import finish
 from backlit_kernels.frame import PART
 from backlit_kernels.kernel import kernel
+from backlit_kernels.prefetch import prefetch
 from backlit_kernels.samples import ALL, transpose
 from backlit_kernels.team import share_among
 from backlit_kernels.vector import LANES, fma, load, load_one, splat, store
@@ -61,6 +62,8 @@ def matrix_vector_back(
             k = min(block * LANES, outputs - LANES)
             at = weights + (start // width * outputs + k) * width
             for j in range(0, width, LANES):
+                for row in range(LANES, 2 * LANES):  # the next block's
+                    prefetch(constants, at + row * width + j)
                 transpose(constants, at + j, width, arena, own + j * LANES, LANES, every)
             now = sums + block * 2 * LANES
             before = now + LANES

@@ -24,6 +24,7 @@ from typing import Any
 from backlit_kernels.finish import finish_tile
 from backlit_kernels.frame import PART, PARTS
 from backlit_kernels.kernel import Kernel
+from backlit_kernels.prefetch import AHEAD, prefetch
 from backlit_kernels.team import share
 from backlit_kernels.terms import entries, term_at
 from backlit_kernels.tile import add_rows, add_tile, store_tile, zero_tile
@@ -149,7 +150,11 @@ def product(rows: int, columns: int, adjacent: bool, in_turn: bool, listed: bool
                                 if listed:
                                     low, high = entries(arena, terms, pieces, p)
                                 for j in range(low, high):
-                                    k = term_at(arena, j, constants, w, rows) if listed else j
+                                    k = j
+                                    if listed:
+                                        k = term_at(arena, j, constants, w, rows)
+                                    else:
+                                        prefetch(constants, w + (k + AHEAD) * rows)
                                     term = start + table[offsets + k]
                                     tile = rank_one_update(
                                         tile, constants, w + k * rows, arena, term, x_step

@@ -14,11 +14,10 @@ from numba.core import types
 from backlit_kernels.bits import bits_of, floats_of
 from backlit_kernels.kernel import pasted
 from backlit_kernels.lanes import for_lanes
-from backlit_kernels.llvm import INT, call_llvm
+from backlit_kernels.llvm import INT
+from backlit_kernels.prefetch import AHEAD, prefetch
 from backlit_kernels.vector import LANES, any_of, splat
 from backlit_kernels.vector_type import compiles_to
-
-AHEAD = 16  # a list tells which weights come so much later: no processor guesses them
 
 
 @for_lanes
@@ -58,12 +57,15 @@ def entries(arena: Any, terms: int, pieces: int, p: int) -> Any:
 
 @pasted
 def term_at(arena: Any, entry: int, constants: Any, weights: int, rows: int) -> Any:
-    """The row that an entry names; the weights of one further on are asked for."""
+    """The row that an entry names; the weights of one further on are asked for.
+
+    No processor guesses which these are.
+    """
     prefetch(constants, weights + load_index(arena, entry + AHEAD) * rows)
     return load_index(arena, entry)
 
 
-# --- whole numbers in place of floats, and a hint ---------------------------------------------
+# --- whole numbers in place of floats ---------------------------------------------------------
 
 
 def load_index(memory: Any, index: int) -> int:
@@ -76,22 +78,12 @@ def store_index(memory: Any, index: int, value: int) -> None:
     memory.view(np.int32)[index] = value
 
 
-def prefetch(memory: Any, index: int) -> None:
-    """Ask for the cache line of a float that will be read soon; any index will do."""
-
-
 def _index_address(b: Any, v: list[Any]) -> Any:
     return b.bitcast(b.gep(v[0], [v[1]]), INT.as_pointer())
 
 
 def _emit_store_index(b: Any, v: list[Any]) -> Any:
     b.store(b.trunc(v[2], INT), _index_address(b, v))
-    return ir.Constant(ir.IntType(8).as_pointer(), None)
-
-
-def _emit_prefetch(b: Any, v: list[Any]) -> Any:
-    place = b.bitcast(b.gep(v[0], [v[1]]), ir.IntType(8).as_pointer())
-    call_llvm(b, "llvm.prefetch", ir.VoidType(), [place, *map(INT, (0, 3, 1))])
     return ir.Constant(ir.IntType(8).as_pointer(), None)
 
 
@@ -105,4 +97,3 @@ compiles_to(
 compiles_to(
     store_index, _emit_store_index, types.none, types.CPointer, types.Integer, types.Integer
 )
-compiles_to(prefetch, _emit_prefetch, types.none, types.CPointer, types.Integer)

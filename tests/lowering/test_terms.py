@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from backlit_kernels.terms import AHEAD, list_terms
+from backlit_kernels.prefetch import AHEAD
+from backlit_kernels.terms import list_terms
 from backlit_kernels.vector import LANES
 from hypothesis import given
 from hypothesis import strategies as st
