@@ -29,6 +29,8 @@ ALONE, ALONE_LARGE = 0.8, 0.34
 SHARES = tuple(n for n in (2, 4, 8, 16) if n <= LANES)  # how many lanes may share a sample
 # A tile's prologue and epilogue take about so many steps' time.
 AROUND_STEPS = 2
+# What of a team's time is work, the rest being waiting for one another after each instruction.
+TEAM_WORKS = 0.8
 
 
 def multiply_adds(graph: Graph) -> int:
@@ -77,14 +79,23 @@ class Portion(NamedTuple):
 
 @dataclass(frozen=True)
 class Pace:
-    """How quickly samples run: `workers` tiles at a time, or one by one in `alone` tiles' times."""
+    """How quickly samples run: in tiles, or one by one in `alone` tiles' times each.
+
+    `teams` says that threads work on one tile together where there are fewer tiles than threads.
+    """
 
     tile: int  # samples
-    workers: int
+    threads: int
+    teams: bool
     alone: float
 
+    @property
+    def workers(self) -> int:
+        """How many tiles run at a time."""
+        return 1 if self.teams else self.threads
+
     def in_tiles(self, samples: int) -> tuple[float, int]:
-        """How long samples take, in tiles' times, and how many of them run one by one."""
+        """How long samples take, in the workers' times for a tile, and how many run one by one."""
         tiles, rest = divmod(samples, self.tile)
         if not rest:
             return -(-tiles // self.workers), 0
@@ -92,10 +103,17 @@ class Pace:
         idle = -(-(tiles + 1) // self.workers)  # with lanes that are idle
         return (idle, 0) if singly > idle else (singly, rest)
 
-    def dealt_out(self, samples: int, repeats: int, share: int) -> int:
-        """How long they take if so many lanes share a sample, in steps of a tile of `LANES`."""
-        tiles = -(-samples * share // LANES)
-        return -(-tiles // self.workers) * (-(-repeats // share) + AROUND_STEPS)
+    def in_order(self, samples: int, repeats: int) -> float:
+        """How long all their steps take, in steps of a tile of `LANES` on one thread."""
+        steps = self.in_tiles(samples)[0] * self.tile / LANES * (repeats + AROUND_STEPS)
+        return steps / (self.threads * TEAM_WORKS) if self.teams else steps
+
+    def dealt_out(self, samples: int, repeats: int, share: int) -> float:
+        """The same if so many lanes share a sample."""
+        tiles, steps = -(-samples * share // LANES), -(-repeats // share) + AROUND_STEPS
+        if self.teams and tiles < self.threads:
+            return tiles * steps / (self.threads * TEAM_WORKS)
+        return -(-tiles // self.threads) * steps
 
 
 def tiles_then_singles(probe: Probe, samples: int, repeats: int, pace: Pace) -> list[Portion]:
@@ -111,8 +129,7 @@ def dealt_out(probe: SumOfSteps, first: int, stop: int, repeats: int, pace: Pace
     """Samples with their steps dealt out to the lanes of tiles, if they take less time so."""
     samples = stop - first
     share = min(SHARES, key=lambda n: pace.dealt_out(samples, repeats, n))
-    usual = pace.in_tiles(samples)[0] * pace.tile / LANES * (repeats + AROUND_STEPS)
-    if pace.dealt_out(samples, repeats, share) >= usual:
+    if pace.dealt_out(samples, repeats, share) >= pace.in_order(samples, repeats):
         return None
     return Portion(replace(probe, dealt=True), LANES, first, stop, -(-repeats // share), share)
 

@@ -223,7 +223,8 @@ class ProgramStore:
         little = 3 * self.work * tile * repeats < WORTH_COMPILING
         if mixed and little and not self.is_compiled(probe):
             alone = inf  # lanes idle rather than that kernels are compiled
-        pace = Pace(tile, 1 if self.large or self.worth_a_team else threads, alone)
+        teams = threads > 1 and (self.large or self.worth_a_team)
+        pace = Pace(tile, threads, teams, alone)
         portions = tiles_then_singles(probe, samples, repeats, pace)
         several = repeats > 1 and tile > 1 and not self.large
         if several and isinstance(probe, SumOfSteps) and probe.adds_up:

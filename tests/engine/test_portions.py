@@ -8,7 +8,10 @@ from backlit_kernels.kernel import Kernel
 from backlit_kernels.vector import LANES
 
 import backlit as bl
+from backlit import portions
 from backlit.attribution.gradients import InputGradient
+from backlit.portions import Pace
+from backlit.probes import SumOfSteps
 from tests.helpers import ending
 
 PROBE = InputGradient(0, False)
@@ -67,6 +70,14 @@ def test_kernels_on_disk_are_found(model, rng):
     bl.gradient(model, rng.normal(size=(1, 1, 8, 8)))
     other = bl.Model(model.layers, model.input_shape)
     assert other._programs.is_compiled(PROBE)
+
+
+@pytest.mark.parametrize(("threads", "share"), [(1, None), (2, 2), (4, 4)])
+def test_threads_take_steps_of_their_own(threads, share):
+    """Where a team would share a tile, its samples' steps are dealt out to a tile for each."""
+    pace = Pace(LANES, threads, teams=threads > 1, alone=1.0)
+    dealt = portions.dealt_out(SumOfSteps(), 0, LANES, 200, pace)
+    assert (dealt and dealt.share) == share
 
 
 def test_many_threads(model):
