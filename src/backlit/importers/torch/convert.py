@@ -146,7 +146,7 @@ class Converter:
             try:
                 result = handler(builder, *positional, **named)
             except UnsupportedError:
-                if name not in moved.FIND_SAMPLES:
+                if name not in moved.MOVE_SAMPLES:
                     raise
                 return self.apply_moved(node, name, handler, positional, named)
         except UnsupportedError:

@@ -79,8 +79,8 @@ def _native_batch_norm(b: TorchBuilder, x: Tensor, *arguments: Any) -> Any:
 
 
 def _index(b: TorchBuilder, x: Tensor, indices: Sequence[Value | None]) -> Tensor:
-    if not isinstance(x, Moved):
-        return index(b, x, indices)  # which says why not
+    if not isinstance(x, Moved):  # then an index is
+        raise UnsupportedError("an index that depends on the input")
     used = [axis for axis, places in enumerate(indices) if places is not None]
     if len(used) > 1 or x.axis >= used[0]:
         raise UnsupportedError(f"samples along axis {x.axis}")
@@ -148,7 +148,8 @@ def _group_norm(
 
 
 BY_SHAPE = ("view", "reshape", "_unsafe_view", "flatten", "unflatten", "squeeze", "unsqueeze")
-FIND_SAMPLES: dict[str, Callable[..., Any]] = {
+# also of ordinary tensors, where the usual handler would have them stay along axis 0
+MOVE_SAMPLES: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(BY_SHAPE, _by_shape),
     "permute": moved.permuted,
     "transpose": _transpose,
@@ -156,6 +157,8 @@ FIND_SAMPLES: dict[str, Callable[..., Any]] = {
     "cat": _concatenate,
     "stack": _stack,
     **dict.fromkeys(("expand", "expand_as", "broadcast_to"), _expand),
+}
+FIND_SAMPLES: dict[str, Callable[..., Any]] = MOVE_SAMPLES | {
     "index": _index,
     **dict.fromkeys(("conv1d", "conv2d"), _convolution),
     "group_norm": _group_norm,
