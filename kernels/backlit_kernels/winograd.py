@@ -19,7 +19,9 @@ from backlit_kernels import winograd_four, winograd_two
 from backlit_kernels.finish import After, finish, finish_unmarked, store_finished
 from backlit_kernels.kernel import helper
 from backlit_kernels.lanes import for_lanes
+from backlit_kernels.prefetch import prefetch, prefetch_to_write
 from backlit_kernels.team import share
+from backlit_kernels.tiling import CACHE_LINE
 from backlit_kernels.vector import LANES, load_one
 from backlit_kernels.vector import store as store_vector
 
@@ -80,6 +82,16 @@ def transform_input(load: Any, store: Any, width: int, m: int) -> Any:
     return transform_input
 
 
+@helper
+def ask_for_rows(arena: Any, at: int, rows: int, pitch: int, length: int, initial: int) -> None:
+    """Ask for rows of an output, and of what is added to it."""
+    for row in range(at, at + rows * pitch, pitch):
+        for i in range(row, row + length, CACHE_LINE):
+            prefetch_to_write(arena, i)
+            if initial != 0:
+                prefetch(arena, i + initial)
+
+
 @for_lanes
 def transform_output(load: Any, store: Any, width: int, m: int) -> Any:
     single = width == 1
@@ -130,10 +142,12 @@ def transform_output(load: Any, store: Any, width: int, m: int) -> Any:
         """
         after = initial, rectify, mark, mask, load_one(constants, ceiling)
         step = unit * pixel
+        rows, length = min(m * strips, height), min(m * unit * vectors, width) * pixel
         for c in range(*share(team, channels)):
             start = x + c * x_channel
             shift = load_one(constants, bias + c)
             room = spare + c * LANES
+            ask_for_rows(arena, out + (c + 1) * plane, rows, pitch, length, initial)
             for n in range(count):
                 for j in range(side):
                     at = start + n * LANES + j * x_entry
