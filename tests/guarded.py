@@ -11,11 +11,11 @@ import sys
 import weakref
 
 import numpy as np
+from backlit_kernels.target import CACHE_LINE
 from backlit_kernels.vector import LANES
 
 import backlit as bl
 from backlit import engine, programs, tape
-from backlit.layout import CACHE_LINE
 from backlit.lowering import dense
 from tests.attribution.random_networks import METHODS, OF_SEGMENTS, network, options
 from tests.engine.test_teams import images

@@ -12,8 +12,13 @@ from backlit_kernels.frame import COUNT, INVALID, PORTS, SAMPLE, SHARE, STEP, fl
 from backlit_kernels.groups import sample_of, step_of
 from backlit_kernels.kernel import helper, kernel
 from backlit_kernels.llvm import INTS, address
+from backlit_kernels.prefetch import prefetch, prefetch_to_write
+from backlit_kernels.target import CACHE_LINE
 from backlit_kernels.vector import LANES, any_of, fma, load, load_one, splat, store
 
+# Floats of each sample, asked for so long before: samples are more streams than are foreseen (on
+# Sapphire Rapids, MNIST's images are then written in half the time)
+AHEAD = 2 * CACHE_LINE
 ALL, ALL_BUT_SIGN = 0xFFFFFFFF, 0x7FFFFFFF  # bits
 
 
@@ -73,6 +78,8 @@ def row_in(
                 first = min(x, width - LANES)
                 place = t + first * lanes + lane
                 at = s + lane * size + first
+                for i in range(LANES):
+                    prefetch(source, at + i * size + AHEAD)
                 transpose(source, at, size, arena, place, lanes, splat_bits(ALL))
         else:
             if count == 1 and lanes > 1:
@@ -110,6 +117,8 @@ def row_out(
                 first = min(x, width - LANES)
                 place = s + first * lanes + lane
                 at = t + lane * size + first
+                for i in range(LANES):
+                    prefetch_to_write(target, at + i * size + AHEAD)
                 transpose(arena, place, lanes, target, at, size, kept)
         else:
             for i in range(lane, min(lane + LANES, count)):

@@ -6,6 +6,8 @@ from typing import NamedTuple
 from llvmlite import binding
 from numba.core import config
 
+CACHE_LINE = 16  # floats
+
 
 class Target(NamedTuple):
     """What the shapes of vectors and register tiles follow."""

@@ -3,10 +3,8 @@
 from functools import cache
 from math import inf
 
-from backlit_kernels.target import target
+from backlit_kernels.target import CACHE_LINE, target
 from backlit_kernels.vector import LANES
-
-CACHE_LINE = 16  # floats
 
 
 @cache

@@ -20,8 +20,8 @@ from backlit_kernels.finish import After, finish, finish_unmarked, store_finishe
 from backlit_kernels.kernel import helper
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.prefetch import prefetch, prefetch_to_write
+from backlit_kernels.target import CACHE_LINE
 from backlit_kernels.team import share
-from backlit_kernels.tiling import CACHE_LINE
 from backlit_kernels.vector import LANES, load_one
 from backlit_kernels.vector import store as store_vector
 

@@ -11,8 +11,9 @@ from weakref import WeakValueDictionary, ref
 
 import numpy as np
 from backlit_kernels.frame import floats_at
+from backlit_kernels.target import CACHE_LINE
 
-from backlit.layout import CACHE_LINE, round_up
+from backlit.layout import round_up
 from backlit.memory import address, aligned
 
 ORIGIN = 64  # bytes; not 0, which NumPy takes for no memory at all

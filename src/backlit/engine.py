@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from backlit_kernels import frame
 from backlit_kernels.machine import run_machine
+from backlit_kernels.target import CACHE_LINE
 from backlit_kernels.vector import LANES
 
 from backlit.crew import crew
-from backlit.layout import CACHE_LINE
 from backlit.memory import address, aligned
 from backlit.tape import Program, Steps
 

@@ -8,7 +8,8 @@ Features are ``[feature][lane]``. With one lane only, planes are padded to whole
 from dataclasses import dataclass
 from math import prod
 
-CACHE_LINE = 16  # floats
+from backlit_kernels.target import CACHE_LINE
+
 Border = tuple[int, int, int, int]  # top, left, bottom, right
 NO_BORDER: Border = (0, 0, 0, 0)
 

@@ -4,8 +4,7 @@ from ctypes import addressof, c_char
 from typing import Any
 
 import numpy as np
-
-from backlit.layout import CACHE_LINE
+from backlit_kernels.target import CACHE_LINE
 
 
 def address(array: np.ndarray) -> int:

@@ -15,10 +15,11 @@ import numpy as np
 from backlit_kernels.compiling import compile_together
 from backlit_kernels.kernel import HEADER, Kernel
 from backlit_kernels.machine import kernel_address
+from backlit_kernels.target import CACHE_LINE
 from backlit_kernels.vector import NOWHERE
 
 from backlit.constants import Constants, ConstantsInUse
-from backlit.layout import CACHE_LINE, round_up
+from backlit.layout import round_up
 from backlit.placement import available_cores
 
 SECTIONS = ("setup", "prologue", "body", "epilogue")

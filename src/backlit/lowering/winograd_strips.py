@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+from backlit_kernels.target import CACHE_LINE
 from backlit_kernels.vector import LANES
 from backlit_kernels.winograd import transform_input, transform_output
 
 from backlit.layers import Conv2D
-from backlit.layout import CACHE_LINE, Layout, round_up
+from backlit.layout import Layout, round_up
 from backlit.lowering.context import Lowering
 from backlit.lowering.fusing import Finish, plain_finish
 from backlit.lowering.products import Positions, emit_product
