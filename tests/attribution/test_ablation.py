@@ -71,12 +71,14 @@ def test_values_are_segments_of_their_own(network, monkeypatch):
     x = samples(model, 3)
     own = np.arange(x[0].size).reshape(1, *x[0].shape)
     for method in (bl.feature_ablation, bl.feature_permutation):
-        expected = method(model, x, 2, segments=own)
-        np.testing.assert_array_equal(method(model, x, 2), expected)
+        found = method(model, x, 2)
+        # a window that moves computes what changes alone: by direct sums, where all the rest may
+        # go by Winograd's method
+        assert_close(found, method(model, x, 2, segments=own))
         by_value = method(model, x, 2, per_segment=True)
-        np.testing.assert_array_equal(by_value, expected.reshape(3, -1))
+        np.testing.assert_array_equal(by_value, found.reshape(3, -1))
     monkeypatch.setattr("backlit.attribution.ablation.MASK_BYTES", 1)  # one after another
-    np.testing.assert_array_equal(bl.feature_permutation(model, x, 2), expected)
+    np.testing.assert_array_equal(bl.feature_permutation(model, x, 2), found)
 
 
 @pytest.mark.parametrize("method", [bl.feature_ablation, bl.feature_permutation])
