@@ -1,6 +1,6 @@
 """Numbers too small to be normal, below 1.2e-38, count as zero while a program runs.
 
-Many x86 processors take a hundred cycles or more for an operation that meets one, and trained
+Intel's processors take a hundred cycles or more for an operation that meets one, and trained
 networks are full of them: weight decay takes the weights of pixels that are never lit there. ARM
 processors calculate with them at full speed, and keep them.
 """
