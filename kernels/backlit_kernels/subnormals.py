@@ -10,6 +10,7 @@ from typing import Any
 from llvmlite import binding, ir
 from numba.core import cgutils, types
 
+from backlit_kernels.llvm import INT, call_llvm
 from backlit_kernels.vector_type import compiles_to
 
 _X86 = binding.get_process_triple().startswith(("x86_64", "i386", "i686"))
@@ -25,30 +26,28 @@ def restore(control: int) -> None:
     """Let it treat them as it did before."""
 
 
-def _call(builder: Any, name: str, slot: Any) -> None:
-    pointer = ir.IntType(8).as_pointer()
-    function = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(ir.VoidType(), [pointer]), f"llvm.x86.sse.{name}"
-    )
-    builder.call(function, [builder.bitcast(slot, pointer)])
+def _control(builder: Any, what: str, slot: Any) -> None:
+    """Load the control word from a slot, or store it there."""
+    place = builder.bitcast(slot, ir.IntType(8).as_pointer())
+    call_llvm(builder, f"llvm.x86.sse.{what}mxcsr", ir.VoidType(), [place])
 
 
 def _emit_flush(builder: Any, values: list[Any]) -> Any:
-    slot = cgutils.alloca_once_value(builder, ir.IntType(32)(0))
+    slot = cgutils.alloca_once_value(builder, INT(0))
     if _X86:
-        _call(builder, "stmxcsr", slot)
+        _control(builder, "st", slot)
         before = builder.load(slot)
-        builder.store(builder.or_(before, ir.IntType(32)(_FLUSH)), slot)
-        _call(builder, "ldmxcsr", slot)
+        builder.store(builder.or_(before, INT(_FLUSH)), slot)
+        _control(builder, "ld", slot)
         builder.store(before, slot)
     return builder.zext(builder.load(slot), ir.IntType(64))
 
 
 def _emit_restore(builder: Any, values: list[Any]) -> Any:
     if _X86:
-        slot = cgutils.alloca_once(builder, ir.IntType(32))
-        builder.store(builder.trunc(values[0], ir.IntType(32)), slot)
-        _call(builder, "ldmxcsr", slot)
+        slot = cgutils.alloca_once(builder, INT)
+        builder.store(builder.trunc(values[0], INT), slot)
+        _control(builder, "ld", slot)
     return ir.Constant(ir.IntType(8).as_pointer(), None)
 
 
