@@ -11,7 +11,7 @@ demo: $(VENV)/.installed
 	$(VENV)/bin/backlit demo
 
 test: $(VENV)/.test
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 bench: $(VENV)/.bench
 	$(VENV)/bin/python -m pytest benchmarks -o addopts=""
