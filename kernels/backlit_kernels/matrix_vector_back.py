@@ -1,7 +1,8 @@
 """The way back of one sample through a large matrix, by the weights as the way forward reads them.
 
 A large matrix is read from memory, which takes longer than to turn it: there is no second copy of
-the weights, turned beforehand.
+the weights, turned beforehand. What meets zeros only is not read: a logit's gradient begins with a
+single one among them.
 """
 
 from typing import Any
@@ -13,7 +14,7 @@ from backlit_kernels.kernel import kernel
 from backlit_kernels.prefetch import prefetch
 from backlit_kernels.samples import ALL, transpose
 from backlit_kernels.team import share_among
-from backlit_kernels.vector import LANES, fma, load, load_one, splat, store
+from backlit_kernels.vector import LANES, any_of, fma, load, load_one, splat, store
 
 THREADS = 16  # that may work at a time: each needs room for the weights that it turns
 
@@ -48,38 +49,47 @@ def matrix_vector_back(
     sums
         For two vectors of each `LANES` outputs: the sum of the piece at hand, and of those before.
     room
-        For ``THREADS * width`` vectors: the weights of `LANES` outputs, turned.
+        For ``THREADS * LANES`` vectors: a square of the weights, turned.
     """
     after = initial, rectify, mark, mask, load_one(constants, ceiling)
     piece, every = -(-depth // pieces), splat_bits(ALL)
     padded = -(-depth // LANES) * LANES
     blocks = -(-outputs // LANES)
-    own = room + team[PART] * width * LANES
+    turned = room + team[PART] * LANES * LANES
     for start in range(0, depth, width):
         end = min(start + width, depth)
-        turned = own + max(start + width - padded, 0) * LANES
+        first = min(start, padded - width)  # of the tile's columns
+        next_piece = start - start % piece + piece
+        live = 0  # a bit for each vector of columns that meets more than zeros
+        for j in range(0, width, LANES):
+            live |= (1 if any_of(~(load(arena, x + first + j) == splat(0.0))) else 0) << j // LANES
         for block in range(*share_among(team, blocks, THREADS)):
             k = min(block * LANES, outputs - LANES)
             at = weights + (start // width * outputs + k) * width
-            for j in range(0, width, LANES):
-                for row in range(LANES, 2 * LANES):  # the next block's
-                    prefetch(constants, at + row * width + j)
-                transpose(constants, at + j, width, arena, own + j * LANES, LANES, every)
             now = sums + block * 2 * LANES
             before = now + LANES
             total = load(arena, now) if start > 0 else splat(0.0)
-            m = start
-            while m < end:
-                stop = min(end, (m // piece + 1) * piece)
-                for i in range(m, stop):
-                    w = load(arena, turned + (i - start) * LANES)
-                    total = fma(w, load_one(arena, x + i), total)
-                m = stop
-                if m % piece == 0 or m == depth:
-                    if m > piece:
-                        total = total + load(arena, before)
-                    store(arena, before, total)
-                    total = splat(0.0)
+            cut = next_piece
+            for j in range(0, width, LANES):
+                alive = live >> j // LANES & 1 != 0
+                if alive:
+                    for row in range(LANES, 2 * LANES):  # the next block's
+                        prefetch(constants, at + row * width + j)
+                    transpose(constants, at + j, width, arena, turned, LANES, every)
+                m, last = max(first + j, start), min(first + j + LANES, end)
+                while m < last:
+                    stop = min(last, cut)
+                    if alive:
+                        for i in range(m, stop):
+                            w = load(arena, turned + (i - first - j) * LANES)
+                            total = fma(w, load_one(arena, x + i), total)
+                    m = stop
+                    if m == cut or m == depth:
+                        if m > piece:
+                            total = total + load(arena, before)
+                        store(arena, before, total)
+                        total = splat(0.0)
+                        cut += piece
             store(arena, now, total)
             if end == depth:
                 total = finish(load(arena, before), arena, out + k, after)

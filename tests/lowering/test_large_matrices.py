@@ -27,6 +27,22 @@ def test_large_matrices_are_kept_once(monkeypatch, seed, size, outputs):
         np.testing.assert_array_equal(one, bl.gradient(model, X[:1], 1, threads=1))
 
 
+@few
+@given(seed=seeds, size=st.integers(LANES, 100), classes=st.integers(1, 500))
+def test_one_logit_among_many(monkeypatch, seed, size, classes):
+    monkeypatch.setattr(dense, "LARGE", 0)
+    rng = np.random.default_rng(seed)
+    weights = rng.normal(size=(size, classes)).astype(np.float32)
+    model = bl.Model([bl.Tanh(), bl.Dense(weights)], input_shape=(size,), outputs="values")
+    assert "matrix_vector_back" in " ".join(kernels_of(model))
+    X = normal(rng, size)
+    for target in {0, classes // 2, classes - 1}:
+        slopes = 1 - np.tanh(X[:1].astype(np.float64)) ** 2
+        alone = bl.gradient(model, X[:1], target)
+        np.testing.assert_allclose(alone, slopes * weights[:, target], rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(alone, bl.gradient(model, X, target)[:1])
+
+
 def test_a_large_matrix_is_packed_once(rng):
     size = dense.LARGE // 512
     model = with_scores(rng, [bl.Dense(rng.normal(size=(size, 512))), bl.ReLU()], (size,))

@@ -112,7 +112,7 @@ def _emit_large_back(
         pieces=count_pieces(depth),
         width=width,
         sums=lowering.tape.buffer(2 * round_up(outputs, LANES)),
-        room=lowering.tape.buffer(THREADS * width * LANES),
+        room=lowering.tape.buffer(THREADS * LANES * LANES),
         outputs=outputs,
         **vars(finish),
     )
