@@ -22,6 +22,8 @@ class Layout:
     lanes: int
     border: Border = NO_BORDER
     least_pitch: int = 0  # in pixels
+    values_read: bool = True  # whether windows reach into the border, of the tensor's values
+    gradient_read: bool = True  # and of its gradient, on the way back
 
     @property
     def image(self) -> tuple[int, int, int]:

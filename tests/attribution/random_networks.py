@@ -47,6 +47,21 @@ def residual(rng, shape):
     return bl.Residual([first, bl.ReLU(), second], [])
 
 
+def separable(rng, shape):
+    """Only the middle one's windows reach into borders: its input's, and its gradient's."""
+    channels, size = 2 * shape[0], int(rng.choice([3, 5]))
+    return bl.Residual(
+        [
+            bl.Conv2D(normal(rng, channels, shape[0], 1, 1), rng.normal(size=channels)),
+            activation(rng, shape),
+            bl.Conv2D(normal(rng, channels, 1, size, size), padding=size // 2, groups=channels),
+            activation(rng, shape),
+            bl.Conv2D(normal(rng, shape[0], channels, 1, 1), rng.normal(size=shape[0])),
+        ],
+        [],
+    )
+
+
 def pooling(rng, shape):
     kind = bl.MaxPool2D if rng.random() < 0.6 else bl.AvgPool2D
     return kind(2) if rng.random() < 0.6 else kind(3, 2, int(rng.integers(0, 2)))
@@ -60,7 +75,7 @@ def normalisation(rng, shape):
     return norm(rng, shape[0])
 
 
-KINDS = (convolution,) * 4 + (activation,) * 3 + (pooling,) * 2 + (residual, normalisation)
+KINDS = (convolution,) * 4 + (activation,) * 3 + (pooling,) * 2 + (residual, separable, normalisation)
 
 
 def network(rng):

@@ -76,16 +76,21 @@ class Lowering:
         return self.tape.buffer(self.layouts[tensor].size)
 
     def clear_border(
-        self, tensor: int, buffer: Buffer, size: tuple[int, int] | None = None
+        self,
+        tensor: int,
+        buffer: Buffer,
+        size: tuple[int, int] | None = None,
+        *,
+        read: bool = True,
     ) -> None:
-        """Zero what is not a pixel, after a kernel wrote more than pixels, if it is ever read.
+        """Zero what is not a pixel, after a kernel wrote more than pixels, if that is `read`.
 
         With a `size`, only so many rows and columns of pixels stay.
         """
         layout = self.layouts[tensor]
         channels, *whole = layout.image
         height, width = size or whole
-        if layout.border != NO_BORDER or [height, width] != whole:
+        if read and (layout.border != NO_BORDER or [height, width] != whole):
             self.tape.emit(
                 zero_border,
                 x=buffer,

@@ -57,7 +57,7 @@ def conv_forward(lowering: Lowering, node: Node) -> None:
         winograd_forward(lowering, node, patches, target, finish)
     else:
         convolve(lowering, layer, source, target, layer.bias, finish)
-    lowering.clear_border(y, out)
+    lowering.clear_border(y, out, read=lowering.layouts[y].values_read)
     lowering.activations[result] = out
 
 
@@ -77,7 +77,7 @@ def conv_backward(lowering: Lowering, node: Node) -> None:
         else:
             zeros = np.zeros(layer.weights.shape[1] * layer.groups)
             convolve_back(lowering, layer, g, target, zeros, finish)
-        lowering.clear_border(x, out)
+        lowering.clear_border(x, out, read=lowering.layouts[x].gradient_read)
 
     send_back(lowering, node, write)
 
@@ -90,7 +90,7 @@ def transposed_forward(lowering: Lowering, node: Node) -> None:
     result, finish = fuse_forward(lowering, node, out)
     source, target = image_of(lowering, x, lowering.activations[x]), image_of(lowering, y, out)
     convolve_back(lowering, layer.convolution, source, target, layer.bias, finish)
-    lowering.clear_border(y, out)
+    lowering.clear_border(y, out, read=lowering.layouts[y].values_read)
     lowering.activations[result] = out
 
 
@@ -101,7 +101,7 @@ def transposed_backward(lowering: Lowering, node: Node) -> None:
     def write(out: Buffer, finish: Finish) -> None:
         g, target = image_of(lowering, y, lowering.gradients[y]), image_of(lowering, x, out)
         convolve(lowering, layer.convolution, g, target, layer.convolution.bias, finish)
-        lowering.clear_border(x, out)
+        lowering.clear_border(x, out, read=lowering.layouts[x].gradient_read)
 
     send_back(lowering, node, write)
 

@@ -41,18 +41,26 @@ def plan_layouts(graph: Graph, lanes: int) -> list[Layout]:
                 in_line.join(tensor, node.output)
             elif node.output in needs and needs[node.output].in_line and lanes == 1:
                 in_line.join(tensor, node.output)
-    borders = [NO_BORDER] * len(graph.shapes)
+    reads = [[NO_BORDER] * len(graph.shapes) for _ in range(2)]  # of values, and of gradients
     least = [0] * len(graph.shapes)
     for node in graph.nodes:
         if node.output in needs:
             for side, tensor in enumerate((node.inputs[0], node.output)):
                 leader = alike.leader(tensor)
-                borders[leader] = widest(borders[leader], needs[node.output].borders[side])
+                reads[side][leader] = widest(reads[side][leader], needs[node.output].borders[side])
                 least[tensor] = max(least[tensor], needs[node.output].pitches[side])
-    bordered = [
-        Layout(shape, lanes, borders[alike.leader(tensor)])
-        for tensor, shape in enumerate(graph.shapes)
-    ]
+    bordered = []
+    for tensor, shape in enumerate(graph.shapes):
+        forward, back = (read[alike.leader(tensor)] for read in reads)
+        bordered.append(
+            Layout(
+                shape,
+                lanes,
+                widest(forward, back),
+                values_read=forward != NO_BORDER,
+                gradient_read=back != NO_BORDER,
+            )
+        )
     pitches = [0] * len(graph.shapes)
     for tensor, layout in enumerate(bordered):
         leader = in_line.leader(tensor)

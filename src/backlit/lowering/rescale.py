@@ -95,8 +95,9 @@ def elementwise(reference: Lowering, kernel: Kernel, **constants: int) -> Emitte
                 size=lowering.layouts[x].size,
                 **constants,
             )
-            if kernel is not rescale.rescale_linear:  # others may be infinite at 0
-                lowering.clear_border(x, out)
+            # others may be infinite at 0
+            zeros = kernel is rescale.rescale_linear and lowering.layouts[x].values_read
+            lowering.clear_border(x, out, read=not zeros)
 
         lowering.contribute(x, write)
 
