@@ -67,10 +67,10 @@ def zero_border(
     zero = splat(0.0)
     gap = pitch - row
     whole = gap // LANES * LANES
-    for c in range(*share(team, channels)):
-        start = x + c * plane
-        zero_run(arena, start, start + origin)
-        first = start + origin + row
+    begin, end = share(team, channels)
+    zero_run(arena, x + begin * plane, x + begin * plane + origin)
+    for c in range(begin, end):
+        first = x + c * plane + origin + row
         last = first + (height - 1) * pitch
         if whole != 0:
             for y in range(first, last, pitch):
@@ -79,7 +79,8 @@ def zero_border(
         for i in range(whole, gap):
             for y in range(first + i, last + i, pitch):
                 store_one(arena, y, zero)
-        zero_run(arena, last, start + plane)
+        # and what comes before the next plane's pixels
+        zero_run(arena, last, x + (c + 1) * plane + (origin if c < end - 1 else 0))
 
 
 @kernel
