@@ -84,7 +84,7 @@ def matrix_vector_back(
                             w = load(arena, turned + (i - first - j) * LANES)
                             total = fma(w, load_one(arena, x + i), total)
                     m = stop
-                    if m == cut or m == depth:
+                    if m in (cut, depth):
                         if m > piece:
                             total = total + load(arena, before)
                         store(arena, before, total)

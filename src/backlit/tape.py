@@ -5,9 +5,10 @@ program that the machine runs.
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from threading import Lock
 
@@ -19,6 +20,16 @@ from backlit_kernels.target import CACHE_LINE
 from backlit_kernels.vector import NOWHERE
 
 from backlit.constants import Constants, ConstantsInUse
+from backlit.instructions import (
+    Buffer,
+    ByChannel,
+    Distance,
+    Instruction,
+    Marks,
+    Operand,
+    Place,
+)
+from backlit.interleaving import interleave
 from backlit.layout import round_up
 from backlit.placement import available_cores
 
@@ -44,72 +55,6 @@ class Steps(Enum):
     APART = "each writes results of its own: threads may share them"
     ADDED = "they add up, every LANES-th one first: see backlit_kernels.fold"
     DEALT = "the same sums, several lanes taking turns with a sample's steps"
-
-
-@dataclass(eq=False)
-class Buffer:
-    """A piece of the arena; where it lies is known once the tape is linked."""
-
-    size: int
-    start: int = -1
-
-    def at(self, offset: int) -> "Place":
-        return Place(self, offset)
-
-
-@dataclass(frozen=True)
-class Place:
-    """A position in a buffer, in floats."""
-
-    buffer: Buffer
-    offset: int = 0
-
-    def at(self, offset: int) -> "Place":
-        return Place(self.buffer, self.offset + offset)
-
-
-@dataclass(frozen=True)
-class Distance:
-    """How far one buffer lies from another, in floats."""
-
-    start: Buffer
-    end: Buffer
-
-
-@dataclass(frozen=True)
-class Marks:
-    """Where a buffer's marks lie, a byte for each float: the distance from the number of a float.
-
-    Marks are written only if some instruction reads them (`read`).
-    """
-
-    of: Buffer
-    marks: Buffer
-    read: bool = True
-
-
-Operand = int | Buffer | Place | Distance | Marks | np.ndarray
-
-
-@dataclass(frozen=True)
-class Instruction:
-    """A kernel and its operands, in the order of its parameters."""
-
-    kernel: Kernel
-    operands: tuple[Operand, ...]
-
-    def buffers(self) -> list[Buffer]:
-        found = []
-        for operand in self.operands:
-            if isinstance(operand, Buffer):
-                found.append(operand)
-            elif isinstance(operand, Place):
-                found.append(operand.buffer)
-            elif isinstance(operand, Distance):
-                found += [operand.start, operand.end]
-            elif isinstance(operand, Marks):
-                found += [operand.of, operand.marks]
-        return found
 
 
 @dataclass(frozen=True)
@@ -147,17 +92,20 @@ class Tape:
         # slack: the last vector of a run of single floats may reach past the end
         return Buffer(round_up(size, CACHE_LINE) + CACHE_LINE)
 
-    def emit(self, kernel: Kernel, **operands: Operand) -> None:
+    def emit(
+        self, kernel: Kernel, by_channel: ByChannel | None = None, /, **operands: Operand
+    ) -> None:
         """Append an instruction; a table operand (an int64 array) travels with it."""
         if set(operands) != set(kernel.operands):
             wrong = set(operands) ^ set(kernel.operands)
             raise TypeError(f"{kernel} takes {kernel.operands}; check {sorted(wrong)}")
         values = tuple(operands[name] for name in kernel.operands)
-        self.instructions[self.section].append(Instruction(kernel, values))
+        self.instructions[self.section].append(Instruction(kernel, values, by_channel))
 
     def link(self, lanes: int) -> Program:
         """The program: buffers have their places, kernels are compiled and have addresses."""
         self._drop_unread_marks()
+        self._interleave()
         arena_size = self._plan_arena()
         sections, code = [], []
         position = 0
@@ -193,7 +141,13 @@ class Tape:
             return NOWHERE if unread else operand
 
         for section in sections:
-            section[:] = [Instruction(i.kernel, tuple(map(kept, i.operands))) for i in section]
+            section[:] = [replace(i, operands=tuple(map(kept, i.operands))) for i in section]
+
+    def _interleave(self) -> None:
+        sections = self.instructions.values()
+        uses = Counter(b for section in sections for i in section for b in set(i.buffers()))
+        for section in sections:
+            section[:] = interleave(section, uses, self.buffer)
 
     def _plan_arena(self) -> int:
         """Give each buffer the lowest place that is free while it lives, largest first."""
@@ -254,7 +208,7 @@ def _encode(instruction: Instruction) -> np.ndarray:
         elif isinstance(operand, Distance):
             words.append(operand.end.start - operand.start.start)
         elif isinstance(operand, Marks):
-            words.append(4 * operand.marks.start - operand.of.start)
+            words.append(4 * operand.marks.start + operand.shift - operand.of.start)
         else:
             words.append(int(operand))
     words[1] = length

@@ -75,7 +75,9 @@ def normalisation(rng, shape):
     return norm(rng, shape[0])
 
 
-KINDS = (convolution,) * 4 + (activation,) * 3 + (pooling,) * 2 + (residual, separable, normalisation)
+KINDS = (
+    (convolution,) * 4 + (activation,) * 3 + (pooling,) * 2 + (residual, separable, normalisation)
+)
 
 
 def network(rng):

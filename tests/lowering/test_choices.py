@@ -131,9 +131,9 @@ def test_relevances(rng, monkeypatch, rule):
     names = []
     emit = Tape.emit
 
-    def listed(tape, kernel, **operands):
+    def listed(tape, kernel, *own, **operands):
         names.append(kernel.name)
-        emit(tape, kernel, **operands)
+        emit(tape, kernel, *own, **operands)
 
     monkeypatch.setattr(Tape, "emit", listed)
     bl.lrp(model, X[:LANES], 1, rule=rule)

@@ -6,8 +6,8 @@ from backlit_kernels.vector import LANES, NOWHERE
 
 import backlit as bl
 from backlit.attribution.gradients import InputGradient
+from backlit.instructions import Marks
 from backlit.probes import Logits
-from backlit.tape import Marks
 from tests.helpers import assert_close
 from tests.reference.network import input_gradient
 

@@ -18,12 +18,12 @@ from backlit.attribution.sample_axes import any_channels
 from backlit.checks import number, whole
 from backlit.graph import Graph
 from backlit.images import Shape3, as_three_axes
+from backlit.instructions import Buffer
 from backlit.lowering import Lowering
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.lowering.step_seed import seed_of_steps
 from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
-from backlit.tape import Buffer
 
 LEVELS, HALF = FIRST_FREE_PORT, FIRST_FREE_PORT + 1
 LARGEST_SIGMA = 100_000

@@ -4,10 +4,10 @@ from typing import Any
 
 from backlit.attribution.as_picture import of_pictures, pictured
 from backlit.checks import is_int
+from backlit.instructions import Buffer
 from backlit.lowering import Lowering
 from backlit.model import Model
 from backlit.programs import ProgramStore
-from backlit.tape import Buffer
 
 
 def find_layer(model: Model, layer: Any) -> tuple[ProgramStore, int]:

@@ -21,10 +21,10 @@ from backlit.attribution.find_layer import independent_of
 from backlit.attribution.gradient_cam import ClassMap
 from backlit.attribution.sample_axes import any_channels
 from backlit.graph import Graph
+from backlit.instructions import Buffer
 from backlit.lowering import Lowering, maps
 from backlit.model import Model
 from backlit.programs import ProgramStore
-from backlit.tape import Buffer
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from backlit_kernels import masking
 
 from backlit.graph import Graph
 from backlit.images import Shape3
+from backlit.instructions import Buffer
 from backlit.lowering import Lowering, changed_regions
 from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.lowering.winograd import LEAST_CHANNELS
-from backlit.tape import Buffer, Steps
+from backlit.tape import Steps
 
 FULL, BASELINE, MASKS, SEGMENTS = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 4)
 Span = tuple[tuple[int, int], ...]  # where boxes begin and end along an axis

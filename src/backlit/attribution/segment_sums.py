@@ -14,11 +14,11 @@ from backlit_kernels.vector import LANES
 
 from backlit.attribution.masked_probes import MASKS, SEGMENTS, Change, SegmentMasks, nothing
 from backlit.graph import Graph, Node
+from backlit.instructions import Buffer
 from backlit.layers import BatchNorm, Dense, Flatten
 from backlit.layout import Layout, round_up
 from backlit.lowering import Lowering
 from backlit.operators import Reshape
-from backlit.tape import Buffer
 
 LEAST_MASKS = 16  # for which knowing what segments add pays
 LEAST_FEATURES = 3  # of a segment, on average

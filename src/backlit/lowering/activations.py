@@ -11,6 +11,7 @@ from backlit_kernels.unary_functions import PARAMETERS
 from backlit_kernels.vector import LANES
 
 from backlit.graph import Node
+from backlit.instructions import Buffer, ByChannel
 from backlit.layers import (
     Activation,
     Clip,
@@ -25,7 +26,6 @@ from backlit.layers import (
 from backlit.lowering.context import BACKWARD, FORWARD, Emitter, Lowering
 from backlit.lowering.fusing import rule_finish
 from backlit.lowering.planning import ELEMENTWISE
-from backlit.tape import Buffer
 
 
 def relu_forward(lowering: Lowering, node: Node) -> None:
@@ -67,6 +67,7 @@ def forward(lowering: Lowering, node: Node) -> None:
     out = lowering.new_buffer(node.output)
     lowering.tape.emit(
         unary(node.layer.function),
+        each_channel(lowering, node, "x", "out"),
         x=lowering.activations[node.inputs[0]],
         out=out,
         size=lowering.layouts[node.output].size,
@@ -85,6 +86,7 @@ def backward(lowering: Lowering, node: Node) -> None:
     def write(out: Buffer) -> None:
         lowering.tape.emit(
             unary_backward(layer.function),
+            each_channel(lowering, node, "x", "g", "out"),
             x=lowering.activations[kept],
             g=lowering.gradients[node.output],
             out=out,
@@ -94,6 +96,11 @@ def backward(lowering: Lowering, node: Node) -> None:
         lowering.clear_border(x, out)
 
     lowering.contribute(x, write)
+
+
+def each_channel(lowering: Lowering, node: Node, *operands: str) -> ByChannel:
+    layout = lowering.layouts[node.output]
+    return ByChannel(layout.image[0], "size", dict.fromkeys(operands, layout.plane))
 
 
 FORWARD[ReLU], BACKWARD[ReLU] = relu_forward, relu_backward

@@ -4,12 +4,12 @@ import numpy as np
 from backlit_kernels import strided
 
 from backlit.graph import Node
+from backlit.instructions import Buffer, Place
 from backlit.layers import Flatten
 from backlit.layout import Layout
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
 from backlit.lowering.strided import Steps, compact_steps, nest, start_of, steps_of
 from backlit.operators import AxisMap, Concatenate, Constant, Reshape, Transpose
-from backlit.tape import Buffer, Place
 
 
 def copy(

@@ -6,8 +6,9 @@ asked for of its baseline is spread over the lanes of the tile.
 
 from backlit_kernels.samples import spread_lane
 
+from backlit.instructions import Buffer
 from backlit.lowering.context import Lowering
-from backlit.tape import Buffer, Steps
+from backlit.tape import Steps
 
 MOST_FLOATS = 1 << 24  # of the activations of all baselines side by side, which are kept
 

@@ -6,12 +6,12 @@ from typing import NamedTuple
 from backlit_kernels import elementwise, strided
 
 from backlit.graph import Node
+from backlit.instructions import Buffer, Place
 from backlit.lowering.arrange import copy, entries
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
 from backlit.lowering.planning import ELEMENTWISE
 from backlit.lowering.strided import Steps, broadcast_steps, compact_steps, nest, steps_of
 from backlit.operators import Add, Binary
-from backlit.tape import Buffer, Place
 
 # --- the sum of two tensors of one shape ----------------------------------------------------------
 

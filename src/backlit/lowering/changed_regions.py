@@ -15,6 +15,7 @@ import numpy as np
 from backlit_kernels import masking
 
 from backlit.graph import Graph, Node
+from backlit.instructions import Buffer
 from backlit.layers import (
     AvgPool2D,
     BatchNorm,
@@ -25,7 +26,6 @@ from backlit.layers import (
     ReLU,
 )
 from backlit.lowering.context import Lowering
-from backlit.tape import Buffer
 
 BY_VALUE = (ReLU, Elementwise, BatchNorm)
 LARGEST_SHARE = 0.6  # of a tensor: regions from there on are not worth the copies

@@ -16,13 +16,13 @@ from backlit_kernels.vector import LANES
 from backlit_kernels.windows import accumulate_choices, spread_choices
 
 from backlit.graph import Node
+from backlit.instructions import Buffer, Distance
 from backlit.layers import Conv2D, ReLU
 from backlit.layout import Layout, round_up
 from backlit.lowering.context import Lowering
 from backlit.lowering.fused_pooling import pooling_of
 from backlit.lowering.fusing import Finish
 from backlit.lowering.winograd import backward_patches, by_patches, is_wide
-from backlit.tape import Buffer, Distance
 
 LOOKS_UP = target().looks_up
 MOST_TERMS = 1024  # of a sum, which is not made of pieces

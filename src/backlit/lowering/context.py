@@ -15,12 +15,13 @@ from backlit_kernels.vector import NOWHERE
 from backlit.affine_parts import affine_end
 from backlit.constants import ConstantsInUse
 from backlit.graph import Graph, Node
+from backlit.instructions import Buffer, ByChannel, Marks
 from backlit.layers import Layer
 from backlit.layout import NO_BORDER
 from backlit.lowering.checkpoints import Stage, checkpoints
 from backlit.lowering.planning import plan_layouts
 from backlit.lowering.strided import nest
-from backlit.tape import Buffer, Marks, Tape
+from backlit.tape import Tape
 
 # Array addresses that a job gives its kernels, by port number
 INPUT, OUTPUT, TARGETS = range(3)
@@ -93,6 +94,7 @@ class Lowering:
         if read and (layout.border != NO_BORDER or [height, width] != whole):
             self.tape.emit(
                 zero_border,
+                ByChannel(channels, "channels", {"x": layout.plane}),
                 x=buffer,
                 channels=channels,
                 plane=layout.plane,

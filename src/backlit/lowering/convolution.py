@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from backlit.graph import Graph, Node
+from backlit.instructions import Buffer
 from backlit.layers import Conv2D, ConvTranspose2D, MaxPool2D
 from backlit.layers.base import Shape
 from backlit.layout import widest
@@ -37,7 +38,6 @@ from backlit.lowering.winograd import (
     winograd_forward,
 )
 from backlit.lowering.winograd_pooled import winograd_pooled_forward
-from backlit.tape import Buffer
 
 
 def conv_forward(lowering: Lowering, node: Node) -> None:

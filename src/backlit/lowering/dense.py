@@ -9,12 +9,12 @@ from backlit_kernels.tiling import matrix_vector_columns
 from backlit_kernels.vector import LANES
 
 from backlit.graph import Node
+from backlit.instructions import Buffer
 from backlit.layers import Dense
 from backlit.layout import round_up
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
 from backlit.lowering.fusing import Finish, fuse_forward, send_back
 from backlit.lowering.products import Positions, Weights, count_pieces, emit_product
-from backlit.tape import Buffer
 
 LARGE = 1 << 20  # weights: what no cache keeps from the way forward to the way back
 LEAST_OUTPUTS = 32  # of fewer, a list of the terms costs what it saves

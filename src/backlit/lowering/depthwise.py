@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from backlit_kernels.depthwise import depthwise
 
+from backlit.instructions import ByChannel
 from backlit.lowering.context import Lowering
 from backlit.lowering.fusing import Finish
 from backlit.lowering.images import Image, Windows
@@ -60,8 +61,10 @@ def emit_depthwise(
     finish: Finish,
 ) -> None:
     """A window for each channel, over so many vectors of the flat image."""
+    planes = {"x": x.layout.plane, "out": out.layout.plane}
     lowering.tape.emit(
         depthwise(columns_of_tile(vectors), window.width, window.backwards),
+        ByChannel(len(weights), "channels", {**planes, "weights": weights[0].size, "bias": 1}),
         out=out.at(*windows.out_start),
         x=x.at().at(int(windows.taps[0]) + window.first),
         weights=lowering.tape.constants.place(weights),

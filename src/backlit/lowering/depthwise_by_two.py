@@ -3,6 +3,7 @@
 import numpy as np
 from backlit_kernels import depthwise_by_two as kernels
 
+from backlit.instructions import ByChannel
 from backlit.layers import Conv2D
 from backlit.lowering.context import Lowering
 from backlit.lowering.fusing import Finish
@@ -28,6 +29,11 @@ def depthwise_by_two(
     _, _, rows, columns = layer.weights.shape
     lowering.tape.emit(
         kernels.depthwise_by_two(rows, columns),
+        ByChannel(
+            channels,
+            "channels",
+            {"x": source.plane, "out": target.plane, "weights": rows * columns, "bias": 1},
+        ),
         out=out.at(),
         x=x.at(-layer.padding[0], -layer.padding[1]),
         weights=lowering.tape.constants.place(layer.weights),
@@ -58,6 +64,11 @@ def depthwise_by_two_back(
     counts = tuple(map(len, offsets))
     lowering.tape.emit(
         kernels.depthwise_by_two_back(counts),
+        ByChannel(
+            channels,
+            "channels",
+            {"g": source.plane, "out": target.plane, "weights": sum(counts), "bias": 1},
+        ),
         out=out.at(),
         g=x.at(),
         weights=lowering.tape.constants.place(np.hstack(weights)),

@@ -8,11 +8,11 @@ from backlit_kernels.pooled_product import channel_blocks, pooled_product
 from backlit_kernels.vector import LANES
 
 from backlit.graph import Node
+from backlit.instructions import Distance, Place
 from backlit.layers import Conv2D, MaxPool2D, ReLU
 from backlit.lowering.context import Lowering
 from backlit.lowering.images import image_of, window_offsets
 from backlit.lowering.products import Weights, count_pieces
-from backlit.tape import Distance, Place
 
 MOST_UNROLLED = 9  # terms of a sum: of a 3x3 kernel, one channel
 

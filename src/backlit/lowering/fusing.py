@@ -12,10 +12,10 @@ from backlit_kernels import elementwise
 from backlit_kernels.vector import NOWHERE
 
 from backlit.graph import Node
+from backlit.instructions import Buffer, Distance, Marks
 from backlit.layers import Clip, Layer, ReLU, rectifies
 from backlit.lowering.context import Lowering
 from backlit.operators import Add
-from backlit.tape import Buffer, Distance, Marks
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backlit.instructions import Buffer, Place
 from backlit.layers import Conv2D
 from backlit.layout import Layout
 from backlit.lowering.context import Lowering
-from backlit.tape import Buffer, Place
 
 
 @dataclass(frozen=True)

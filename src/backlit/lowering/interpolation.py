@@ -3,10 +3,10 @@
 from backlit_kernels.vector import LANES
 from backlit_kernels.windows import interpolate_windows
 
+from backlit.instructions import Buffer
 from backlit.layers import ReLU
 from backlit.lowering.context import Lowering
 from backlit.lowering.fused_pooling import floor, pooled_output, pooling_of
-from backlit.tape import Buffer
 
 
 def start_between(lowering: Lowering, tensor: int, a: Buffer, b: Buffer, position: Buffer) -> None:

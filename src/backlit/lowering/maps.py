@@ -5,10 +5,10 @@ from typing import Any
 from backlit_kernels import maps
 from backlit_kernels.samples import store_samples
 
+from backlit.instructions import Buffer, Place
 from backlit.interpolation import neighbours
 from backlit.layout import Layout
 from backlit.lowering.context import OUTPUT, Lowering
-from backlit.tape import Buffer, Place
 
 
 class Map:

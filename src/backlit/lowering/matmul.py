@@ -5,11 +5,11 @@ from typing import NamedTuple
 from backlit_kernels import strided
 
 from backlit.graph import Node
+from backlit.instructions import Buffer
 from backlit.lowering.arrange import entries
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
 from backlit.lowering.strided import Steps, nest, steps_of
 from backlit.operators import MatMul
-from backlit.tape import Buffer
 
 
 class Matrices(NamedTuple):

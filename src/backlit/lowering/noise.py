@@ -2,8 +2,8 @@
 
 from backlit_kernels.noise import add_noise
 
+from backlit.instructions import Buffer
 from backlit.lowering.context import Lowering
-from backlit.tape import Buffer
 
 
 def noisy_input(

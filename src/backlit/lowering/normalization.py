@@ -3,10 +3,10 @@
 from backlit_kernels.channels import affine
 
 from backlit.graph import Node
+from backlit.instructions import Buffer
 from backlit.layers import BatchNorm
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
 from backlit.lowering.planning import ELEMENTWISE
-from backlit.tape import Buffer
 
 
 def operands(lowering: Lowering, node: Node) -> dict[str, int]:

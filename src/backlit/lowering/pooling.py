@@ -5,12 +5,12 @@ from backlit_kernels.pooling_pairs import max_pool_pairs, max_pool_pairs_backwar
 from backlit_kernels.pooling_rows import COLUMNS, STRIDES, max_pool_rows, max_pool_rows_backward
 
 from backlit.graph import Node
+from backlit.instructions import Buffer
 from backlit.layers import AvgPool2D, GlobalAvgPool2D, MaxPool2D, ReLU
 from backlit.lowering.choices import passed_in_one, relu_operands, send_choices, spread_back
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
 from backlit.lowering.fused_pooling import by_twos
 from backlit.lowering.fusing import through_activation
-from backlit.tape import Buffer
 
 
 def grid_operands(lowering: Lowering, node: Node) -> dict[str, int]:

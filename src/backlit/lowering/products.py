@@ -8,9 +8,9 @@ from backlit_kernels.product import PARTIALS, product
 from backlit_kernels.tiling import tiling
 from backlit_kernels.vector import LANES, NOWHERE
 
+from backlit.instructions import Buffer, ByChannel, Place
 from backlit.lowering.context import Lowering
 from backlit.lowering.fusing import Finish
-from backlit.tape import Buffer, Place
 
 # Terms of a sum added at a time. Pieces of twice the length round off more, and where few channels
 # are written from many read far apart, a processor no longer fetches so many rows ahead.
@@ -144,9 +144,14 @@ def emit_product(
         some = positions.count >= (LEAST_POSITIONS if fits else LEAST_POSITIONS // 2)
         in_turn = pieces > 1 and groups == 1 and part.columns > 1 and some
         tiles = -(-positions.longest // part.columns)
+        steps = {"out": positions.out_channel, "weights": depth}
+        if part.bias != NOWHERE:
+            steps["bias"] = 1
+        alone = ByChannel(part.channels, "blocks", steps, unit=part.rows, mixes=True)
         partial = PARTIALS * part.channels * tiles * part.columns * LANES if in_turn else 0
         lowering.tape.emit(
             product(part.rows, part.columns, positions.adjacent, in_turn, terms is not None),
+            alone if groups == 1 else None,
             out=out.at(first * positions.out_channel),
             x=x,
             weights=part.weights,

@@ -3,12 +3,12 @@
 from backlit_kernels import strided
 
 from backlit.graph import Node
+from backlit.instructions import Buffer
 from backlit.lowering.arrange import copy, entries
 from backlit.lowering.binary import Value, add_over, emit_pairs
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
 from backlit.lowering.strided import broadcast_steps, nest, steps_of
 from backlit.operators import Reduce
-from backlit.tape import Buffer
 
 
 def reduce_forward(lowering: Lowering, node: Node) -> None:

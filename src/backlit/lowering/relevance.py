@@ -9,6 +9,7 @@ from backlit_kernels.elementwise import add
 from backlit_kernels.relevance import WHERE_NEGATIVE
 
 from backlit.graph import Graph, Node
+from backlit.instructions import Buffer
 from backlit.layers import (
     AvgPool2D,
     BatchNorm,
@@ -46,7 +47,6 @@ from backlit.lowering.relevance_rules import (
 )
 from backlit.lowering.rescale import is_sum
 from backlit.operators import AxisMap, Constant, Reduce
-from backlit.tape import Buffer
 
 PORTS = {LOW: FIRST_FREE_PORT, HIGH: FIRST_FREE_PORT + 1}
 # Other linear layers share relevance in proportion to what each input contributes.

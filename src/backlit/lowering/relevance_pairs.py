@@ -11,13 +11,13 @@ from backlit_kernels import relevance
 from backlit_kernels.relevance import EVERYWHERE
 
 from backlit.graph import Graph, Node
+from backlit.instructions import Buffer
 from backlit.layers import Elementwise, ReLU, Softmax
 from backlit.lowering.binary import Value, emit_pairs, fold_back
 from backlit.lowering.context import BACKWARD, Emitter, Lowering
 from backlit.lowering.relevance_graph import is_move
 from backlit.lowering.relevance_rules import STABILISER
 from backlit.operators import Add, Binary, MatMul
-from backlit.tape import Buffer
 
 
 def quotient(

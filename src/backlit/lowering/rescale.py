@@ -15,6 +15,7 @@ from backlit_kernels.sigmoid_scores import rescale_sigmoid_score
 
 from backlit.affine_parts import is_affine
 from backlit.graph import Node
+from backlit.instructions import Buffer
 from backlit.layers import (
     Clip,
     Elementwise,
@@ -36,7 +37,6 @@ from backlit.operators import (
     Constant,
     Reduce,
 )
-from backlit.tape import Buffer
 
 # low, high, slope outside
 PIECES: dict[type, Callable[[Any], tuple[float, float, float]]] = {

@@ -11,11 +11,11 @@ import numpy as np
 from backlit_kernels import rescale
 
 from backlit.graph import Node
+from backlit.instructions import Buffer
 from backlit.lowering.binary import Value, emit_pairs, fold_back
 from backlit.lowering.context import BACKWARD, Emitter, Lowering
 from backlit.lowering.reductions import emit_reduce, spread
 from backlit.operators import Binary, MatMul, Reduce
-from backlit.tape import Buffer
 
 
 def operator_rule(reference: Lowering, node: Node) -> Emitter | None:

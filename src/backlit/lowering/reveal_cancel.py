@@ -16,13 +16,13 @@ from backlit_kernels.relevance import split_signs
 from backlit_kernels.rescale_unary import choose_by_sign, reveal_cancel
 
 from backlit.graph import Node
+from backlit.instructions import Buffer
 from backlit.layers import Elementwise, LeakyReLU, ReLU
 from backlit.lowering.activations import parameters
 from backlit.lowering.context import Emitter, Lowering
 from backlit.lowering.relevance import forward, total, transposed
 from backlit.lowering.relevance_rules import WEIGHTED, above, below, changed
 from backlit.lowering.rescale import rescale_rule
-from backlit.tape import Buffer
 
 
 class RevealCancel:

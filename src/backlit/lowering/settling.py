@@ -7,11 +7,11 @@ from backlit_kernels.ties import largest_magnitude
 from backlit_kernels.vector import LANES
 
 from backlit.graph import Node
+from backlit.instructions import Buffer
 from backlit.layers import Conv2D
 from backlit.lowering.context import Lowering
 from backlit.lowering.images import window_offsets
 from backlit.lowering.products import count_pieces
-from backlit.tape import Buffer
 
 # A channel's values are close that differ by less than this share of the largest sum its weights
 # give. Winograd's method was seen to err by 2^-24 of it, by 2^-22 where all terms are positive.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from backlit_kernels.scores import LOGIT
 
+from backlit.instructions import Buffer
 from backlit.lowering.context import Lowering
-from backlit.tape import Buffer
 
 
 @dataclass(frozen=True)

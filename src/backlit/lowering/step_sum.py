@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from backlit_kernels import fold
 from backlit_kernels.kernel import Kernel
 
+from backlit.instructions import Buffer
 from backlit.lowering.choices import add_choices
 from backlit.lowering.context import Lowering
-from backlit.tape import Buffer
 
 
 def sum_of_steps(lowering: Lowering, tensor: int) -> "StepSum":

@@ -7,10 +7,10 @@ import numpy as np
 from backlit_kernels.winograd import MATRICES
 from backlit_kernels.winograd_fused import SIDE
 
+from backlit.instructions import Place
 from backlit.lowering.context import Lowering
 from backlit.lowering.images import Image
 from backlit.lowering.products import Weights
-from backlit.tape import Place
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from backlit_kernels.target import CACHE_LINE
 from backlit_kernels.vector import LANES
 from backlit_kernels.winograd import transform_input, transform_output
 
+from backlit.instructions import Buffer
 from backlit.layers import Conv2D
 from backlit.layout import Layout, round_up
 from backlit.lowering.context import Lowering
 from backlit.lowering.fusing import Finish, plain_finish
 from backlit.lowering.products import Positions, emit_product
 from backlit.lowering.winograd_filters import Convolution, Filters
-from backlit.tape import Buffer
 
 # Transformed patches of the input at hand: beyond as many bytes as the weights take, within these
 # bounds, a strip is cut in pieces. Small pieces stay in the cache, but each reads all weights anew,
