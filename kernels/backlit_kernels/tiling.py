@@ -57,8 +57,12 @@ def tiling(channels: int, positions: int, aligned: bool = True) -> tuple[tuple[i
         best.append(cost)
         rows.append(-fewer)
     counts: dict[int, int] = {}
-    while channels:
-        r = rows[channels]
+    left = channels
+    while left:
+        r = rows[left]
         counts[r] = counts.get(r, 0) + 1
-        channels -= r
+        left -= r
+    half = channels // 2
+    if len(counts) > 1 and channels % 2 == 0 and 2 * costs.get(half, (inf,))[0] <= best[channels]:
+        counts = {half: 2}  # one instruction, which reads its input once
     return tuple((r, costs[r][1], n) for r, n in sorted(counts.items(), reverse=True))
