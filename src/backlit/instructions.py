@@ -90,8 +90,13 @@ class Instruction:
                 found += [operand.of, operand.marks]
         return found
 
-    def operand(self, name: str) -> Operand:
-        return self.operands[self.kernel.operands.index(name)]
+    @property
+    def written(self) -> Place:
+        """Where it begins to write."""
+        names = self.kernel.operands
+        operand = self.operands[names.index("out" if "out" in names else "x")]
+        assert isinstance(operand, Place | Buffer)
+        return operand.at(0)
 
     def some(
         self, first: int, channels: int, pieces: Mapping[Buffer, Buffer], begin: int

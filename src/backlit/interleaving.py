@@ -72,21 +72,21 @@ def find_chain(instructions: list[Instruction]) -> Chain | None:
     channels, end = 0, None
     for instruction in instructions:
         by = instruction.by_channel
-        if by is None or not by.mixes or end not in (None, written(instruction)):
+        if by is None or not by.mixes or end not in (None, instruction.written):
             break
-        end = written(instruction).at(by.channels * by.steps["out"])
+        end = instruction.written.at(by.channels * by.steps["out"])
         channels += by.channels
         makers.append(instruction)
     if not makers or 4 * channels * by_channel(makers[0]).steps["out"] <= NEAR_CACHE:
         return None
-    planes = {written(makers[0]).buffer: by_channel(makers[0]).steps["out"]}  # of what is made
+    planes = {makers[0].written.buffer: by_channel(makers[0]).steps["out"]}  # of what is made
     taken = {buffer for maker in makers for buffer in maker.buffers()}
     users: list[Instruction] = []
     for instruction in instructions[len(makers) :]:
         by = instruction.by_channel
         if by is None or by.mixes or by.channels != channels or not in_step(instruction, planes):
             break
-        out = written(instruction).buffer
+        out = instruction.written.buffer
         if out not in planes:
             if out in taken:
                 break
@@ -132,7 +132,7 @@ def in_turns(
 def passing(chain: Chain, uses: Mapping[Buffer, int]) -> dict[Buffer, int]:
     """What nothing else uses, and its planes: some channels may take the place of others there."""
     made = {
-        written(i).buffer: by_channel(i).steps["out"]
+        i.written.buffer: by_channel(i).steps["out"]
         for i in chain.instructions
         if "out" in by_channel(i).steps
     }
@@ -145,11 +145,3 @@ def passing(chain: Chain, uses: Mapping[Buffer, int]) -> dict[Buffer, int]:
 def by_channel(instruction: Instruction) -> ByChannel:
     assert instruction.by_channel is not None
     return instruction.by_channel
-
-
-def written(instruction: Instruction) -> Place:
-    """Where an instruction writes."""
-    names = instruction.kernel.operands
-    operand = instruction.operands[names.index("out" if "out" in names else "x")]
-    assert isinstance(operand, Place | Buffer)
-    return operand.at(0)
