@@ -37,7 +37,7 @@ def relu_forward(lowering: Lowering, node: Node) -> None:
         mark=lowering.write_marks(node.output, out),
         size=lowering.layouts[node.output].size,
     )
-    lowering.clear_border(node.output, out)
+    lowering.clear_border(node.output, out, read=lowering.layouts[node.output].values_read)
     lowering.activations[node.output] = out
 
 
@@ -73,7 +73,7 @@ def forward(lowering: Lowering, node: Node) -> None:
         size=lowering.layouts[node.output].size,
         parameters=parameters(lowering, node.layer),
     )
-    lowering.clear_border(node.output, out)
+    lowering.clear_border(node.output, out, read=lowering.layouts[node.output].values_read)
     lowering.activations[node.output] = out
 
 
@@ -93,7 +93,7 @@ def backward(lowering: Lowering, node: Node) -> None:
             size=lowering.layouts[node.output].size,
             parameters=parameters(lowering, layer),
         )
-        lowering.clear_border(x, out)
+        lowering.clear_border(x, out, read=lowering.layouts[x].gradient_read)
 
     lowering.contribute(x, write)
 
