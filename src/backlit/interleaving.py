@@ -10,6 +10,7 @@ takes no more of the arena than those few.
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from backlit.instructions import Buffer, ByChannel, Distance, Instruction, Place
 
@@ -56,7 +57,7 @@ def interleave(
     """
     result, at = list[Instruction](), 0
     while at < len(instructions):
-        chain = find_chain(instructions[at:])
+        chain = find_chain(instructions, at)
         if chain is None:
             result.append(instructions[at])
             at += 1
@@ -66,11 +67,11 @@ def interleave(
     return result
 
 
-def find_chain(instructions: list[Instruction]) -> Chain | None:
-    """The chain that begins with the first of these, if that makes a large image."""
+def find_chain(instructions: list[Instruction], at: int) -> Chain | None:
+    """The chain that begins with the instruction there, if that makes a large image."""
     makers: list[Instruction] = []
     channels, end = 0, None
-    for instruction in instructions:
+    for instruction in islice(instructions, at, None):
         by = instruction.by_channel
         if by is None or not by.mixes or end not in (None, instruction.written):
             break
@@ -82,7 +83,7 @@ def find_chain(instructions: list[Instruction]) -> Chain | None:
     planes = {makers[0].written.buffer: by_channel(makers[0]).steps["out"]}  # of what is made
     taken = {buffer for maker in makers for buffer in maker.buffers()}
     users: list[Instruction] = []
-    for instruction in instructions[len(makers) :]:
+    for instruction in islice(instructions, at + len(makers), None):
         by = instruction.by_channel
         if by is None or by.mixes or by.channels != channels or not in_step(instruction, planes):
             break

@@ -35,8 +35,8 @@ def quotient(
         out=out,
         size=lowering.layouts[tensor].size,
     )
-    if not lowering.layouts[tensor].values_read:  # then what is divided may have no zeros there
-        lowering.clear_border(tensor, out)
+    # where windows read no values, what is divided may have no zeros
+    lowering.clear_border(tensor, out, read=not lowering.layouts[tensor].values_read)
     return out
 
 
