@@ -12,11 +12,9 @@ from backlit_kernels.finish import finish
 from backlit_kernels.frame import PART
 from backlit_kernels.kernel import kernel
 from backlit_kernels.prefetch import prefetch
-from backlit_kernels.samples import ALL, transpose
 from backlit_kernels.team import share_among
+from backlit_kernels.transposing import ALL, THREADS, transpose
 from backlit_kernels.vector import LANES, any_of, fma, load, load_one, splat, store
-
-THREADS = 16  # that may work at a time: each needs room for the weights that it turns
 
 
 @kernel

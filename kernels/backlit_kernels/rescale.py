@@ -12,6 +12,7 @@ from backlit_kernels.functions import exp, log
 from backlit_kernels.kernel import helper, kernel
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.pooling import whole_windows
+from backlit_kernels.team import strips
 from backlit_kernels.vector import (
     LANES,
     fma,
@@ -173,9 +174,12 @@ def logarithmic_mean(a: Any, b: Any) -> Any:
 
 @for_lanes
 def softmax_weights(load: Any, store: Any, width: int) -> Any:
-    def softmax_weights(arena: Any, x: int, x0: int, out: int, classes: int, step: int) -> None:
+    def softmax_weights(
+        arena: Any, team: Any, x: int, x0: int, out: int, classes: int, step: int
+    ) -> None:
         """The logarithmic mean of each class's probabilities for x and for x0, log-softmax'd."""
-        for i in range(0, step, width):
+        for n in range(*strips(team, step, width)):
+            i = min(n * width, step - width)
             top, top0 = load(arena, x + i), load(arena, x0 + i)
             for k in range(1, classes):
                 top = maximum(top, load(arena, x + k * step + i))
@@ -196,14 +200,15 @@ def softmax_weights(load: Any, store: Any, width: int) -> Any:
 @for_lanes
 def rescale_softmax(load: Any, store: Any, width: int) -> Any:
     def rescale_softmax(
-        arena: Any, means: int, g: int, out: int, classes: int, step: int, logarithm: int
+        arena: Any, team: Any, means: int, g: int, out: int, classes: int, step: int, logarithm: int
     ) -> None:
         """The multipliers of softmax, or of its logarithm, from its `softmax_weights`.
 
         With L the logarithmic means, a change of log p_j is that of x_j less the mean change of
         all x weighted by L, since the changes of p add up to 0; that of p_j is L_j times as much.
         """
-        for i in range(0, step, width):
+        for n in range(*strips(team, step, width)):
+            i = min(n * width, step - width)
             total, sum_ = splat(0.0), splat(0.0)
             for k in range(classes):
                 at = k * step + i

@@ -2,69 +2,18 @@
 
 from typing import Any
 
-import numpy as np
-from llvmlite import ir
-from numba.core import types
-from numba.extending import lower_builtin, type_callable
-
-from backlit_kernels.bits import bits_of, floats_of, splat_bits
+from backlit_kernels.bits import splat_bits
 from backlit_kernels.frame import COUNT, INVALID, PORTS, SAMPLE, SHARE, STEP, floats_at
 from backlit_kernels.groups import sample_of, step_of
 from backlit_kernels.kernel import helper, kernel
-from backlit_kernels.llvm import INTS, address
 from backlit_kernels.prefetch import prefetch, prefetch_to_write
 from backlit_kernels.target import CACHE_LINE
+from backlit_kernels.transposing import ALL, ALL_BUT_SIGN, transpose
 from backlit_kernels.vector import LANES, any_of, fma, load, load_one, splat, store
 
 # Floats of each sample, asked for so long before: samples are more streams than are foreseen (on
 # Sapphire Rapids, MNIST's images are then written in half the time)
 AHEAD = 2 * CACHE_LINE
-ALL, ALL_BUT_SIGN = 0xFFFFFFFF, 0x7FFFFFFF  # bits
-
-
-def transpose(
-    source: Any, s: int, s_step: int, target: Any, t: int, t_step: int, kept: Any
-) -> None:
-    """Copy `LANES` vectors, `s_step` floats apart, transposed to ones `t_step` floats apart.
-
-    Of each float, the bits of `kept` are copied.
-    """
-    block = np.stack([source[s + i * s_step : s + i * s_step + LANES] for i in range(LANES)])
-    block = floats_of(bits_of(block) & kept)
-    for i in range(LANES):
-        target[t + i * t_step : t + i * t_step + LANES] = block[:, i]
-
-
-@type_callable(transpose)
-def _type_transpose(context: Any) -> Any:
-    return lambda source, s, s_step, target, t, t_step, kept: types.none
-
-
-_HALVES = [d for d in (8, 4, 2, 1) if d < LANES]
-_PLACE = (types.CPointer, types.Integer, types.Integer)
-
-
-@lower_builtin(transpose, *_PLACE, *_PLACE, types.Type)
-def _lower_transpose(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    source, s, s_step, target, t, t_step, kept = args
-
-    def place(memory: Any, start: Any, step: Any, i: int) -> Any:
-        at = builder.add(start, builder.mul(step, ir.IntType(64)(i)))
-        return address(builder, memory, at, INTS)
-
-    rows = [builder.load(place(source, s, s_step, i), align=4) for i in range(LANES)]
-    rows = [builder.and_(row, kept) for row in rows]
-    for distance in _HALVES:  # swap ever smaller off-diagonal blocks
-        low = [i if not i & distance else LANES + i - distance for i in range(LANES)]
-        high = [i + distance if not i & distance else LANES + i for i in range(LANES)]
-        for i in range(LANES):
-            if not i & distance:
-                pair = rows[i], rows[i + distance]
-                rows[i] = builder.shuffle_vector(*pair, ir.Constant(INTS, low))
-                rows[i + distance] = builder.shuffle_vector(*pair, ir.Constant(INTS, high))
-    for i in range(LANES):
-        builder.store(rows[i], place(target, t, t_step, i), align=4)
-    return context.get_dummy_value()
 
 
 @helper

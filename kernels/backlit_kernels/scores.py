@@ -12,6 +12,7 @@ from backlit_kernels.functions import exp, log
 from backlit_kernels.groups import sample_of
 from backlit_kernels.kernel import helper
 from backlit_kernels.lanes import for_lanes
+from backlit_kernels.team import strips
 from backlit_kernels.vector import fma, maximum, select, splat
 
 LOGIT, LOG_PROBABILITY, PROBABILITY, LOSS = range(4)
@@ -135,9 +136,10 @@ def score_value(load: Any, store: Any, width: int) -> Any:
 
 @for_lanes
 def softmax(load: Any, store: Any, width: int) -> Any:
-    def softmax(arena: Any, x: int, out: int, classes: int, step: int) -> None:
+    def softmax(arena: Any, team: Any, x: int, out: int, classes: int, step: int) -> None:
         """e**(x_k - max) over their sum."""
-        for i in range(0, step, width):
+        for n in range(*strips(team, step, width)):
+            i = min(n * width, step - width)
             top = load(arena, x + i)
             for k in range(1, classes):
                 top = maximum(top, load(arena, x + k * step + i))
@@ -154,9 +156,12 @@ def softmax(load: Any, store: Any, width: int) -> Any:
 
 @for_lanes
 def softmax_backward(load: Any, store: Any, width: int) -> Any:
-    def softmax_backward(arena: Any, y: int, g: int, out: int, classes: int, step: int) -> None:
+    def softmax_backward(
+        arena: Any, team: Any, y: int, g: int, out: int, classes: int, step: int
+    ) -> None:
         """y_k (g_k - sum over j of y_j g_j), with y the softmax."""
-        for i in range(0, step, width):
+        for n in range(*strips(team, step, width)):
+            i = min(n * width, step - width)
             total = splat(0.0)
             for k in range(classes):
                 at = k * step + i
@@ -170,9 +175,10 @@ def softmax_backward(load: Any, store: Any, width: int) -> Any:
 
 @for_lanes
 def log_softmax(load: Any, store: Any, width: int) -> Any:
-    def log_softmax(arena: Any, x: int, out: int, classes: int, step: int) -> None:
+    def log_softmax(arena: Any, team: Any, x: int, out: int, classes: int, step: int) -> None:
         """x_k - max - log of the sum of e**(x_j - max)."""
-        for i in range(0, step, width):
+        for n in range(*strips(team, step, width)):
+            i = min(n * width, step - width)
             top = load(arena, x + i)
             for k in range(1, classes):
                 top = maximum(top, load(arena, x + k * step + i))
@@ -189,9 +195,12 @@ def log_softmax(load: Any, store: Any, width: int) -> Any:
 
 @for_lanes
 def log_softmax_backward(load: Any, store: Any, width: int) -> Any:
-    def log_softmax_backward(arena: Any, y: int, g: int, out: int, classes: int, step: int) -> None:
+    def log_softmax_backward(
+        arena: Any, team: Any, y: int, g: int, out: int, classes: int, step: int
+    ) -> None:
         """g_k - e**y_k times the sum of g, with y the log-softmax."""
-        for i in range(0, step, width):
+        for n in range(*strips(team, step, width)):
+            i = min(n * width, step - width)
             total = splat(0.0)
             for k in range(classes):
                 total = total + load(arena, g + k * step + i)

@@ -8,8 +8,10 @@ operand, or adds up in the output.
 from functools import cache
 from typing import Any
 
+from backlit_kernels.frame import PARTS
 from backlit_kernels.kernel import Kernel, helper, kernel
 from backlit_kernels.pairs import PAIRS
+from backlit_kernels.team import share_among
 from backlit_kernels.vector import (
     LANES,
     fma,
@@ -23,20 +25,38 @@ from backlit_kernels.vector import (
 LOOPS = 5
 
 
+@helper
+def shared_loops(table: Any, loops: int, team: Any, most: int) -> Any:
+    """This thread's part of the outer loops, which are numbered as one, and of the innermost."""
+    outer = table[loops] * table[loops + 1] * table[loops + 2] * table[loops + 3]
+    inner = table[loops + 4]
+    if outer >= min(team[PARTS], most):
+        return share_among(team, outer, most), (0, inner)
+    return (0, outer), share_among(team, inner, most)
+
+
+@helper
+def outer_step(table: Any, loops: int, steps: int, number: int) -> int:
+    """How far the outer loops have moved an operand when they come to a number."""
+    distance = 0
+    for axis in range(LOOPS - 2, -1, -1):
+        distance += number % table[loops + axis] * table[steps + axis]
+        number //= table[loops + axis]
+    return distance
+
+
 @kernel
-def copy(arena: Any, table: Any, x: int, out: int, run: int, accumulate: int, loops: int) -> None:
-    """out = x, or out += x."""
+def copy(
+    arena: Any, table: Any, team: Any, x: int, out: int, run: int, accumulate: int, loops: int
+) -> None:
+    """out = x, or out += x: then one thread does it, since several may be added to one place."""
     a, b = loops + LOOPS, loops + 2 * LOOPS
-    for i in range(table[loops]):
-        for j in range(table[loops + 1]):
-            for k in range(table[loops + 2]):
-                for m in range(table[loops + 3]):
-                    s = x + i * table[a] + j * table[a + 1] + k * table[a + 2] + m * table[a + 3]
-                    t = out + i * table[b] + j * table[b + 1] + k * table[b + 2] + m * table[b + 3]
-                    for _ in range(table[loops + 4]):
-                        copy_run(arena, s, t, run, accumulate)
-                        s += table[a + 4]
-                        t += table[b + 4]
+    outer, inner = shared_loops(table, loops, team, 1 if accumulate != 0 else team[PARTS])
+    for number in range(*outer):
+        s = x + outer_step(table, loops, a, number)
+        t = out + outer_step(table, loops, b, number)
+        for n in range(*inner):
+            copy_run(arena, s + n * table[a + 4], t + n * table[b + 4], run, accumulate)
 
 
 @helper
@@ -114,6 +134,7 @@ def binary(name: str) -> Kernel:
     def binary(
         arena: Any,
         table: Any,
+        team: Any,
         a: int,
         b: int,
         out: int,
@@ -124,28 +145,23 @@ def binary(name: str) -> Kernel:
     ) -> None:
         p, q, r = loops + LOOPS, loops + 2 * LOOPS, loops + 3 * LOOPS
         whole = run // LANES * LANES
-        for i in range(table[loops]):
-            for j in range(table[loops + 1]):
-                for k in range(table[loops + 2]):
-                    for m in range(table[loops + 3]):
-                        u = a + i * table[p] + j * table[p + 1]
-                        u += k * table[p + 2] + m * table[p + 3]
-                        v = b + i * table[q] + j * table[q + 1]
-                        v += k * table[q + 2] + m * table[q + 3]
-                        t = out + i * table[r] + j * table[r + 1]
-                        t += k * table[r + 2] + m * table[r + 3]
-                        for _ in range(table[loops + 4]):
-                            for n in range(0, whole, LANES):
-                                x = load_one(arena, u) if a_fixed != 0 else load(arena, u + n)
-                                y = load_one(arena, v) if b_fixed != 0 else load(arena, v + n)
-                                store(arena, t + n, f(x, y))
-                            for n in range(whole, run):
-                                x = load_one(arena, u if a_fixed != 0 else u + n)
-                                y = load_one(arena, v if b_fixed != 0 else v + n)
-                                store_one(arena, t + n, f(x, y))
-                            u += table[p + 4]
-                            v += table[q + 4]
-                            t += table[r + 4]
+        outer, inner = shared_loops(table, loops, team, team[PARTS])
+        for number in range(*outer):
+            first = a + outer_step(table, loops, p, number)
+            second = b + outer_step(table, loops, q, number)
+            target = out + outer_step(table, loops, r, number)
+            for m in range(*inner):
+                u = first + m * table[p + 4]
+                v = second + m * table[q + 4]
+                t = target + m * table[r + 4]
+                for n in range(0, whole, LANES):
+                    x = load_one(arena, u) if a_fixed != 0 else load(arena, u + n)
+                    y = load_one(arena, v) if b_fixed != 0 else load(arena, v + n)
+                    store(arena, t + n, f(x, y))
+                for n in range(whole, run):
+                    x = load_one(arena, u if a_fixed != 0 else u + n)
+                    y = load_one(arena, v if b_fixed != 0 else v + n)
+                    store_one(arena, t + n, f(x, y))
 
     return Kernel(binary, f"binary_{name}")
 
@@ -201,53 +217,3 @@ def axis_map(
                             store_one(arena, t + n, total)
                         s += table[a + 3]
                         t += table[b + 3]
-
-
-@kernel
-def contract(
-    arena: Any,
-    table: Any,
-    a: int,
-    b: int,
-    out: int,
-    run: int,
-    b_run: int,
-    rows: int,
-    columns: int,
-    depth: int,
-    a_row: int,
-    a_depth: int,
-    b_depth: int,
-    b_column: int,
-    out_row: int,
-    out_column: int,
-    loops: int,
-) -> None:
-    """A matrix product of two tensors: out[r, c] = sum over d of a[r, d] b[d, c].
-
-    Two outer axes are looped over. `run` floats are taken at a time: the samples of a tile, or
-    (`b_run` 1) that many neighbouring columns of a single sample.
-    """
-    p, q, r = loops + LOOPS, loops + 2 * LOOPS, loops + 3 * LOOPS
-    for i in range(table[loops]):
-        for j in range(table[loops + 1]):
-            for row in range(rows):
-                for column in range(columns):
-                    u = a + i * table[p] + j * table[p + 1] + row * a_row
-                    v = b + i * table[q] + j * table[q + 1] + column * b_column
-                    t = out + i * table[r] + j * table[r + 1] + row * out_row + column * out_column
-                    whole = run // LANES * LANES
-                    for n in range(0, whole, LANES):
-                        total = splat(0.0)
-                        for d in range(depth):
-                            x = load_one(arena, u + d * a_depth)
-                            if b_run == 0:
-                                x = load(arena, u + d * a_depth + n)
-                            total = fma(x, load(arena, v + d * b_depth + n), total)
-                        store(arena, t + n, total)
-                    for n in range(whole, run):
-                        total = splat(0.0)
-                        for d in range(depth):
-                            x = load_one(arena, u + d * a_depth + (0 if b_run != 0 else n))
-                            total = fma(x, load_one(arena, v + d * b_depth + n), total)
-                        store_one(arena, t + n, total)

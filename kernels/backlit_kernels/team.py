@@ -83,6 +83,14 @@ def vectors(team: Any, size: int) -> Any:
 
 
 @helper
+def strips(team: Any, step: int, width: int) -> tuple[int, int]:
+    """This thread's vectors of a class; the last of all overlaps that before, which is its too."""
+    whole = step // width
+    first, last = share(team, whole)
+    return first, last + (1 if last == whole and step > whole * width else 0)
+
+
+@helper
 def meet(frame: Any) -> bool:
     """Wait until all threads of the team have come here, or the run was told to halt.
 

@@ -31,6 +31,22 @@ def window_update(tile: Any, weights: Any, w: int, memory: Any, x: int, row: int
     return (tile + products).astype(np.float32)
 
 
+def matrix_update(tile: Any, left: Any, a: int, row: int, right: Any, x: int, step: int) -> Any:
+    """``tile[r, c] += left[a + r * row] * right[x + c * step ...]``"""
+    rows, columns, _ = tile.shape
+    factors = np.array([left[a + r * row] for r in range(rows)], np.float64).reshape(-1, 1, 1)
+    vectors = np.stack([right[x + c * step : x + c * step + LANES] for c in range(columns)])
+    return (tile + factors * vectors).astype(np.float32)
+
+
+def lanes_update(tile: Any, left: Any, a: int, row: int, right: Any, x: int, step: int) -> Any:
+    """``tile[r, c] += left[a + r * row ...] * right[x + c * step ...]``"""
+    rows, columns, _ = tile.shape
+    factors = np.stack([left[a + r * row : a + r * row + LANES] for r in range(rows)])
+    vectors = np.stack([right[x + c * step : x + c * step + LANES] for c in range(columns)])
+    return (tile + factors[:, None].astype(np.float64) * vectors).astype(np.float32)
+
+
 @cache
 def slide_update(count: int, backwards: bool) -> Callable[..., Any]:
     """``tile[0, c] += sum over j < count of weights[w + j] * memory[x + c * LANES + j ...]``
@@ -72,7 +88,9 @@ def _type_rank_one_update(context: Any) -> Any:
 def _lower_rank_one_update(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     tile, weights, w, memory, x, step = args
     places = spaced(builder, x, step, sig.args[0].columns)
-    return _update(builder, sig.args[0], tile, builder.gep(weights, [w]), memory, places)
+    factors = spaced(builder, w, INT64(1), sig.args[0].rows)
+    factor = _floats(builder, weights, factors)
+    return _update(builder, sig.args[0], tile, factor, _vectors(builder, memory, places))
 
 
 @type_callable(window_update)
@@ -93,7 +111,25 @@ def _type_window_update(context: Any) -> Any:
 def _lower_window_update(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     tile, weights, w, memory, x, row, step = args
     places = [at for start in spaced(builder, x, row, 2) for at in spaced(builder, start, step, 2)]
-    return _update(builder, sig.args[0], tile, builder.gep(weights, [w]), memory, places)
+    factors = spaced(builder, w, INT64(1), sig.args[0].rows)
+    factor = _floats(builder, weights, factors)
+    return _update(builder, sig.args[0], tile, factor, _vectors(builder, memory, places))
+
+
+def _compile_matrix_update(function: Any, read: "_Reader") -> None:
+    @type_callable(function)
+    def _typing(context: Any) -> Any:
+        return lambda tile, left, a, row, right, x, step: tile
+
+    place = types.CPointer, types.Integer, types.Integer
+
+    @lower_builtin(function, TileType, *place, *place)
+    def _lowering(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        tile, left, a, row, right, x, step = args
+        kind = sig.args[0]
+        factor = read(builder, left, spaced(builder, a, row, kind.rows))
+        vector = _vectors(builder, right, spaced(builder, x, step, kind.columns))
+        return _update(builder, kind, tile, factor, vector)
 
 
 def _compile_slide(function: Any, shifts: range) -> None:
@@ -142,37 +178,50 @@ def _shifted_in_memory(builder: Any, memory: Any, x: Any, columns: int) -> Any:
     return take
 
 
+_Reader = Callable[[Any, Any, list[Any]], Callable[[int], Any]]  # of vectors, by their number
+
+
+def _floats(builder: Any, memory: Any, places: list[Any]) -> Callable[[int], Any]:
+    """A float in every lane."""
+    return lambda i: broadcast(builder, builder.load(builder.gep(memory, [places[i]])))
+
+
+def _vectors(builder: Any, memory: Any, places: list[Any]) -> Callable[[int], Any]:
+    return lambda i: builder.load(address(builder, memory, places[i]), align=4)
+
+
+_compile_matrix_update(matrix_update, _floats)
+_compile_matrix_update(lanes_update, _vectors)
+
+
 def _update(
-    builder: Any, kind: TileType, tile: Any, weights: Any, memory: Any, places: list[Any]
+    builder: Any,
+    kind: TileType,
+    tile: Any,
+    factor: Callable[[int], Any],
+    vector: Callable[[int], Any],
 ) -> Any:
-    """``tile[r, c] += weights[r] * memory[places[c] ...]``"""
-
-    def weight(r: int) -> Any:
-        return broadcast(builder, builder.load(builder.gep(weights, [INT64(r)])))
-
-    def lanes(c: int) -> Any:
-        return builder.load(address(builder, memory, places[c]), align=4)
-
+    """``tile[r, c] += factor(r) * vector(c)``"""
     # the shorter side is held in registers, the longer one streams past it
     if kind.rows <= kind.columns:
-        held = [weight(r) for r in range(kind.rows)]
+        held = [factor(r) for r in range(kind.rows)]
         pairs = (
             (r, c, held[r], x)
             for c in range(kind.columns)
-            for x in [lanes(c)]
+            for x in [vector(c)]
             for r in range(kind.rows)
         )
     else:
-        held = [lanes(c) for c in range(kind.columns)]
+        held = [vector(c) for c in range(kind.columns)]
         pairs = (
             (r, c, w, held[c])
             for r in range(kind.rows)
-            for w in [weight(r)]
+            for w in [factor(r)]
             for c in range(kind.columns)
         )
-    for r, c, factor, vector in pairs:
+    for r, c, *both in pairs:
         n = r * kind.columns + c
-        total = [factor, vector, builder.extract_value(tile, n)]
+        total = [*both, builder.extract_value(tile, n)]
         total = call_llvm(builder, f"llvm.fmuladd.v{LANES}f32", VECTOR, total)
         tile = builder.insert_value(tile, total, n)
     return tile

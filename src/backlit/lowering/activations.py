@@ -142,8 +142,9 @@ def classes(lowering: Lowering, node: Node) -> dict[str, int]:
 
 
 def step_lanes(lowering: Lowering, node: Node) -> int:
-    """Single floats only where classes are neighbours in memory."""
-    return LANES if len(lowering.layouts[node.output].shape) == 3 else lowering.lanes
+    """Single floats only where classes lie nearer to one another than a vector is long."""
+    layout = lowering.layouts[node.output]
+    return LANES if layout.feature_step >= LANES else 1
 
 
 FORWARD[Softmax] = softmax_forward(scores.softmax)

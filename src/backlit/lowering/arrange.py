@@ -2,13 +2,15 @@
 
 import numpy as np
 from backlit_kernels import strided
+from backlit_kernels.transposing import THREADS, add_columns, transpose_matrices
+from backlit_kernels.vector import LANES
 
 from backlit.graph import Node
-from backlit.instructions import Buffer, Place
+from backlit.instructions import Buffer, Operand, Place
 from backlit.layers import Flatten
 from backlit.layout import Layout
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
-from backlit.lowering.strided import Steps, compact_steps, nest, start_of, steps_of
+from backlit.lowering.strided import Loops, Steps, compact_steps, nest, start_of, steps_of
 from backlit.operators import AxisMap, Concatenate, Constant, Reshape, Transpose
 
 
@@ -23,9 +25,38 @@ def copy(
 ) -> None:
     """Copy or add a tensor's entries from one grid to another."""
     loops = nest(shape, [x_steps, out_steps], lowering.lanes)
+    if matrices := _matrices(loops, accumulate):
+        if accumulate:
+            room = lowering.tape.buffer(THREADS * LANES * LANES)
+            lowering.tape.emit(add_columns, x=x, out=out, room=room, **matrices)
+        else:
+            lowering.tape.emit(transpose_matrices, x=x, out=out, **matrices)
+        return
     lowering.tape.emit(
         strided.copy, x=x, out=out, run=loops.run, accumulate=int(accumulate), loops=loops.table
     )
+
+
+def _matrices(loops: Loops, added_up: bool) -> dict[str, Operand] | None:
+    """What a copy of single floats is, if it transposes large matrices, or adds up their rows."""
+    extents, x_steps, out_steps = loops.table
+    large = extents >= LANES
+    rows = np.flatnonzero(large & (out_steps == 1) & (x_steps != 1))
+    columns = np.flatnonzero(large & (x_steps == 1) & (out_steps != 1))
+    if loops.run > 1 or not len(rows) or not len(columns):
+        return None
+    row, column = rows[0], columns[0]
+    outer = np.delete(loops.table, [row, column], axis=1)
+    repeated = ((outer[0] > 1) & (outer[2] == 0)).any()
+    if added_up and (repeated or out_steps[column] != 0):
+        return None
+    found: dict[str, Operand] = {
+        "rows": int(extents[row]),
+        "columns": int(extents[column]),
+        "x_row": int(x_steps[row]),
+        "loops": outer,
+    }
+    return found if added_up else {**found, "out_row": int(out_steps[column])}
 
 
 def entries(lowering: Lowering, tensor: int, buffer: Buffer, offset: int = 0) -> Place:

@@ -1,11 +1,12 @@
 """Dense layers, forward and backward, as products."""
 
 import numpy as np
-from backlit_kernels.matrix_vector_back import THREADS, matrix_vector_back
+from backlit_kernels.matrix_vector_back import matrix_vector_back
 from backlit_kernels.prefetch import AHEAD
 from backlit_kernels.product import matrix_vector
 from backlit_kernels.terms import list_terms
 from backlit_kernels.tiling import matrix_vector_columns
+from backlit_kernels.transposing import THREADS
 from backlit_kernels.vector import LANES
 
 from backlit.graph import Node

@@ -1,63 +1,77 @@
 """Matrix products of two tensors, forward and backward."""
 
+from math import prod
 from typing import NamedTuple
 
-from backlit_kernels import strided
+from backlit_kernels.matrices import product_of_matrices, tile_shape
+from backlit_kernels.vector import LANES
 
 from backlit.graph import Node
-from backlit.instructions import Buffer
-from backlit.lowering.arrange import entries
+from backlit.instructions import Buffer, Place
+from backlit.layers.base import Shape
+from backlit.lowering.arrange import copy, entries
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
-from backlit.lowering.strided import Steps, nest, steps_of
+from backlit.lowering.strided import Steps, compact_steps, nest, steps_of
 from backlit.operators import MatMul
+
+Sizes = tuple[int, int, int]  # rows, depth and columns of a product
 
 
 class Matrices(NamedTuple):
-    """A tensor, where it lies, and the steps through it; its last two axes are matrices."""
+    """Where matrices lie; steps in floats from one to the next, to a row's and a column's."""
 
-    tensor: int
-    buffer: Buffer
-    steps: Steps
-
-    @property
-    def row(self) -> int:
-        """From a row to the next."""
-        return self.steps[-2]
+    place: Place
+    outer: Steps
+    row: int
+    column: int
 
     @property
-    def column(self) -> int:
-        return self.steps[-1]
+    def steps(self) -> Steps:
+        return (*self.outer, self.row, self.column)
 
     @property
     def transposed(self) -> "Matrices":
-        return self._replace(steps=(*self.steps[:-2], self.column, self.row))
+        return self._replace(row=self.column, column=self.row)
 
 
 def matrices(lowering: Lowering, tensor: int, buffer: Buffer) -> Matrices:
-    """Those of a tensor, in a buffer with its layout."""
-    return Matrices(tensor, buffer, steps_of(lowering.layouts[tensor]))
+    """Those of a tensor's last two axes, in a buffer with its layout."""
+    *outer, row, column = steps_of(lowering.layouts[tensor])
+    return Matrices(entries(lowering, tensor, buffer), tuple(outer), row, column)
 
 
-def emit_contraction(
-    lowering: Lowering, a: Matrices, b: Matrices, out: Matrices, sizes: tuple[int, int, int]
+def emit_matrices(
+    lowering: Lowering, a: Matrices, b: Matrices, out: Matrices, outer: Shape, sizes: Sizes
 ) -> None:
-    """out = a @ b over the last two axes, of (rows, depth, columns)."""
+    """out = a @ b, for so many matrices."""
+    rows, _, columns = sizes
+    if lowering.lanes > 1 or (columns >= LANES and out.column == 1):
+        _emit_product(lowering, a, b, out, outer, sizes)
+        return
+    # whole vectors are written: to rows that have them
+    whole = _in_rows(lowering, (*outer, rows, max(columns, LANES)))
+    _emit_product(lowering, a, b, whole, outer, sizes)
+    copy(lowering, (*outer, rows, columns), whole.place, whole.steps, out.place, out.steps)
+
+
+def _emit_product(
+    lowering: Lowering, a: Matrices, b: Matrices, out: Matrices, outer: Shape, sizes: Sizes
+) -> None:
     rows, depth, columns = sizes
-    lanes = lowering.lanes
-    outer = lowering.layouts[out.tensor].shape[:-2]
-    outer_steps = [operand.steps[:-2] for operand in (a, b, out)]
-    loops = nest(outer, outer_steps, lanes, loops=2, run_axes=False)
-    # neighbouring columns of a single sample are taken together
-    flat = lanes == 1 and b.column == out.column == 1
+    lanes, packed = lowering.lanes, lowering.lanes == 1
+    shape = tile_shape(rows, max(columns // LANES, 1) if packed else columns, packed)
+    if packed:
+        b = _pack(lowering, b, outer, depth, columns, shape[1] * LANES)
+        out, columns, lanes = out._replace(column=LANES), max(columns, LANES), LANES
+    loops = nest(outer, [a.outer, b.outer, out.outer], lanes, loops=2, run_axes=False)
     lowering.tape.emit(
-        strided.contract,
-        a=entries(lowering, a.tensor, a.buffer),
-        b=entries(lowering, b.tensor, b.buffer),
-        out=entries(lowering, out.tensor, out.buffer),
-        run=columns if flat else lanes,
-        b_run=int(flat),
-        rows=rows,
-        columns=1 if flat else columns,
+        product_of_matrices(*shape, packed),
+        a=a.place,
+        b=b.place,
+        out=out.place,
+        lanes=lanes,
+        height=rows,
+        across=columns,
         depth=depth,
         a_row=a.row,
         a_depth=a.column,
@@ -67,38 +81,65 @@ def emit_contraction(
         out_column=out.column,
         loops=loops.table,
     )
-    lowering.clear_border(out.tensor, out.buffer)
+
+
+def _pack(
+    lowering: Lowering, b: Matrices, outer: Shape, depth: int, columns: int, width: int
+) -> Matrices:
+    """Matrices in panels of neighbouring columns, the last one overlapping that before."""
+    whole, rest = divmod(columns, width)
+    packed = _in_rows(lowering, (*outer, -(-columns // width) * depth, width))
+    steps = *packed.outer, depth * width, width, 1
+    if whole:
+        panels = *b.outer, width * b.column, b.row, b.column
+        copy(lowering, (*outer, whole, depth, width), b.place, panels, packed.place, steps)
+    if rest:
+        source = b.place.at(max(columns - width, 0) * b.column)
+        target = packed.place.at(whole * depth * width)
+        shape = *outer, depth, min(columns, width)
+        copy(lowering, shape, source, b.steps, target, packed.steps)
+    return packed._replace(column=LANES)
+
+
+def _in_rows(lowering: Lowering, shape: Shape) -> Matrices:
+    """Room for matrices of single samples."""
+    *outer, row, column = compact_steps(shape, 1)
+    return Matrices(lowering.tape.buffer(prod(shape)).at(0), tuple(outer), row, column)
 
 
 def matmul_forward(lowering: Lowering, node: Node) -> None:
     a, b = (matrices(lowering, tensor, lowering.activations[tensor]) for tensor in node.inputs)
-    out = matrices(lowering, node.output, lowering.new_buffer(node.output))
-    emit_contraction(lowering, a, b, out, sizes_of(lowering, node))
-    lowering.activations[node.output] = out.buffer
+    out = lowering.new_buffer(node.output)
+    outer, sizes = sizes_of(lowering, node)
+    emit_matrices(lowering, a, b, matrices(lowering, node.output, out), outer, sizes)
+    lowering.clear_border(node.output, out)
+    lowering.activations[node.output] = out
 
 
 def matmul_backward(lowering: Lowering, node: Node) -> None:
     """g bᵀ and aᵀ g."""
     a, b = (matrices(lowering, tensor, lowering.activations[tensor]) for tensor in node.inputs)
     g = matrices(lowering, node.output, lowering.gradients[node.output])
-    rows, depth, columns = sizes_of(lowering, node)
+    outer, (rows, depth, columns) = sizes_of(lowering, node)
 
     def write_a(out: Buffer) -> None:
-        target = a._replace(buffer=out)
-        emit_contraction(lowering, g, b.transposed, target, (rows, columns, depth))
+        target = matrices(lowering, node.inputs[0], out)
+        emit_matrices(lowering, g, b.transposed, target, outer, (rows, columns, depth))
+        lowering.clear_border(node.inputs[0], out)
 
     def write_b(out: Buffer) -> None:
-        target = b._replace(buffer=out)
-        emit_contraction(lowering, a.transposed, g, target, (depth, rows, columns))
+        target = matrices(lowering, node.inputs[1], out)
+        emit_matrices(lowering, a.transposed, g, target, outer, (depth, rows, columns))
+        lowering.clear_border(node.inputs[1], out)
 
-    lowering.contribute(a.tensor, write_a)
-    lowering.contribute(b.tensor, write_b)
+    lowering.contribute(node.inputs[0], write_a)
+    lowering.contribute(node.inputs[1], write_b)
 
 
-def sizes_of(lowering: Lowering, node: Node) -> tuple[int, int, int]:
-    """Rows, depth and columns of a product."""
+def sizes_of(lowering: Lowering, node: Node) -> tuple[Shape, Sizes]:
+    """How many products, and their rows, depth and columns."""
     a, b = (lowering.layouts[tensor].shape for tensor in node.inputs)
-    return a[-2], a[-1], b[-1]
+    return a[:-2], (a[-2], a[-1], b[-1])
 
 
 FORWARD[MatMul], BACKWARD[MatMul] = matmul_forward, matmul_backward

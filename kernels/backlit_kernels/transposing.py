@@ -1,0 +1,149 @@
+"""Transposing: squares of vectors in registers, and whole matrices by such squares."""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import lower_builtin, type_callable
+
+from backlit_kernels.bits import bits_of, floats_of, splat_bits
+from backlit_kernels.frame import PART
+from backlit_kernels.kernel import helper, kernel
+from backlit_kernels.llvm import INTS, address
+from backlit_kernels.team import share, share_among
+from backlit_kernels.vector import LANES, load, store
+
+ALL, ALL_BUT_SIGN = 0xFFFFFFFF, 0x7FFFFFFF  # bits
+
+
+def transpose(
+    source: Any, s: int, s_step: int, target: Any, t: int, t_step: int, kept: Any
+) -> None:
+    """Copy `LANES` vectors, `s_step` floats apart, transposed to ones `t_step` floats apart.
+
+    Of each float, the bits of `kept` are copied.
+    """
+    block = np.stack([source[s + i * s_step : s + i * s_step + LANES] for i in range(LANES)])
+    block = floats_of(bits_of(block) & kept)
+    for i in range(LANES):
+        target[t + i * t_step : t + i * t_step + LANES] = block[:, i]
+
+
+@type_callable(transpose)
+def _type_transpose(context: Any) -> Any:
+    return lambda source, s, s_step, target, t, t_step, kept: types.none
+
+
+_HALVES = [d for d in (8, 4, 2, 1) if d < LANES]
+_PLACE = (types.CPointer, types.Integer, types.Integer)
+
+
+@lower_builtin(transpose, *_PLACE, *_PLACE, types.Type)
+def _lower_transpose(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    source, s, s_step, target, t, t_step, kept = args
+
+    def place(memory: Any, start: Any, step: Any, i: int) -> Any:
+        at = builder.add(start, builder.mul(step, ir.IntType(64)(i)))
+        return address(builder, memory, at, INTS)
+
+    rows = [builder.load(place(source, s, s_step, i), align=4) for i in range(LANES)]
+    rows = [builder.and_(row, kept) for row in rows]
+    for distance in _HALVES:  # swap ever smaller off-diagonal blocks
+        low = [i if not i & distance else LANES + i - distance for i in range(LANES)]
+        high = [i + distance if not i & distance else LANES + i for i in range(LANES)]
+        for i in range(LANES):
+            if not i & distance:
+                pair = rows[i], rows[i + distance]
+                rows[i] = builder.shuffle_vector(*pair, ir.Constant(INTS, low))
+                rows[i + distance] = builder.shuffle_vector(*pair, ir.Constant(INTS, high))
+    for i in range(LANES):
+        builder.store(rows[i], place(target, t, t_step, i), align=4)
+    return context.get_dummy_value()
+
+
+OUTER = 3  # loops around a matrix
+THREADS = 16  # that may work at a time where each needs room for a square
+
+
+@helper
+def matrix_step(table: Any, loops: int, steps: int, number: int) -> int:
+    """From an operand's first matrix to one of that number."""
+    distance = 0
+    for axis in range(OUTER - 1, -1, -1):
+        distance += number % table[loops + axis] * table[steps + axis]
+        number //= table[loops + axis]
+    return distance
+
+
+@kernel
+def transpose_matrices(
+    arena: Any,
+    table: Any,
+    team: Any,
+    x: int,
+    out: int,
+    rows: int,
+    columns: int,
+    x_row: int,
+    out_row: int,
+    loops: int,
+) -> None:
+    """out[c, r] = x[r, c], of matrices with at least `LANES` rows and columns.
+
+    Rows are `x_row` floats apart in `x`, `out_row` in `out`, and their entries neighbours. The
+    table holds the extents of `OUTER` loops over matrices, then their steps in `x` and in `out`.
+    """
+    strips = -(-columns // LANES)
+    count = table[loops] * table[loops + 1] * table[loops + 2]
+    first, last = share(team, count * strips)
+    for number in range(first, last):
+        matrix, strip = number // strips, number % strips
+        column = min(strip * LANES, columns - LANES)  # the last one overlaps that before
+        s = x + matrix_step(table, loops, loops + OUTER, matrix) + column
+        t = out + matrix_step(table, loops, loops + 2 * OUTER, matrix) + column * out_row
+        for strip_row in range(0, rows, LANES):
+            row = min(strip_row, rows - LANES)
+            square = s + row * x_row
+            transpose(arena, square, x_row, arena, t + row, out_row, splat_bits(ALL))
+
+
+@kernel
+def add_columns(
+    arena: Any,
+    table: Any,
+    team: Any,
+    x: int,
+    out: int,
+    rows: int,
+    columns: int,
+    x_row: int,
+    room: int,
+    loops: int,
+) -> None:
+    """out[r] += x[r, 0], then x[r, 1], and so on: operands as in `transpose_matrices`.
+
+    `room` has a square of vectors for each of `THREADS`.
+    """
+    square = room + team[PART] * LANES * LANES
+    strips = -(-rows // LANES)
+    count = table[loops] * table[loops + 1] * table[loops + 2]
+    first, last = share_among(team, count * strips, THREADS)
+    for number in range(first, last):
+        matrix, strip = number // strips, number % strips
+        row = min(strip * LANES, rows - LANES)
+        s = x + matrix_step(table, loops, loops + OUTER, matrix) + row * x_row
+        t = out + matrix_step(table, loops, loops + 2 * OUTER, matrix)
+        fresh = strip * LANES - row  # rows that the strip before has added up
+        total = load(arena, t + row)
+        for strip_column in range(0, columns, LANES):
+            column = min(strip_column, columns - LANES)
+            transpose(arena, s + column, x_row, arena, square, LANES, splat_bits(ALL))
+            for c in range(strip_column - column, LANES):
+                total = total + load(arena, square + c * LANES)
+        if fresh == 0:
+            store(arena, t + row, total)
+        else:
+            store(arena, square, total)
+            for r in range(fresh, LANES):
+                arena[t + row + r] = arena[square + r]
