@@ -47,8 +47,10 @@ def _axes(graph: Graph, node: Node, inputs: list[Axes]) -> Axes:
         return PICTURE if min(layer.weights.shape[2:]) > 1 else inputs[0]
     if isinstance(layer, MaxPool2D | AvgPool2D):
         return PICTURE if min(layer.size) > 1 else inputs[0]
-    if isinstance(layer, Constant | Dense):
+    if isinstance(layer, Constant):
         return (NEITHER,) * len(graph.shapes[node.output])
+    if isinstance(layer, Dense):
+        return (*inputs[0][:-1], NEITHER)
     if isinstance(layer, Reshape | Flatten):
         return _reshaped(graph.shapes[node.inputs[0]], inputs[0], graph.shapes[node.output])
     if isinstance(layer, Transpose):

@@ -38,7 +38,7 @@ def multiply_adds(graph: Graph) -> int:
     total = 0
     for node in graph.nodes:
         if isinstance(node.layer, Dense):
-            total += node.layer.weights.size
+            total += node.layer.weights.size * prod(graph.shapes[node.output][:-1])
         elif isinstance(node.layer, Conv2D):
             positions = np.prod(graph.shapes[node.output][1:], dtype=np.int64)
             total += int(node.layer.weights.size * positions)

@@ -36,8 +36,10 @@ def simplify(graph: Graph, fold: bool = True) -> Graph:
 def _can_fold(graph: Graph, tensor: int) -> bool:
     """Whether the layer before a normalisation, which reads its `tensor`, can take it up."""
     before = graph.producer(tensor)
-    has_weights = before is not None and isinstance(before.layer, Conv2D | ConvTranspose2D | Dense)
-    return has_weights and len(graph.consumers(tensor)) == 1
+    if before is None or len(graph.consumers(tensor)) > 1:
+        return False
+    of_features = isinstance(before.layer, Dense) and len(graph.shapes[tensor]) == 1
+    return of_features or isinstance(before.layer, Conv2D | ConvTranspose2D)
 
 
 def _fold(graph: Graph, tensor: int, norm: BatchNorm) -> None:

@@ -30,7 +30,7 @@ def first_dense(graph: Graph) -> Node | None:
     tensor = 0
     while len(users := graph.consumers(tensor)) == 1:
         if isinstance(users[0].layer, Dense):
-            return users[0]
+            return users[0] if len(graph.shapes[tensor]) == 1 else None
         if not isinstance(users[0].layer, Flatten | Reshape | BatchNorm):
             break
         tensor = users[0].output

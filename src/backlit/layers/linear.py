@@ -11,7 +11,9 @@ from backlit.layers.base import Layer, Shape, border, image_shape, pair, vector_
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dense(Layer):
-    """A fully-connected layer, ``x @ weights + bias``.
+    """A fully-connected layer, ``x @ weights + bias``, along the last axis.
+
+    Other axes stay: of a row of tokens, say, each is transformed alike.
 
     Parameters
     ----------
@@ -33,13 +35,13 @@ class Dense(Layer):
         self._set(weights=weights, bias=vector_array("bias", self.bias, weights.shape[1]))
 
     def output_shape(self, shape: Shape) -> Shape:
-        if shape != (self.weights.shape[0],):
+        if shape[-1:] != (self.weights.shape[0],):
             hint = "; put a Flatten before it" if len(shape) > 1 else ""
             raise ValueError(
                 f"Dense with weights of shape {self.weights.shape} takes "
                 f"{self.weights.shape[0]} features, but its input has shape {shape}{hint}"
             )
-        return (self.weights.shape[1],)
+        return (*shape[:-1], self.weights.shape[1])
 
 
 @dataclass(frozen=True, eq=False, repr=False)

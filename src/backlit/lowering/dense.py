@@ -14,6 +14,7 @@ from backlit.instructions import Buffer
 from backlit.layers import Dense
 from backlit.layout import round_up
 from backlit.lowering.context import BACKWARD, FORWARD, Lowering
+from backlit.lowering.dense_rows import emit_rows, place_panels
 from backlit.lowering.fusing import Finish, fuse_forward, send_back
 from backlit.lowering.products import Positions, Weights, count_pieces, emit_product
 
@@ -27,7 +28,10 @@ def dense_forward(lowering: Lowering, node: Node) -> None:
     out = lowering.new_buffer(node.output)
     result, finish = fuse_forward(lowering, node, out)
     x = lowering.activations[node.inputs[0]]
-    emit_matrix(lowering, x, out, layer.weights, layer.bias, finish)
+    if has_rows(lowering, node):
+        emit_rows(lowering, node.inputs[0], node.output, x, out, layer.weights, layer.bias, finish)
+    else:
+        emit_matrix(lowering, x, out, layer.weights, layer.bias, finish)
     lowering.activations[result] = out
 
 
@@ -39,12 +43,19 @@ def dense_backward(lowering: Lowering, node: Node) -> None:
 
     def write(out: Buffer, finish: Finish) -> None:
         g = lowering.gradients[node.output]
-        if read_once:
+        if has_rows(lowering, node):
+            emit_rows(lowering, node.output, node.inputs[0], g, out, layer.weights.T, None, finish)
+        elif read_once:
             _emit_large_back(lowering, g, out, layer.weights, finish)
         else:
             emit_matrix(lowering, g, out, layer.weights.T, np.zeros(outputs), finish)
 
     send_back(lowering, node, write)
+
+
+def has_rows(lowering: Lowering, node: Node) -> bool:
+    """Whether features are the last of several axes."""
+    return len(lowering.layouts[node.output].shape) > 1
 
 
 def emit_matrix(
@@ -120,23 +131,10 @@ def _emit_large_back(
 
 
 def _streams(lowering: Lowering, matrix: np.ndarray) -> tuple[int, int]:
-    """A matrix in tiles of columns that follow one another in memory, and a tile's width.
-
-    The last tile begins early enough to be whole.
-    """
-    depth, outputs = matrix.shape
-    padded = round_up(outputs, LANES)
+    """A matrix in panels of as many columns as registers hold, and how many these are."""
+    padded = round_up(matrix.shape[1], LANES)
     width = matrix_vector_columns(padded // LANES) * LANES
-
-    def streams() -> np.ndarray:
-        starts = [min(start, padded - width) for start in range(0, padded, width)]
-        weights = np.zeros((len(starts), depth, width), np.float32)
-        for tile, start in zip(weights, starts, strict=True):
-            part = matrix[:, start : start + width]
-            tile[:, : part.shape[1]] = part
-        return weights
-
-    return lowering.tape.constants.derived(matrix, ("streams", width), streams), width
+    return place_panels(lowering, matrix, padded, width), width
 
 
 FORWARD[Dense], BACKWARD[Dense] = dense_forward, dense_backward

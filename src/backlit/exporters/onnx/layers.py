@@ -20,8 +20,11 @@ from backlit.layers import (
 def dense(writer: Writer, node: Node) -> str:
     layer = node.layer
     assert isinstance(layer, Dense)
-    parameters = _parameters(writer, weights=layer.weights, bias=layer.bias)
-    return writer.emit("Gemm", writer.input(node), *parameters)
+    weights, bias = _parameters(writer, weights=layer.weights, bias=layer.bias)
+    if len(writer.graph.shapes[node.output]) == 1:
+        return writer.emit("Gemm", writer.input(node), weights, bias)
+    product = writer.emit("MatMul", writer.input(node), weights)
+    return writer.emit("Add", product, bias)
 
 
 @form(Conv2D)

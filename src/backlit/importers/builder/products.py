@@ -17,17 +17,7 @@ def dense(
     b: GraphBuilder, x: Tensor, weights: np.ndarray, bias: np.ndarray | None = None
 ) -> Tensor:
     """``x @ weights + bias`` along the last axis; weights are (in, out)."""
-    weights = np.asarray(weights, np.float32)
-    if len(x.shape) == 2:
-        return b.append(Dense(weights, bias), x)
-    # along other axes, a matrix is a convolution of one pixel
-    rank = len(x.shape)
-    x = shapes.transpose(b, x, (0, rank - 1, *range(1, rank - 1)))
-    rest = x.shape[2:]
-    x = shapes.reshape(b, x, (b.batch, x.shape[1], 1, prod(rest)))
-    x = b.append(Conv2D(weights.T[:, :, None, None], bias), x)
-    x = shapes.reshape(b, x, (b.batch, weights.shape[1], *rest))
-    return shapes.transpose(b, x, (0, *range(2, rank), 1))
+    return b.append(Dense(weights, bias), x)
 
 
 def matmul(b: GraphBuilder, x: Value, y: Value) -> Tensor:
