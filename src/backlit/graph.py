@@ -117,15 +117,18 @@ class Graph:
                 wanted.update(node.inputs)
         return found[::-1]
 
+    def computed_from(self, tensors: set[int]) -> set[int]:
+        """Tensors, and those that are computed from some of them."""
+        reached = set(tensors)
+        for node in self.nodes:
+            if not reached.isdisjoint(node.inputs):
+                reached.add(node.output)
+        return reached
+
     def reaches(self, tensor: int, kinds: tuple[type[Layer], ...]) -> bool:
         """Whether a layer of some kind is computed from a tensor."""
-        reached = {tensor}
-        for node in self.nodes[self._makers.get(tensor, -1) + 1 :]:
-            if not reached.isdisjoint(node.inputs):
-                if isinstance(node.layer, kinds):
-                    return True
-                reached.add(node.output)
-        return False
+        reached = self.computed_from({tensor}) - {tensor}
+        return any(isinstance(n.layer, kinds) for n in self.nodes if n.output in reached)
 
     def producer(self, tensor: int) -> Node | None:
         """The node that computes a tensor; None for the input."""

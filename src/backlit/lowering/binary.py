@@ -85,7 +85,8 @@ def binary_backward(lowering: Lowering, node: Node) -> None:
     g = Value(node.output, lowering.gradients[node.output])
     a, b = (Value(t, lowering.activations[t]) for t in node.inputs)
     for tensor, rule in zip(node.inputs, DERIVATIVES[node.layer.function], strict=True):
-        fold_back(lowering, tensor, times_derivative(lowering, rule, g, a, b))
+        if tensor in lowering.moving:
+            fold_back(lowering, tensor, times_derivative(lowering, rule, g, a, b))
 
 
 def times_derivative(lowering: Lowering, rule: str, g: Value, a: Value, b: Value) -> Value:

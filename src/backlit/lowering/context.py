@@ -59,6 +59,7 @@ class Lowering:
         self.chosen: dict[int, Node] = {}  # poolings in place of a gradient: see `choices`
         self.heading_for: int | None = None  # the tensor that `backward` goes to by derivatives
         self.to_add = False  # whether that gradient is to be added up at once
+        self.moving = {0}  # tensors that have gradients: those that are not computed from constants
         self.marks: dict[int, Buffer] = {}  # what a ReLU or clip let through, by its output
         self.kept: set[int] = set()  # tensors whose values are wanted as they are: not fused away
         self.winograd_from = 0.0  # channels, below which convolutions are summed directly
@@ -233,6 +234,7 @@ class Lowering:
         `rule` chooses how a node is passed on the way back; by default, by its derivative. With
         `to_add`, the last gradient may be left as what `StepSum.add_gradient` makes it of.
         """
+        self.moving = self.graph.computed_from({0, until})
         stages = checkpoints(self.graph, self.activations) if rule is None else []
         self.heading_for, self.to_add = until if rule is None else None, to_add
         for node in reversed(self.graph.nodes):
@@ -362,12 +364,15 @@ class Lowering:
 
     def contribute(self, tensor: int, emit: Callable[[Buffer], None]) -> None:
         """Let `emit` write a gradient of a tensor; gradients of a tensor's several uses add up."""
-        buffer = self.new_buffer(tensor)
-        emit(buffer)
-        self.share(tensor, buffer)
+        if tensor in self.moving:
+            buffer = self.new_buffer(tensor)
+            emit(buffer)
+            self.share(tensor, buffer)
 
     def share(self, tensor: int, buffer: Buffer) -> None:
         """Take a buffer that is not written again as a gradient of a tensor."""
+        if tensor not in self.moving:
+            return
         if tensor not in self.gradients:
             self.gradients[tensor] = buffer
             return
