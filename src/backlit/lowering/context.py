@@ -59,7 +59,7 @@ class Lowering:
         self.chosen: dict[int, Node] = {}  # poolings in place of a gradient: see `choices`
         self.heading_for: int | None = None  # the tensor that `backward` goes to by derivatives
         self.to_add = False  # whether that gradient is to be added up at once
-        self.moving = {0}  # tensors that have gradients: those that are not computed from constants
+        self.moving = graph.computed_from({0})  # constants, and what these make, have no gradients
         self.marks: dict[int, Buffer] = {}  # what a ReLU or clip let through, by its output
         self.kept: set[int] = set()  # tensors whose values are wanted as they are: not fused away
         self.winograd_from = 0.0  # channels, below which convolutions are summed directly
@@ -234,7 +234,7 @@ class Lowering:
         `rule` chooses how a node is passed on the way back; by default, by its derivative. With
         `to_add`, the last gradient may be left as what `StepSum.add_gradient` makes it of.
         """
-        self.moving = self.graph.computed_from({0, until})
+        self.moving = self.moving | self.graph.computed_from({until})
         stages = checkpoints(self.graph, self.activations) if rule is None else []
         self.heading_for, self.to_add = until if rule is None else None, to_add
         for node in reversed(self.graph.nodes):

@@ -44,7 +44,7 @@ def product(lowering: Lowering, reference: Lowering, node: Node) -> None:
     twin.activations = {tensor: mean(lowering, reference, tensor) for tensor in tensors}
     twin.gradients = {node.output: lowering.gradients[node.output]}
     BACKWARD[type(node.layer)](twin, node)
-    for tensor in sorted(tensors):
+    for tensor in sorted(tensors & twin.gradients.keys()):
         lowering.share(tensor, twin.gradients[tensor])
 
 
