@@ -8,7 +8,7 @@ from hypothesis import settings
 
 import backlit as bl
 
-# The same examples in every run; HYPOTHESIS_PROFILE=default draws new ones.
+# The same examples in every run; HYPOTHESIS_PROFILE=default draws new ones, and more of some.
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 

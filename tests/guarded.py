@@ -25,6 +25,8 @@ from tests.helpers import ending
 PAGE = mmap.PAGESIZE // 4  # floats
 NO_ACCESS = 0
 SIDES = ("before", "behind")
+# samples and threads: alone, by a team, a tile by a team, a tile and a sample behind it
+RUNS = ((1, 1), (1, 2), (LANES, 2), (LANES + 1, 1))
 memory = ctypes.CDLL(None, use_errno=True)
 memory.mmap.restype = ctypes.c_void_p
 memory.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
@@ -123,13 +125,11 @@ def models():
 
 def run(name, model, methods):
     rng = np.random.default_rng(1)
-    for count in (1, LANES, LANES + 1):
+    for count, threads in RUNS:
         X = rng.uniform(0.1, 1, (count, *model.input_shape)).astype(np.float32)
         for method in methods:
-            print(f"{name}, {count} samples, {method}", file=sys.stderr, flush=True)
-            own = options(rng, method, X)
-            for threads in (1, 2):
-                getattr(bl, method)(model, X, 0, threads=threads, **own)
+            print(f"{name}, {count} samples, {method}, {threads}", file=sys.stderr, flush=True)
+            getattr(bl, method)(model, X, 0, threads=threads, **options(rng, method, X))
 
 
 def main(side):
@@ -141,7 +141,7 @@ def main(side):
         if name == "features":
             methods = ["gradient", *OF_SEGMENTS]
         else:
-            methods = METHODS if name.startswith(("images", "network")) else ["gradient"]
+            methods = METHODS if name.startswith(("images of 16", "network")) else ["gradient"]
         run(name, model, methods)
 
 

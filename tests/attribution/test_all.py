@@ -18,7 +18,8 @@ def options(name, X):
     given = {"background": X[:3]} if "background" in parameters else {}
     if name == "exact_shapley":
         given["segments"] = 2
-    for small, value in (("samples", 120), ("steps", 4)):
+    orders = name == "shapley_sampling"  # each of which takes many coalitions
+    for small, value in (("samples", 12 if orders else 120), ("steps", 4)):
         if small in parameters:
             given[small] = value
     return given

@@ -53,9 +53,10 @@ def test_definition(rng, pool, activation, count):
     model = network(rng, pool=POOLINGS[pool], activation=activation)
     assert is_blank(model, 0.0)
     X = rng.normal(size=(count, *model.input_shape)).astype(np.float32)
+    some = [0, count // 2, count - 1]
     for rule in ("gauss_legendre", "riemann_right"):
         found, delta = bl.integrated_gradients(model, X, 1, steps=9, rule=rule, return_delta=True)
-        assert_close(found, mean_gradient(model, X, 0.0, 9, rule), 1e-4)
+        assert_close(found[some], mean_gradient(model, X[some], 0.0, 9, rule), 1e-4)
         scores = model.logits(X)[:, 1] - model.logits(np.zeros_like(X))[:, 1]
         assert_close(delta, found.sum(axis=(1, 2, 3)) - scores, 1e-3)
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 import backlit as bl
 from backlit import engine
 from tests.attribution.random_networks import METHODS, network, options
-from tests.helpers import filled_with
+from tests.helpers import examples, filled_with
 
 
 @pytest.mark.parametrize("name", METHODS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_batches_threads_and_what_was_in_memory(name, seed):
     """Neither changes a bit."""

@@ -13,20 +13,21 @@ from tests.helpers import run_python
 
 PACKAGES = [Path(bl.__file__).parent, Path(backlit_kernels.__file__).parent]
 
+# three channels wherever that will do: each register tile is a kernel to compile
 CASES = """
 import numpy as np, backlit as bl, sys
 rng = np.random.default_rng(0)
 grid = lambda *shape: rng.integers(-2, 3, shape).astype(np.float32) / 2
 layers = [
-    bl.Conv2D(grid(3, 2, 3, 2), grid(3), (1, 2), (1, 0, 0, 1)), bl.LeakyReLU(0.25),
+    bl.Conv2D(grid(3, 3, 3, 2), grid(3), (1, 2), (1, 0, 0, 1)), bl.LeakyReLU(0.25),
     bl.Residual([bl.Conv2D(grid(3, 3, 3, 3), padding=1), bl.Sigmoid()]), bl.MaxPool2D(2, 1),
     bl.BatchNorm([1, 2, 1], [0, 1, 0], [0, 0, 1], [1, 1, 4]), bl.AvgPool2D(2), bl.Tanh(),
-    bl.Flatten(), bl.Dense(grid(6, 4)), bl.ReLU(), bl.Dense(grid(4, 3)),
+    bl.Flatten(), bl.Dense(grid(6, 3)), bl.ReLU(), bl.Dense(grid(3, 3)),
 ]
-model = bl.Model(layers, (2, 6, 8))
-flat = bl.Model([bl.Conv2D(grid(2, 1, 3, 3), padding=1), bl.ReLU(), bl.MaxPool2D(2),
-                 bl.Flatten(), bl.Dense(grid(8, 3))], (1, 4, 4))
-X, F = grid(9, 2, 6, 8), grid(5, 1, 4, 4)
+model = bl.Model(layers, (3, 6, 8))
+flat = bl.Model([bl.Conv2D(grid(3, 1, 3, 3), padding=1), bl.ReLU(), bl.MaxPool2D(2),
+                 bl.Flatten(), bl.Dense(grid(6, 3))], (1, 2, 5))
+X, F = grid(9, 3, 6, 8), grid(5, 1, 2, 5)
 results = [bl.gradient(model, X, score=score) for score in ("logit", "loss")]
 results += [bl.gradient(flat, F[i : i + n]) for i, n in ((0, 5), (0, 1))]
 results += [bl.integrated_gradients(flat, F, steps=3)]
@@ -68,6 +69,21 @@ SMALL = """
 import numpy as np, backlit as bl
 model = bl.Model([bl.Dense(np.eye(2)), bl.Sigmoid(), bl.Dense(np.eye(2))], (2,))
 print(model.logits(np.array([[1.0, 2.0]]))[0, 0])
+"""
+
+# as `SMALL`, by one of its kernels alone
+KERNEL = """
+import numpy as np
+from backlit_kernels import frame
+from backlit_kernels.unary import unary
+def run(name):
+    kernel = unary(name)
+    arena, constants = np.ones(64, np.float32), np.zeros(3, np.float32)
+    table, team = np.array([kernel.address, 7, 1, 0, 32, 16, 0]), np.zeros(frame.SIZE, np.int64)
+    team[frame.PARTS] = 1
+    kernel.compiled.ctypes(*map(np.ctypeslib.as_ctypes, (arena, constants, table, team)))
+    print(arena[32])
+run("sigmoid")
 """
 
 
@@ -117,39 +133,41 @@ def test_second_process_compiles_nothing(compiled):
 
 @by_name
 @pytest.mark.slow
-def test_processors_share_a_cache_folder(copied):
+def test_processors_share_a_cache_folder(compiled):
     """As on a home folder of several machines: each has kernels of its own, and keeps them."""
-    _, environment = copied
-    processors = [{}, {"NUMBA_CPU_NAME": "generic"}]
-    first = [run_python(SMALL, **environment, **processor) for processor in processors]
-    again = [run_python(SMALL, **environment, **processor) for processor in processors]
-    assert all("compiling" in process.stderr for process in first)
+    _, environment, _ = compiled
+    other = {"NUMBA_CPU_NAME": "generic"}
+    first = run_python(KERNEL, **environment, **other)
+    assert "compiling" in first.stderr
+    again = [run_python(KERNEL, **environment, **processor) for processor in ({}, other)]
     assert all(process.stderr == "" for process in again)
-    values = [float(process.stdout) for process in first + again]
+    values = [float(process.stdout) for process in (first, *again)]
     np.testing.assert_allclose(values, values[0], rtol=1e-6)
 
 
 def test_changed_helper_is_compiled_again(compiled):
     """A helper in another file than the kernel's: Numba's own index does not see it change."""
     folder, environment, printed = compiled
-    before = float(printed)
+    before = run_python(KERNEL, **environment)
+    assert before.stderr == ""
+    assert before.stdout == printed
     path = folder / "backlit_kernels" / "functions.py"
     source = path.read_text()
     changed = source.replace("select(x < splat(0.0), small, one) / (one + small)", "one + one")
     assert changed != source
     path.write_text(changed)
-    after = float(run_python(SMALL, **environment).stdout)
-    assert before == pytest.approx(1 / (1 + np.exp(-1)))
+    after = float(run_python(KERNEL, **environment).stdout)
+    assert float(printed) == pytest.approx(1 / (1 + np.exp(-1)))
     assert after == 2
 
 
 def test_read_only_install_uses_the_home_folder(copied):
     folder, environment = copied
     (folder / "backlit_kernels" / "__pycache__").write_text("a file where a folder cannot be made")
-    run_python(SMALL, **environment)
+    run_python(KERNEL, **environment)
     kept = list((folder / "home" / "backlit").rglob("*.nbc"))
     assert kept
-    assert run_python(SMALL, **environment).stderr == ""
+    assert run_python(KERNEL, **environment).stderr == ""
 
 
 READ_ONLY = """
@@ -166,9 +184,10 @@ pathlib.Path.touch = refuse
 def test_kernels_of_a_read_only_install_are_used(compiled):
     folder, environment, _ = compiled
     assert run_python(READ_ONLY + SMALL, **environment).stderr == ""
-    more = READ_ONLY + SMALL + "print(bl.gradient(model, np.ones((1, 2)), 0))"
+    more = READ_ONLY + KERNEL + 'run("tanh")'
     assert "compiling" in run_python(more, **environment).stderr
-    assert list((folder / "home" / "backlit").rglob("*.nbc"))  # those that were not there
+    kept = list((folder / "home" / "backlit").rglob("*.nbc"))
+    assert len(kept) == 1  # the one that was not there
     assert run_python(more, **environment).stderr == ""
 
 
@@ -176,15 +195,18 @@ def test_nowhere_to_write(copied):
     folder, environment = copied
     (folder / "backlit_kernels" / "__pycache__").write_text("")
     (folder / "home").write_text("")
-    result = run_python(SMALL, **environment)
+    result = run_python(KERNEL, **environment)
     assert float(result.stdout) == pytest.approx(1 / (1 + np.exp(-1)))
     assert "set NUMBA_CACHE_DIR" in result.stderr
 
 
 @pytest.mark.parametrize(("ending", "left"), [("nbc", 100), ("nbi", 0)])
 def test_damaged_cache_is_compiled_again(compiled, ending, left):
+    """The machine, which is called from Python, and a kernel."""
     folder, environment, expected = compiled
-    for path in folder.rglob(f"*.{ending}"):
+    damaged = [*folder.rglob(f"machine*.{ending}"), *folder.rglob(f"unary*.{ending}")]
+    assert len(damaged) == 2
+    for path in damaged:
         path.write_bytes(path.read_bytes()[:left])
     result = run_python(SMALL, **environment)
     assert result.stdout == expected

@@ -26,7 +26,7 @@ PARTS = 3
 
 def long(rng):
     """Sums in pieces, over runs of which the last is shorter."""
-    return long_sums(rng, channels=(50, 25), kernel=5, size=(13, 33))
+    return long_sums(rng, channels=(50, 25), kernel=5, size=(9, 33))
 
 
 MODELS = NETWORKS | {f.__name__: f(np.random.default_rng(3)) for f in (wide, rows, long)}

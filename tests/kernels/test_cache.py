@@ -3,8 +3,8 @@
 from tests.helpers import run_python
 
 NAMES = """
-from backlit_kernels.product import product
-library = product(1, 1, True, False).compiled._library
+from backlit_kernels.unary import unary
+library = unary("sigmoid").compiled._library
 print(*(f.name for f in library.get_defined_functions()))
 """
 

@@ -39,15 +39,11 @@ def run(folder, change="", **environment):
     return int(own), int(kept), printed.stderr
 
 
-def test_copies_take_their_share(tmp_path):
+def test_copies_take_their_share_and_nothing_is_compiled_twice(tmp_path):
     own, kept, notes = run(tmp_path)
     assert own in (1, 2)
     assert kept == 3
     assert notes.count("compiling") == 1
-
-
-def test_nothing_is_compiled_twice(tmp_path):
-    run(tmp_path)
     assert run(tmp_path) == (0, 3, "")
 
 

@@ -31,7 +31,7 @@ def deep():
     for _ in range(12):
         layers += [bl.Residual([conv(rng, 4, 4, padding=1), bl.Tanh()], []), bl.Sigmoid()]
     layers += [bl.GlobalAvgPool2D(), bl.Flatten(), dense(rng, 4, 3)]
-    return bl.Model(layers, (1, 24, 24))
+    return bl.Model(layers, (1, 16, 16))
 
 
 class Arenas(list):
@@ -107,7 +107,7 @@ def test_less_memory(deep):
 
 
 def test_a_budget_is_kept(deep, arenas, rng):
-    X = rng.normal(size=(3, 1, 24, 24)).astype(np.float32)
+    X = rng.normal(size=(3, 1, 16, 16)).astype(np.float32)
     expected = bl.gradient(deep, X)
     least = min(arena(deep, stages) for stages in programs.STAGES)
     for budget in (arena(deep, 1), arena(deep, 2), arena(deep, 4), least):
@@ -186,7 +186,7 @@ def test_all_methods(network, name):
 def test_all_methods_within_a_budget(deep, arenas, rng, name):
     if name == "xrai":
         pytest.importorskip("skimage")
-    X = rng.normal(size=(2, 1, 24, 24)).astype(np.float32)
+    X = rng.normal(size=(2, 1, 16, 16)).astype(np.float32)
     method, own = getattr(bl, name), options(name, X)
     expected = method(deep, X, **own)
     arenas.clear()

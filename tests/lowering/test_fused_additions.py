@@ -59,9 +59,9 @@ def test_residual_networks(rng, channels, stride, activation):
     model = residual_network(rng, channels, stride, activation)
     X = rng.normal(size=(17, *model.input_shape)).astype(np.float32)
     target = rng.integers(0, model.classes, 17)
-    assert_close(model.logits(X), logits(model, X))
-    maps = bl.gradient(model, X, target)
-    assert_close(maps, input_gradient(model, X, target))
+    maps, some = bl.gradient(model, X, target), [0, 9, 16]
+    assert_close(model.logits(X)[some], logits(model, X[some]))
+    assert_close(maps[some], input_gradient(model, X[some], target[some]))
     alone = [bl.gradient(model, X[n : n + 1], target[n : n + 1]) for n in range(17)]
     np.testing.assert_array_equal(maps, np.concatenate(alone))
 

@@ -35,10 +35,10 @@ def long_sums(rng, *, channels, kernel=3, stride=1, size=(7, 9)):
 def test_sums_in_pieces(rng, channels, kernel, stride):
     model = long_sums(rng, channels=channels, kernel=kernel, stride=stride)
     X = rng.normal(size=(17, *model.input_shape)).astype(np.float32)
-    assert_close(model.logits(X), logits(model, X))
     target = rng.integers(0, model.classes, len(X))
-    maps = bl.gradient(model, X, target)
-    assert_close(maps, input_gradient(model, X, target))
+    maps, some = bl.gradient(model, X, target), [0, 9, 16]
+    assert_close(model.logits(X)[some], logits(model, X[some]))
+    assert_close(maps[some], input_gradient(model, X[some], target[some]))
     alone = [bl.gradient(model, X[n : n + 1], target[n : n + 1]) for n in range(len(X))]
     np.testing.assert_array_equal(maps, np.concatenate(alone))
 
@@ -59,9 +59,9 @@ def test_grouped_sums_in_pieces(rng):
     weights = rng.normal(size=(2 * 30, 25, 3, 3)) / 15
     model = ending(rng, [bl.Conv2D(weights, padding=1, groups=2)], (50, 9, 7))
     X = rng.normal(size=(17, 50, 9, 7)).astype(np.float32)
-    assert_close(model.logits(X), logits(model, X))
-    maps = bl.gradient(model, X, 2)
-    assert_close(maps, input_gradient(model, X, np.full(17, 2)))
+    maps, some = bl.gradient(model, X, 2), [0, 9, 16]
+    assert_close(model.logits(X)[some], logits(model, X[some]))
+    assert_close(maps[some], input_gradient(model, X[some], np.full(3, 2)))
     alone = [bl.gradient(model, X[n : n + 1], 2) for n in range(17)]
     np.testing.assert_array_equal(maps, np.concatenate(alone))
 

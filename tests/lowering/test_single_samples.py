@@ -209,12 +209,13 @@ def test_patches_err_little_more_than_sums_in_order(rng, monkeypatch):
     weights = rng.normal(size=(128, 96, 3, 3)) / 30
     model = with_scores(rng, [bl.Conv2D(weights, padding=1)], (96, 16, 16))  # 2x2 going forward
     X = normal(rng, 96, 16, 16)
-    exact = network.input_gradient(model, X, np.zeros(len(X), int))
+    exact = network.input_gradient(model, X[:4], np.zeros(4, int))
 
     def error():
         fresh = bl.Model(model.layers, model.input_shape)
         found = bl.gradient(fresh, X, 0)
-        return np.abs(found - exact).max(), any("input_4" in name for name in kernels_of(fresh))
+        worst = np.abs(found[:4] - exact).max()
+        return worst, any("input_4" in name for name in kernels_of(fresh))
 
     by_patches, taken = error()
     assert taken
@@ -258,7 +259,7 @@ def texture(rng, channels, height, width):
 def test_equal_patches_tie_before_max_pooling(rng, size):
     """Winograd's method would break ties of a plain background by rounding."""
     conv = bl.Conv2D(rng.normal(size=(16, 16, 3, 3)) / 12, rng.normal(size=16), padding=1)
-    layers = [conv, bl.MaxPool2D((6, 7), (2, 3)), bl.Tanh()]
+    layers = [conv, bl.MaxPool2D((7, 6), (2, 3)), bl.Tanh()]
     check(with_scores(rng, layers, (16, *size)), texture(rng, 16, *size), 2e-5)
 
 

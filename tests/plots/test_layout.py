@@ -60,14 +60,9 @@ def test_unusual_shapes_and_long_words(rng):
 
 
 @pytest.mark.parametrize("count", [1, 12])
-def test_texts_are_within_the_figure_and_apart(models, mnist, count):
+def test_texts_and_pictures_are_within_the_figure_and_apart(models, mnist, count):
     for figure in figures(models, mnist, count):
         check_texts(figure)
-
-
-@pytest.mark.parametrize("count", [1, 12])
-def test_pictures_are_within_the_figure_and_apart(models, mnist, count):
-    for figure in figures(models, mnist, count):
         check_pictures(figure)
 
 

@@ -26,39 +26,44 @@ def dense_backward(layer, x, g):
 
 
 def convolution(layer, x):
-    """out[n, m, y, x] = bias[m] + sum over c, i, j of w[m, c, i, j] padded[n, c, sy + di, ...]."""
-    weights = layer.weights.astype(np.float64)
-    (sy, sx), (dy, dx) = layer.stride, layer.dilation
-    padded = pad(x, layer.padding)
+    """out[n, m, y, x] = bias[m] + sum over c, i, j of w[m, c, i, j] padded[n, c, sy + di, ...].
+
+    Term after term, of all m at once.
+    """
+    weights = by_groups(layer.weights.astype(np.float64), layer.groups, 0)
+    padded = by_groups(pad(x, layer.padding), layer.groups)
     shape = layer.output_shape(x.shape[1:])
-    out = np.zeros((len(x), *shape)) + layer.bias[:, None, None]
-    per_group = weights.shape[0] // layer.groups
-    for m in range(weights.shape[0]):
-        first = m // per_group * weights.shape[1]
-        for c in range(weights.shape[1]):
-            for i in range(weights.shape[2]):
-                for j in range(weights.shape[3]):
-                    rows = slice(i * dy, i * dy + (shape[1] - 1) * sy + 1, sy)
-                    columns = slice(j * dx, j * dx + (shape[2] - 1) * sx + 1, sx)
-                    out[:, m] += weights[m, c, i, j] * padded[:, first + c, rows, columns]
-    return out
+    out = by_groups(np.zeros((len(x), *shape)) + layer.bias[:, None, None], layer.groups)
+    for c, i, j in np.ndindex(*weights.shape[2:]):
+        rows, columns = places(layer, shape, i, j)
+        terms = padded[:, :, c, None, rows, columns]
+        out += weights[:, :, c, i, j, None, None] * terms
+    return out.reshape(len(x), *shape)
 
 
 def convolution_backward(layer, x, g):
-    weights = layer.weights.astype(np.float64)
-    (sy, sx), (dy, dx) = layer.stride, layer.dilation
+    """Each term's gradient, to all c at once."""
+    weights = by_groups(layer.weights.astype(np.float64), layer.groups, 0)
     top, left, _, _ = layer.padding
     gradient = pad(np.zeros(x.shape), layer.padding)
-    per_group = weights.shape[0] // layer.groups
-    for m in range(weights.shape[0]):
-        first = m // per_group * weights.shape[1]
-        for c in range(weights.shape[1]):
-            for i in range(weights.shape[2]):
-                for j in range(weights.shape[3]):
-                    rows = slice(i * dy, i * dy + (g.shape[2] - 1) * sy + 1, sy)
-                    columns = slice(j * dx, j * dx + (g.shape[3] - 1) * sx + 1, sx)
-                    gradient[:, first + c, rows, columns] += weights[m, c, i, j] * g[:, m]
+    gradients, g = by_groups(gradient, layer.groups), by_groups(g, layer.groups)
+    for m, i, j in np.ndindex(weights.shape[1], *weights.shape[3:]):
+        rows, columns = places(layer, g.shape[2:], i, j)
+        gradients[..., rows, columns] += weights[:, m, :, i, j, None, None] * g[:, :, m, None]
     return gradient[:, :, top : top + x.shape[2], left : left + x.shape[3]]
+
+
+def by_groups(x, groups, axis=1):
+    """A view with an axis for the groups of channels."""
+    return x.reshape(*x.shape[:axis], groups, x.shape[axis] // groups, *x.shape[axis + 1 :])
+
+
+def places(layer, shape, i, j):
+    """The padded image's rows and columns that meet the weights at (i, j)."""
+    (sy, sx), (dy, dx) = layer.stride, layer.dilation
+    _, height, width = shape
+    rows = slice(i * dy, i * dy + (height - 1) * sy + 1, sy)
+    return rows, slice(j * dx, j * dx + (width - 1) * sx + 1, sx)
 
 
 def transposed_convolution(layer, x):
