@@ -12,6 +12,7 @@ import pytest
 from contenders import CONTENDERS
 from interleave import side_by_side
 from networks import NETWORKS, Network
+from vision_transformer import VIT
 
 import backlit as bl
 
@@ -67,7 +68,7 @@ def far_apart(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("contender", CONTENDERS)
-@pytest.mark.parametrize("network", NETWORKS, ids=str)
+@pytest.mark.parametrize("network", [*NETWORKS, VIT], ids=str)
 def test_input_gradient(network, contender, benchmark, replay, record):
     measured = gradients(network)
 

@@ -1,6 +1,7 @@
 """PyTorch twins of backlit models, built from the same weights, for the peers to run."""
 
 import functools
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -8,12 +9,23 @@ from torch import nn
 
 import backlit as bl
 
+_originals: WeakKeyDictionary[bl.Model, nn.Module] = WeakKeyDictionary()
+
+
+def imported(module: nn.Module, shape: tuple[int, ...]) -> bl.Model:
+    """backlit's model of a module, which is then its twin."""
+    model = bl.from_torch(module.eval().requires_grad_(False), torch.zeros(1, *shape))
+    _originals[model] = module
+    return model
+
 
 def to_torch(model: bl.Model) -> nn.Module:
     """The same network as a PyTorch module in evaluation mode, its parameters frozen.
 
     A softmax at the end is left out: the peers differentiate logits, as backlit does.
     """
+    if model in _originals:
+        return _originals[model]
     layers = list(model.layers)
     if isinstance(layers[-1], (bl.Softmax, bl.LogSoftmax)):
         layers.pop()

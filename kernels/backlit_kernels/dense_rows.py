@@ -70,7 +70,7 @@ def dense_rows(rows: int, columns: int) -> Kernel:
         first, last = share_among(team, matrices * panels * tiles, most)
         for number in range(first, last):
             rest, row = number // tiles, min(number % tiles * rows, height - rows)
-            matrix, panel = rest // panels, rest % panels
+            panel, matrix = rest // matrices, rest % matrices  # a panel serves all before the next
             output = max(min(panel * width, outputs - width), 0)
             start = x + matrix * x_matrix + row * x_row
             at = out + matrix * out_matrix + row * out_row + output

@@ -55,8 +55,30 @@ def copy(
     for number in range(*outer):
         s = x + outer_step(table, loops, a, number)
         t = out + outer_step(table, loops, b, number)
+        if run == 1:
+            copy_floats(arena, s, table[a + 4], t, table[b + 4], inner, accumulate)
+            continue
         for n in range(*inner):
             copy_run(arena, s + n * table[a + 4], t + n * table[b + 4], run, accumulate)
+
+
+@helper
+def copy_floats(
+    arena: Any, s: int, s_step: int, t: int, t_step: int, part: Any, accumulate: int
+) -> None:
+    """Runs of single floats."""
+    first, last = part
+    if accumulate == 0:
+        for n in range(first, last):
+            arena[t + n * t_step] = arena[s + n * s_step]
+    elif t_step == 0:
+        total = arena[t]
+        for n in range(first, last):
+            total += arena[s + n * s_step]
+        arena[t] = total
+    else:
+        for n in range(first, last):
+            arena[t + n * t_step] += arena[s + n * s_step]
 
 
 @helper
