@@ -88,8 +88,7 @@ def _type_rank_one_update(context: Any) -> Any:
 def _lower_rank_one_update(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     tile, weights, w, memory, x, step = args
     places = spaced(builder, x, step, sig.args[0].columns)
-    factors = spaced(builder, w, INT64(1), sig.args[0].rows)
-    factor = _floats(builder, weights, factors)
+    factor = _floats(builder, builder.gep(weights, [w]), _numbers(sig.args[0].rows))
     return _update(builder, sig.args[0], tile, factor, _vectors(builder, memory, places))
 
 
@@ -111,8 +110,7 @@ def _type_window_update(context: Any) -> Any:
 def _lower_window_update(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     tile, weights, w, memory, x, row, step = args
     places = [at for start in spaced(builder, x, row, 2) for at in spaced(builder, start, step, 2)]
-    factors = spaced(builder, w, INT64(1), sig.args[0].rows)
-    factor = _floats(builder, weights, factors)
+    factor = _floats(builder, builder.gep(weights, [w]), _numbers(sig.args[0].rows))
     return _update(builder, sig.args[0], tile, factor, _vectors(builder, memory, places))
 
 
@@ -179,6 +177,10 @@ def _shifted_in_memory(builder: Any, memory: Any, x: Any, columns: int) -> Any:
 
 
 _Reader = Callable[[Any, Any, list[Any]], Callable[[int], Any]]  # of vectors, by their number
+
+
+def _numbers(count: int) -> list[Any]:
+    return [INT64(i) for i in range(count)]
 
 
 def _floats(builder: Any, memory: Any, places: list[Any]) -> Callable[[int], Any]:

@@ -6,6 +6,14 @@ import numpy as np
 import pytest
 
 import backlit as bl
+from backlit.importers.builder import (
+    GraphBuilder,
+    arithmetic,
+    finish,
+    products,
+    reductions,
+    shapes,
+)
 from tests.every_layer import NETWORKS
 from tests.helpers import run_python
 
@@ -58,13 +66,25 @@ def features(rng):
     return bl.Model([*layers, bl.ReLU(), dense(rng, 40)], (60,))
 
 
+def tokens(rng):
+    """Dense layers along rows, products of tensors, transposes and sums, with whole vectors."""
+    b = GraphBuilder((1, 17, 18))
+    x = products.dense(b, b.input, rng.normal(size=(18, 20)) / 5, rng.normal(size=20))
+    x = b.append(bl.ReLU(), x)
+    x = products.matmul(b, x, shapes.transpose(b, x, (0, 1, 3, 2)))
+    x = arithmetic.binary(b, "add", x, reductions.reduce(b, "sum", x, [3], True))
+    last = dense(rng, 17 * 17)
+    return finish(b, b.append(last, shapes.reshape(b, x, (1, -1))), outputs="classes")
+
+
 def dense(rng, size):
     return bl.Dense(rng.normal(size=(size, 3)) / np.sqrt(size))
 
 
 def models():
     return NETWORKS | {
-        f.__name__: f(np.random.default_rng(3)) for f in (wide, settled, chosen, rows, features)
+        f.__name__: f(np.random.default_rng(3))
+        for f in (wide, settled, chosen, rows, features, tokens)
     }
 
 
