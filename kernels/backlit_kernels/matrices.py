@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from backlit_kernels.kernel import Kernel
-from backlit_kernels.strided import LOOPS
+from backlit_kernels.strided import LOOPS, loop_step
 from backlit_kernels.target import target
 from backlit_kernels.team import share
 from backlit_kernels.tile import store_tile, zero_tile
@@ -67,11 +67,10 @@ def product_of_matrices(rows: int, columns: int, packed: bool) -> Kernel:
             rest, row = number // tiles, min(number % tiles * rows, height - rows)
             rest, panel = rest // panels, rest % panels
             column = min(panel * width, across - width)
-            i, j = rest // table[loops + 1], rest % table[loops + 1]
-            u = a + i * table[p] + j * table[p + 1] + row * a_row
-            v = b + i * table[q] + j * table[q + 1]
+            u = a + loop_step(table, loops, p, 2, rest) + row * a_row
+            v = b + loop_step(table, loops, q, 2, rest)
             v += panel * depth * width if packed else column * b_column
-            t = out + i * table[r] + j * table[r + 1] + row * out_row
+            t = out + loop_step(table, loops, r, 2, rest) + row * out_row
             t += column if packed else column * out_column
             for n in range(0, lanes, LANES):
                 tile = zero_tile(rows, columns)

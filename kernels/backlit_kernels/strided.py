@@ -36,12 +36,12 @@ def shared_loops(table: Any, loops: int, team: Any, most: int) -> Any:
 
 
 @helper
-def outer_step(table: Any, loops: int, steps: int, number: int) -> int:
-    """How far the outer loops have moved an operand when they come to a number."""
+def loop_step(table: Any, extents: int, steps: int, loops: int, number: int) -> int:
+    """How far nested loops, numbered as one, have moved an operand when they come to a number."""
     distance = 0
-    for axis in range(LOOPS - 2, -1, -1):
-        distance += number % table[loops + axis] * table[steps + axis]
-        number //= table[loops + axis]
+    for axis in range(loops - 1, -1, -1):
+        distance += number % table[extents + axis] * table[steps + axis]
+        number //= table[extents + axis]
     return distance
 
 
@@ -53,8 +53,8 @@ def copy(
     a, b = loops + LOOPS, loops + 2 * LOOPS
     outer, inner = shared_loops(table, loops, team, 1 if accumulate != 0 else team[PARTS])
     for number in range(*outer):
-        s = x + outer_step(table, loops, a, number)
-        t = out + outer_step(table, loops, b, number)
+        s = x + loop_step(table, loops, a, LOOPS - 1, number)
+        t = out + loop_step(table, loops, b, LOOPS - 1, number)
         if run == 1:
             copy_floats(arena, s, table[a + 4], t, table[b + 4], inner, accumulate)
             continue
@@ -169,9 +169,9 @@ def binary(name: str) -> Kernel:
         whole = run // LANES * LANES
         outer, inner = shared_loops(table, loops, team, team[PARTS])
         for number in range(*outer):
-            first = a + outer_step(table, loops, p, number)
-            second = b + outer_step(table, loops, q, number)
-            target = out + outer_step(table, loops, r, number)
+            first = a + loop_step(table, loops, p, LOOPS - 1, number)
+            second = b + loop_step(table, loops, q, LOOPS - 1, number)
+            target = out + loop_step(table, loops, r, LOOPS - 1, number)
             for m in range(*inner):
                 u = first + m * table[p + 4]
                 v = second + m * table[q + 4]

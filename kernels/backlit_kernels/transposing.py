@@ -9,8 +9,9 @@ from numba.extending import lower_builtin, type_callable
 
 from backlit_kernels.bits import bits_of, floats_of, splat_bits
 from backlit_kernels.frame import PART
-from backlit_kernels.kernel import helper, kernel
+from backlit_kernels.kernel import kernel
 from backlit_kernels.llvm import INTS, address
+from backlit_kernels.strided import loop_step
 from backlit_kernels.team import share, share_among
 from backlit_kernels.vector import LANES, load, store
 
@@ -66,16 +67,6 @@ OUTER = 3  # loops around a matrix
 THREADS = 16  # that may work at a time where each needs room for a square
 
 
-@helper
-def matrix_step(table: Any, loops: int, steps: int, number: int) -> int:
-    """From an operand's first matrix to one of that number."""
-    distance = 0
-    for axis in range(OUTER - 1, -1, -1):
-        distance += number % table[loops + axis] * table[steps + axis]
-        number //= table[loops + axis]
-    return distance
-
-
 @kernel
 def transpose_matrices(
     arena: Any,
@@ -100,8 +91,8 @@ def transpose_matrices(
     for number in range(first, last):
         matrix, strip = number // strips, number % strips
         column = min(strip * LANES, columns - LANES)  # the last one overlaps that before
-        s = x + matrix_step(table, loops, loops + OUTER, matrix) + column
-        t = out + matrix_step(table, loops, loops + 2 * OUTER, matrix) + column * out_row
+        s = x + loop_step(table, loops, loops + OUTER, OUTER, matrix) + column
+        t = out + loop_step(table, loops, loops + 2 * OUTER, OUTER, matrix) + column * out_row
         for strip_row in range(0, rows, LANES):
             row = min(strip_row, rows - LANES)
             square = s + row * x_row
@@ -132,8 +123,8 @@ def add_columns(
     for number in range(first, last):
         matrix, strip = number // strips, number % strips
         row = min(strip * LANES, rows - LANES)
-        s = x + matrix_step(table, loops, loops + OUTER, matrix) + row * x_row
-        t = out + matrix_step(table, loops, loops + 2 * OUTER, matrix)
+        s = x + loop_step(table, loops, loops + OUTER, OUTER, matrix) + row * x_row
+        t = out + loop_step(table, loops, loops + 2 * OUTER, OUTER, matrix)
         fresh = strip * LANES - row  # rows that the strip before has added up
         total = load(arena, t + row)
         for strip_column in range(0, columns, LANES):
