@@ -60,6 +60,116 @@ def load_line(arena: Any, at: int, step: int) -> Any:
 
 
 @helper
+def at_ends(d: Any) -> Any:
+    """Of B' times a line, the first entry and the last."""
+    first = fma(splat(A2 * B2), d[0], fma(splat(-A2 - B2), d[2], d[4]))
+    return first, fma(splat(A2 * B2), d[1], fma(splat(-A2 - B2), d[3], d[5]))
+
+
+@helper
+def at_a(d: Any) -> Any:
+    """The two of +-a."""
+    even, odd = fma(splat(-B2), d[2], d[4]), fma(splat(-B2), d[1], d[3])
+    return fma(splat(A), odd, even), fma(splat(-A), odd, even)
+
+
+@helper
+def at_b(d: Any) -> Any:
+    """The two of +-b."""
+    even, odd = fma(splat(-A2), d[2], d[4]), fma(splat(-A2), d[1], d[3])
+    return fma(splat(B), odd, even), fma(splat(-B), odd, even)
+
+
+@helper
+def store_entries(arena: Any, at: int, step: int, d: Any) -> None:
+    """B' times a line."""
+    (first, last), (plus_a, minus_a), (plus_b, minus_b) = at_ends(d), at_a(d), at_b(d)
+    store(arena, at, first)
+    store(arena, at + step, plus_a)
+    store(arena, at + 2 * step, minus_a)
+    store(arena, at + 3 * step, plus_b)
+    store(arena, at + 4 * step, minus_b)
+    store(arena, at + 5 * step, last)
+
+
+def _store_columns(entries: Any) -> Any:
+    @helper
+    def store_columns(arena: Any, x: int, pitch: int, at: int, step: int, apart: int) -> None:
+        """Two columns of the entries of a patch at `x`."""
+        one_a, two_a = entries(load_line(arena, x, LANES))
+        one_b, two_b = entries(load_line(arena, x + pitch, LANES))
+        one_c, two_c = entries(load_line(arena, x + 2 * pitch, LANES))
+        one_d, two_d = entries(load_line(arena, x + 3 * pitch, LANES))
+        one_e, two_e = entries(load_line(arena, x + 4 * pitch, LANES))
+        one_f, two_f = entries(load_line(arena, x + 5 * pitch, LANES))
+        store_entries(arena, at, 6 * step, (one_a, one_b, one_c, one_d, one_e, one_f))
+        store_entries(arena, at + apart, 6 * step, (two_a, two_b, two_c, two_d, two_e, two_f))
+
+    return store_columns
+
+
+_store_ends, _store_a, _store_b = map(_store_columns, (at_ends, at_a, at_b))
+
+
+@helper
+def store_patch(arena: Any, x: int, pitch: int, at: int, step: int) -> None:
+    """B' d B of the patch at `x`, as many columns at a time as registers hold."""
+    _store_ends(arena, x, pitch, at, step, 5 * step)
+    _store_a(arena, x, pitch, at + step, step, step)
+    _store_b(arena, x, pitch, at + 3 * step, step, step)
+
+
+@helper
+def even_outputs(m: Any) -> Any:
+    """Of A' times a line, the first output and the third."""
+    even_a, even_b = m[1] + m[2], m[3] + m[4]
+    return m[0] + even_a + even_b, fma(splat(A2), even_a, splat(B2) * even_b)
+
+
+@helper
+def odd_outputs(m: Any) -> Any:
+    """The second and the fourth."""
+    odd_a, odd_b = m[1] - m[2], m[3] - m[4]
+    last = fma(splat(A * A2), odd_a, fma(splat(B * B2), odd_b, m[5]))
+    return fma(splat(A), odd_a, splat(B) * odd_b), last
+
+
+@helper
+def outputs(m: Any) -> Any:
+    """A' times a line."""
+    (first, third), (second, fourth) = even_outputs(m), odd_outputs(m)
+    return first, second, third, fourth
+
+
+def _two_rows(of_column: Any) -> Any:
+    @helper
+    def two_rows(arena: Any, at: int, step: int) -> Any:
+        """Two rows of a patch's outputs."""
+        one_a, two_a = of_column(load_line(arena, at, 6 * step))
+        one_b, two_b = of_column(load_line(arena, at + step, 6 * step))
+        one_c, two_c = of_column(load_line(arena, at + 2 * step, 6 * step))
+        one_d, two_d = of_column(load_line(arena, at + 3 * step, 6 * step))
+        one_e, two_e = of_column(load_line(arena, at + 4 * step, 6 * step))
+        one_f, two_f = of_column(load_line(arena, at + 5 * step, 6 * step))
+        one = outputs((one_a, one_b, one_c, one_d, one_e, one_f))
+        return one, outputs((two_a, two_b, two_c, two_d, two_e, two_f))
+
+    return two_rows
+
+
+# Each gives two rows of A' m A, the second of them two further on: as many as registers hold.
+TWO_ROWS = _two_rows(even_outputs), _two_rows(odd_outputs)
+
+
+@helper
+def store_outputs(arena: Any, at: int, step: int, y: Any) -> None:
+    store(arena, at, y[0])
+    store(arena, at + step, y[1])
+    store(arena, at + 2 * step, y[2])
+    store(arena, at + 3 * step, y[3])
+
+
+@helper
 def load_fours(arena: Any, at: int, pixels: int) -> Any:
     """Four neighbouring pixels of LANES patches of a single sample, four pixels apart."""
     x0 = load(arena, at)
@@ -80,42 +190,6 @@ def load_lines(arena: Any, at: int, pixels: int) -> Any:
     a, b, c, d = load_fours(arena, at, pixels)
     e, f, _, _ = load_fours(arena, at + 4, pixels - 4)
     return a, b, c, d, e, f
-
-
-@helper
-def store_entries(arena: Any, at: int, step: int, d: Any) -> None:
-    """B' times a line."""
-    first = fma(splat(A2 * B2), d[0], fma(splat(-A2 - B2), d[2], d[4]))
-    last = fma(splat(A2 * B2), d[1], fma(splat(-A2 - B2), d[3], d[5]))
-    even, odd = fma(splat(-B2), d[2], d[4]), fma(splat(-B2), d[1], d[3])
-    store(arena, at, first)
-    store(arena, at + step, fma(splat(A), odd, even))
-    store(arena, at + 2 * step, fma(splat(-A), odd, even))
-    even, odd = fma(splat(-A2), d[2], d[4]), fma(splat(-A2), d[1], d[3])
-    store(arena, at + 3 * step, fma(splat(B), odd, even))
-    store(arena, at + 4 * step, fma(splat(-B), odd, even))
-    store(arena, at + 5 * step, last)
-
-
-@helper
-def outputs(m: Any) -> Any:
-    """A' times a line."""
-    even_a, odd_a = m[1] + m[2], m[1] - m[2]
-    even_b, odd_b = m[3] + m[4], m[3] - m[4]
-    return (
-        m[0] + even_a + even_b,
-        fma(splat(A), odd_a, splat(B) * odd_b),
-        fma(splat(A2), even_a, splat(B2) * even_b),
-        fma(splat(A * A2), odd_a, fma(splat(B * B2), odd_b, m[5])),
-    )
-
-
-@helper
-def store_outputs(arena: Any, at: int, step: int, y: Any) -> None:
-    store(arena, at, y[0])
-    store(arena, at + step, y[1])
-    store(arena, at + 2 * step, y[2])
-    store(arena, at + 3 * step, y[3])
 
 
 @helper

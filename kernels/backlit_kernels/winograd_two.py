@@ -38,23 +38,32 @@ def load_line(arena: Any, at: int, step: int) -> Any:
 
 
 @helper
-def load_lines(arena: Any, at: int, pixels: int) -> Any:
-    """Rows of LANES patches of a single sample, two pixels apart.
-
-    Only vectors that begin within the next `pixels` are read; others are of no patch.
-    """
-    a, b = load(arena, at), load(arena, at + (LANES if pixels > LANES else 0))
-    c, d = load(arena, at + 2), load(arena, at + (LANES + 2 if pixels > LANES + 2 else 0))
-    return evens(a, b), odds(a, b), evens(c, d), odds(c, d)
+def entries(d: Any) -> Any:
+    """B' times a line."""
+    return d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]
 
 
 @helper
 def store_entries(arena: Any, at: int, step: int, d: Any) -> None:
-    """B' times a line."""
-    store(arena, at, d[0] - d[2])
-    store(arena, at + step, d[1] + d[2])
-    store(arena, at + 2 * step, d[2] - d[1])
-    store(arena, at + 3 * step, d[1] - d[3])
+    """The same, stored."""
+    a, b, c, d = entries(d)
+    store(arena, at, a)
+    store(arena, at + step, b)
+    store(arena, at + 2 * step, c)
+    store(arena, at + 3 * step, d)
+
+
+@helper
+def store_patch(arena: Any, x: int, pitch: int, at: int, step: int) -> None:
+    """B' d B of the patch at `x`."""
+    a = entries(load_line(arena, x, LANES))
+    b = entries(load_line(arena, x + pitch, LANES))
+    c = entries(load_line(arena, x + 2 * pitch, LANES))
+    d = entries(load_line(arena, x + 3 * pitch, LANES))
+    store_entries(arena, at, 4 * step, (a[0], b[0], c[0], d[0]))
+    store_entries(arena, at + step, 4 * step, (a[1], b[1], c[1], d[1]))
+    store_entries(arena, at + 2 * step, 4 * step, (a[2], b[2], c[2], d[2]))
+    store_entries(arena, at + 3 * step, 4 * step, (a[3], b[3], c[3], d[3]))
 
 
 @helper
@@ -64,9 +73,33 @@ def outputs(m: Any) -> Any:
 
 
 @helper
+def both_rows(arena: Any, at: int, step: int) -> Any:
+    """The rows of A' m A."""
+    a = outputs(load_line(arena, at, 4 * step))
+    b = outputs(load_line(arena, at + step, 4 * step))
+    c = outputs(load_line(arena, at + 2 * step, 4 * step))
+    d = outputs(load_line(arena, at + 3 * step, 4 * step))
+    return outputs((a[0], b[0], c[0], d[0])), outputs((a[1], b[1], c[1], d[1]))
+
+
+TWO_ROWS = (both_rows,)
+
+
+@helper
 def store_outputs(arena: Any, at: int, step: int, y: Any) -> None:
     store(arena, at, y[0])
     store(arena, at + step, y[1])
+
+
+@helper
+def load_lines(arena: Any, at: int, pixels: int) -> Any:
+    """Rows of LANES patches of a single sample, two pixels apart.
+
+    Only vectors that begin within the next `pixels` are read; others are of no patch.
+    """
+    a, b = load(arena, at), load(arena, at + (LANES if pixels > LANES else 0))
+    c, d = load(arena, at + 2), load(arena, at + (LANES + 2 if pixels > LANES + 2 else 0))
+    return evens(a, b), odds(a, b), evens(c, d), odds(c, d)
 
 
 @helper

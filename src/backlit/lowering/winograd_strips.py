@@ -6,11 +6,12 @@ As many patches as the cache holds are transformed, multiplied, and transformed 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
+from backlit_kernels import winograd, winograd_single
 from backlit_kernels.target import CACHE_LINE
 from backlit_kernels.vector import LANES
-from backlit_kernels.winograd import transform_input, transform_output
 
 from backlit.instructions import Buffer
 from backlit.layers import Conv2D
@@ -101,7 +102,7 @@ def emit_strips(
     """
     outputs, inputs = convolution.filters.shape[:2]
     entries, weights = (m + 2) ** 2, Filters(lowering, convolution.filters, m)
-    spare = lowering.tape.buffer(outputs * LANES)
+    spare = lowering.tape.buffer(outputs * LANES) if lowering.lanes == 1 else None
     for piece in cut_pieces(lowering.lanes, m, convolution):
         before = lowering.tape.buffer(entries * piece.entry(inputs))
         behind = lowering.tape.buffer(entries * piece.entry(outputs))
@@ -117,22 +118,23 @@ def transform_in(
 ) -> None:
     """A piece's patches of the input, entry by entry."""
     inputs, layout = convolution.filters.shape[1], convolution.x.layout
-    across = -(-convolution.size[1] // m)
+    kernel, more = winograd.transform_input(m), dict[str, Any]()
+    if lowering.lanes == 1:
+        pixels = m * -(-convolution.size[1] // m) + 2 - piece.column
+        kernel, more = winograd_single.transform_input(m), {"pixels": pixels, "count": piece.count}
     lowering.tape.emit(
-        transform_input(lowering.lanes, m),
+        kernel,
         x=convolution.corner(piece.row, piece.column),
         out=out,
         channels=inputs,
         plane=layout.plane,
         pitch=layout.pitch,
-        pixels=m * across + 2 - piece.column,
         out_strip=piece.strip,
         out_channel=piece.channel,
         out_entry=piece.entry(inputs),
         strips=piece.strips,
         vectors=piece.vectors,
-        count=piece.count,
-        pixel=lowering.lanes,
+        **more,
     )
 
 
@@ -162,17 +164,19 @@ def transform_out(
     m: int,
     piece: Piece,
     x: Buffer,
-    spare: Buffer,
+    spare: Buffer | None,
     finish: Finish,
 ) -> None:
     """A piece's outputs, from the entries of their patches."""
     outputs, layout = len(convolution.filters), convolution.out.layout
     height, width = convolution.size
+    kernel, more = winograd.transform_output(m), dict[str, Any]()
+    if spare is not None:
+        kernel, more = winograd_single.transform_output(m), {"spare": spare, "count": piece.count}
     lowering.tape.emit(
-        transform_output(lowering.lanes, m),
+        kernel,
         x=x,
         out=convolution.out.at(piece.row % layout.image[1], piece.column),
-        spare=spare,
         bias=lowering.tape.constants.place(convolution.bias),
         channels=outputs,
         plane=layout.plane,
@@ -184,8 +188,7 @@ def transform_out(
         x_entry=piece.entry(outputs),
         strips=piece.strips,
         vectors=piece.vectors,
-        count=piece.count,
-        pixel=lowering.lanes,
+        **more,
         **vars(finish),
     )
 
