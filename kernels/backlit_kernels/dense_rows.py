@@ -10,12 +10,10 @@ from backlit_kernels.finish import finish_tile
 from backlit_kernels.frame import PART
 from backlit_kernels.kernel import Kernel
 from backlit_kernels.prefetch import AHEAD, prefetch
-from backlit_kernels.team import share_among
+from backlit_kernels.team import SMALL_ROOMS, share_among
 from backlit_kernels.tile import add_tile, store_tile, zero_tile
 from backlit_kernels.tile_updates import matrix_update
 from backlit_kernels.vector import LANES, NOWHERE, load_one
-
-THREADS = 16  # that may work at a time: each needs room for a tile
 
 
 @cache
@@ -55,7 +53,7 @@ def dense_rows(rows: int, columns: int) -> Kernel:
             Where they lie in the constants: panels ``(panels, depth, width)`` of neighbouring
             outputs, of which the last overlaps the one before; and the outputs', or `NOWHERE`.
         room
-            For a tile's sums so far, `THREADS` times.
+            For a tile's sums so far, `SMALL_ROOMS` times.
         x_row, out_row, x_matrix, out_matrix
             Distances in floats between rows and matrices.
 
@@ -66,7 +64,7 @@ def dense_rows(rows: int, columns: int) -> Kernel:
         piece = -(-depth // pieces)
         own = room + team[PART] * rows * width
         tiles, panels = -(-height // rows), -(-outputs // width)
-        most = THREADS if outputs >= width else 1
+        most = SMALL_ROOMS if outputs >= width else 1
         first, last = share_among(team, matrices * panels * tiles, most)
         for number in range(first, last):
             rest, row = number // tiles, min(number % tiles * rows, height - rows)

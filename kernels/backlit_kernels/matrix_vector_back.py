@@ -12,8 +12,8 @@ from backlit_kernels.finish import finish
 from backlit_kernels.frame import PART
 from backlit_kernels.kernel import kernel
 from backlit_kernels.prefetch import prefetch
-from backlit_kernels.team import share_among
-from backlit_kernels.transposing import ALL, THREADS, transpose
+from backlit_kernels.team import SMALL_ROOMS, share_among
+from backlit_kernels.transposing import ALL, transpose
 from backlit_kernels.vector import LANES, any_of, fma, load, load_one, splat, store
 
 
@@ -47,7 +47,7 @@ def matrix_vector_back(
     sums
         For two vectors of each `LANES` outputs: the sum of the piece at hand, and of those before.
     room
-        For ``THREADS * LANES`` vectors: a square of the weights, turned.
+        For ``SMALL_ROOMS * LANES`` vectors: a square of the weights, turned.
     """
     after = initial, rectify, mark, mask, load_one(constants, ceiling)
     piece, every = -(-depth // pieces), splat_bits(ALL)
@@ -61,7 +61,7 @@ def matrix_vector_back(
         live = 0  # a bit for each vector of columns that meets more than zeros
         for j in range(0, width, LANES):
             live |= (1 if any_of(~(load(arena, x + first + j) == splat(0.0))) else 0) << j // LANES
-        for block in range(*share_among(team, blocks, THREADS)):
+        for block in range(*share_among(team, blocks, SMALL_ROOMS)):
             k = min(block * LANES, outputs - LANES)
             at = weights + (start // width * outputs + k) * width
             now = sums + block * 2 * LANES

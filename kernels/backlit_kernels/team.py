@@ -15,7 +15,9 @@ from backlit_kernels.kernel import helper
 from backlit_kernels.vector import LANES
 from backlit_kernels.vector_type import compiles_to
 
-ROOMS = 4  # threads that may work at a time where each needs a room of its own
+# Threads that may work at a time where each needs a room of its own, and where a register tile is
+# all that one has to hold.
+ROOMS, SMALL_ROOMS = 4, 16
 PATIENCE = 2000  # looks at the others' arrivals before the processor is given away
 
 

@@ -12,7 +12,7 @@ from backlit_kernels.frame import PART
 from backlit_kernels.kernel import kernel
 from backlit_kernels.llvm import INTS, address
 from backlit_kernels.strided import loop_step
-from backlit_kernels.team import share, share_among
+from backlit_kernels.team import SMALL_ROOMS, share, share_among
 from backlit_kernels.vector import LANES, load, store
 
 ALL, ALL_BUT_SIGN = 0xFFFFFFFF, 0x7FFFFFFF  # bits
@@ -64,7 +64,6 @@ def _lower_transpose(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 
 OUTER = 3  # loops around a matrix
-THREADS = 16  # that may work at a time where each needs room for a square
 
 
 @kernel
@@ -114,12 +113,12 @@ def add_columns(
 ) -> None:
     """out[r] += x[r, 0], then x[r, 1], and so on: operands as in `transpose_matrices`.
 
-    `room` has a square of vectors for each of `THREADS`.
+    `room` has a square of vectors for each of `SMALL_ROOMS`.
     """
     square = room + team[PART] * LANES * LANES
     strips = -(-rows // LANES)
     count = table[loops] * table[loops + 1] * table[loops + 2]
-    first, last = share_among(team, count * strips, THREADS)
+    first, last = share_among(team, count * strips, SMALL_ROOMS)
     for number in range(first, last):
         matrix, strip = number // strips, number % strips
         row = min(strip * LANES, rows - LANES)

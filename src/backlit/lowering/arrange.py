@@ -2,7 +2,8 @@
 
 import numpy as np
 from backlit_kernels import strided
-from backlit_kernels.transposing import THREADS, add_columns, transpose_matrices
+from backlit_kernels.team import SMALL_ROOMS
+from backlit_kernels.transposing import add_columns, transpose_matrices
 from backlit_kernels.vector import LANES
 
 from backlit.graph import Node
@@ -27,7 +28,7 @@ def copy(
     loops = nest(shape, [x_steps, out_steps], lowering.lanes)
     if matrices := _matrices(loops, accumulate):
         if accumulate:
-            room = lowering.tape.buffer(THREADS * LANES * LANES)
+            room = lowering.tape.buffer(SMALL_ROOMS * LANES * LANES)
             lowering.tape.emit(add_columns, x=x, out=out, room=room, **matrices)
         else:
             lowering.tape.emit(transpose_matrices, x=x, out=out, **matrices)

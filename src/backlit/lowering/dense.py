@@ -4,9 +4,9 @@ import numpy as np
 from backlit_kernels.matrix_vector_back import matrix_vector_back
 from backlit_kernels.prefetch import AHEAD
 from backlit_kernels.product import matrix_vector
+from backlit_kernels.team import SMALL_ROOMS
 from backlit_kernels.terms import list_terms
 from backlit_kernels.tiling import matrix_vector_columns
-from backlit_kernels.transposing import THREADS
 from backlit_kernels.vector import LANES
 
 from backlit.graph import Node
@@ -124,7 +124,7 @@ def _emit_large_back(
         pieces=count_pieces(depth),
         width=width,
         sums=lowering.tape.buffer(2 * round_up(outputs, LANES)),
-        room=lowering.tape.buffer(THREADS * LANES * LANES),
+        room=lowering.tape.buffer(SMALL_ROOMS * LANES * LANES),
         outputs=outputs,
         **vars(finish),
     )

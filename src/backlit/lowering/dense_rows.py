@@ -1,8 +1,9 @@
 """Dense layers along the last of several axes."""
 
 import numpy as np
-from backlit_kernels.dense_rows import THREADS, dense_rows
+from backlit_kernels.dense_rows import dense_rows
 from backlit_kernels.matrices import tile_shape
+from backlit_kernels.team import SMALL_ROOMS
 from backlit_kernels.vector import LANES, NOWHERE
 
 from backlit.instructions import Buffer
@@ -60,7 +61,7 @@ def emit_rows(
             bias=NOWHERE if bias is None else lowering.tape.constants.place(padded),
             depth=depth,
             pieces=count_pieces(depth),
-            room=lowering.tape.buffer(THREADS * shape[0] * width),
+            room=lowering.tape.buffer(SMALL_ROOMS * shape[0] * width),
             outputs=outputs,
             height=extents[1],
             x_row=x_steps[1],
