@@ -70,6 +70,26 @@ _COMPLEMENT = polynomial(
     1.00002368,
     -1.26551223,
 )
+# Fitted to the normal distribution function, near 0 and beyond: see `normal_tail`.
+_NORMAL = polynomial(
+    -7.5838824e-06,
+    0.000113325926,
+    -0.00118620377,
+    0.00997328372,
+    -0.0664903557,
+    0.39894228,
+)
+_NORMAL_TAIL = polynomial(
+    0.00702847915,
+    0.0143091448,
+    -0.104531146,
+    0.10710002,
+    0.00804304975,
+    0.102453391,
+    0.111491594,
+    0.127207768,
+    0.126931174,
+)
 
 
 _ONE = 127 << 23  # as bits: the exponent lies above the lowest 23
@@ -217,13 +237,7 @@ def log1p(x: Any) -> Any:
 @helper
 def softplus(x: Any) -> Any:
     """log(1 + e**x)."""
-    return softplus_by(x, exp(-absolute(x)))
-
-
-@helper
-def softplus_by(x: Any, small: Any) -> Any:
-    """The same where e**-|x| is known."""
-    return maximum(splat(0.0), x) + log1p(small)
+    return maximum(splat(0.0), x) + log1p(exp(-absolute(x)))
 
 
 @helper
@@ -240,6 +254,22 @@ def erf(x: Any) -> Any:
     far = one - t * exp(_COMPLEMENT(t) - square)
     far = select(x < splat(0.0), -far, far)
     return select(size < one, near, far)
+
+
+@helper
+def normal_tail(x: Any) -> Any:
+    """The normal distribution function at -|x|, and e**(-x**2 / 2).
+
+    Beyond 1 the former is the latter times a polynomial in t = 1 / (1 + 0.45 |x| / sqrt(2)): as
+    many digits of it are right however small it gets. The form is Hastings', "Approximations for
+    digital computers", 1955; both polynomials are fitted by ourselves.
+    """
+    size, half, one = absolute(x), splat(0.5), splat(1.0)
+    square = x * x
+    density = exp(-half * square)
+    near = fma(-_NORMAL(square), size, half)
+    t = one / fma(size, splat(0.3181980515339464), one)
+    return select(size < one, near, t * _NORMAL_TAIL(t) * density), density
 
 
 @helper

@@ -1,8 +1,12 @@
 """Functions of vectors, against NumPy in float64."""
 
+import math
+
+import numba
 import numpy as np
 import pytest
 from backlit_kernels import functions
+from backlit_kernels.vector import LANES
 
 from tests.kernels.compiled import run
 
@@ -53,6 +57,29 @@ def test_logarithm_of_subnormal_numbers():
     x = np.geomspace(1.5e-45, 1.2e-38, 1 << 10).astype(np.float32)
     found = run(functions.logarithm, x).astype(np.float64)
     np.testing.assert_allclose(found, np.log(x.astype(np.float64)), rtol=2e-7)
+
+
+def test_normal_distribution_keeps_its_digits_far_out():
+    """Against the complementary error function, whose digits Python's has everywhere."""
+    size = np.concatenate([np.linspace(0, 12, COUNT // 2), np.geomspace(1e-30, 1, COUNT // 2)])
+    x = (size * np.where(np.arange(COUNT) % 2, 1, -1)).astype(np.float32)
+    square = x.astype(np.float64) ** 2
+    exact = [0.5 * math.erfc(abs(float(value)) / math.sqrt(2)) for value in x]
+    error = np.abs(run(first_of(functions.normal_tail), x) / exact - 1)
+    assert (error <= 4e-7 + 3e-8 * square).all()  # the square is rounded to float32
+    error = np.abs(run(second_of(functions.normal_tail), x) / np.exp(-square / 2) - 1)
+    assert (error <= 2e-7 + 3e-8 * square).all()
+    for value, expected in ((np.inf, 0), (-np.inf, 0), (1e30, 0), (np.nan, np.nan)):
+        x = np.full(LANES, value, np.float32)
+        np.testing.assert_array_equal(run(first_of(functions.normal_tail), x), expected)
+
+
+def first_of(function):
+    return numba.njit(lambda x: function(x)[0])
+
+
+def second_of(function):
+    return numba.njit(lambda x: function(x)[1])
 
 
 LIMITS = {

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from backlit_kernels.functions import erf, exp, sigmoid, sigmoid_by, softplus, softplus_by, tanh
+from backlit_kernels.functions import exp, normal_tail, sigmoid, sigmoid_by, softplus, tanh
 from backlit_kernels.kernel import helper
 from backlit_kernels.unary_functions.registry import derivative, value
-from backlit_kernels.vector import absolute, splat
+from backlit_kernels.vector import absolute, fma, select, splat
 
 
 @value("sigmoid")
@@ -72,40 +72,56 @@ def silu_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
 @value("mish")
 def mish_value(x: Any, p: Any, q: Any, r: Any) -> Any:
     """x tanh(log(1 + e**x))"""
-    return x * tanh(softplus(x))
+    gate, _ = _mish_gate(x, exp(-absolute(x)))
+    return x * gate
 
 
 @derivative("mish")
 def mish_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
     small = exp(-absolute(x))
-    t = tanh(softplus_by(x, small))
-    return t + x * (splat(1.0) - t * t) * sigmoid_by(x, small)
+    gate, rest = _mish_gate(x, small)
+    return fma(x * rest * (splat(1.0) + gate), sigmoid_by(x, small), gate)
+
+
+@helper
+def _mish_gate(x: Any, small: Any) -> Any:
+    """tanh(log(1 + e**x)) = n / (n + 2) with n = e**2x + 2 e**x, and 1 less it, by e**-|x|."""
+    one, two, square, negative = splat(1.0), splat(2.0), small * small, x < splat(0.0)
+    above = fma(two, small, select(negative, square, one))
+    rest = two * select(negative, one, square)
+    scale = one / (above + rest)
+    return above * scale, rest * scale
 
 
 @value("gelu")
 def gelu_value(x: Any, p: Any, q: Any, r: Any) -> Any:
     """x times the normal distribution function."""
-    half = splat(0.5)
-    return half * x * (splat(1.0) + erf(x * splat(0.7071067811865476)))
+    tail, _ = normal_tail(x)
+    return x * select(x < splat(0.0), tail, splat(1.0) - tail)
 
 
 @derivative("gelu")
 def gelu_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
-    half = splat(0.5)
-    density = splat(0.3989422804014327) * exp(-half * x * x)
-    return half * (splat(1.0) + erf(x * splat(0.7071067811865476))) + x * density
+    tail, density = normal_tail(x)
+    below = select(x < splat(0.0), tail, splat(1.0) - tail)
+    return fma(x * splat(0.3989422804014327), density, below)
 
 
 @value("gelu_tanh")
 def gelu_tanh_value(x: Any, p: Any, q: Any, r: Any) -> Any:
     """GELU's approximation, 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x**3)))."""
-    inner = splat(0.7978845608028654) * (x + splat(0.044715) * x * x * x)
-    return splat(0.5) * x * (splat(1.0) + tanh(inner))
+    return x * sigmoid(_twice_inner(x))
 
 
 @derivative("gelu_tanh")
 def gelu_tanh_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
-    half, one = splat(0.5), splat(1.0)
-    t = tanh(splat(0.7978845608028654) * (x + splat(0.044715) * x * x * x))
-    slope = splat(0.7978845608028654) * (one + splat(0.134145) * x * x)
-    return half * (one + t) + half * x * (one - t * t) * slope
+    inner = _twice_inner(x)
+    small = exp(-absolute(inner))
+    slope = fma(splat(0.21406444881780076), x * x, splat(1.5957691216057308))
+    return fma(x * slope, _bell(small), sigmoid_by(inner, small))
+
+
+@helper
+def _twice_inner(x: Any) -> Any:
+    """What 1 + tanh of its half is twice the sigmoid of."""
+    return x * fma(splat(0.07135481627260025), x * x, splat(1.5957691216057308))
