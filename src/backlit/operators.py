@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.layers.activations import Softmax
 from backlit.layers.base import Layer, Shape
 
 
@@ -185,6 +186,11 @@ class Reduce(Layer):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return tuple(1 if i in self.axes else n for i, n in enumerate(shapes[0]))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RowSoftmax(Softmax):
+    """Softmax along the last axis of several."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

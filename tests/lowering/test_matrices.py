@@ -1,10 +1,12 @@
 """Products of two tensors, transposed copies and sums along rows, of all sizes."""
 
+from math import prod
+
 import numpy as np
 import pytest
 from backlit_kernels.vector import LANES
 
-from backlit.importers.builder import products, reductions, shapes
+from backlit.importers.builder import activations, arithmetic, products, reductions, shapes
 from tests.builds import normal, of_one
 from tests.lowering.test_single_samples import kernels_of
 from tests.reference import operators as reference
@@ -71,4 +73,20 @@ def test_sums_along_rows(rng, rows, columns):
         )
         squares = "transposing.add_columns" in kernels_of(case.model)
         assert squares == (min(rows, columns) >= LANES)
+        case.check(normal(rng, *shape))
+
+
+@pytest.mark.parametrize("rows", SIZES[::2])
+@pytest.mark.parametrize("classes", SIZES[1:])
+def test_softmax_along_the_last_axis(rng, rows, classes):
+    """Of a matrix, of several, and of what a transposition lies before."""
+    for shape in [(rows, classes), (3, rows, classes), (2, 2, rows, classes)]:
+
+        def build(b, x):
+            return activations.softmax(b, arithmetic.scale(b, x, 3.0), -1)
+
+        case = of_one(rng, shape, build, lambda x: reference.softmax(3 * x, -1))
+        kernels = " ".join(kernels_of(case.model))
+        whole = min(rows if len(shape) == 3 else prod(shape[:-1]), classes) >= LANES
+        assert ("softmax_rows.softmax_rows_backward" in kernels) == whole
         case.check(normal(rng, *shape))

@@ -10,6 +10,7 @@ from backlit.lowering import (
     normalization,
     pooling,
     reductions,
+    softmax_rows,
 )
 from backlit.lowering.context import Lowering
 
@@ -24,4 +25,5 @@ __all__ = [
     "normalization",
     "pooling",
     "reductions",
+    "softmax_rows",
 ]

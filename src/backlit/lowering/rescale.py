@@ -30,12 +30,14 @@ from backlit.lowering.activations import classes, parameters, step_lanes
 from backlit.lowering.context import BACKWARD, Emitter, Lowering
 from backlit.lowering.pooling import covers, image_operands, max_operands
 from backlit.lowering.rescale_operators import operator_rule
+from backlit.lowering.softmax_rows import classes_in_front, from_front, to_front
 from backlit.operators import (
     Add,
     Binary,
     Concatenate,
     Constant,
     Reduce,
+    RowSoftmax,
 )
 
 # low, high, slope outside
@@ -57,6 +59,8 @@ def rescale_rule(reference: Lowering) -> Callable[[Node], Emitter]:
         if isinstance(layer, Elementwise) and layer.function != "scale":
             kernel = rescale_unary(layer.function)
             return elementwise(reference, kernel, parameters=parameters(reference, layer))
+        if isinstance(layer, RowSoftmax):
+            return lambda lowering, node: row_softmax(lowering, reference, node)
         if isinstance(layer, Softmax | LogSoftmax):
             return lambda lowering, node: softmax(lowering, reference, node)
         if isinstance(layer, MaxPool2D):
@@ -136,16 +140,29 @@ def softmax(lowering: Lowering, reference: Lowering, node: Node) -> None:
     x = node.inputs[0]
 
     def write(out: Buffer) -> None:
-        emit_softmax(
-            lowering,
-            reference,
-            x,
-            lowering.gradients[node.output],
-            out,
-            logarithm=isinstance(node.layer, LogSoftmax),
-            lanes=step_lanes(lowering, node),
-            **classes(lowering, node),
+        values = lowering.activations[x], reference.activations[x]
+        g = lowering.gradients[node.output]
+        operands, lanes = classes(lowering, node), step_lanes(lowering, node)
+        logarithm = isinstance(node.layer, LogSoftmax)
+        emit_softmax(lowering, values, g, out, operands, lanes, logarithm)
+        lowering.clear_border(x, out)
+
+    lowering.contribute(x, write)
+
+
+def row_softmax(lowering: Lowering, reference: Lowering, node: Node) -> None:
+    """The same with the classes brought to the front."""
+    x = node.inputs[0]
+
+    def write(out: Buffer) -> None:
+        values = (
+            to_front(lowering, x, lowering.activations[x]),
+            to_front(lowering, x, reference.activations[x]),
         )
+        g = to_front(lowering, node.output, lowering.gradients[node.output])
+        front = lowering.new_buffer(x)
+        emit_softmax(lowering, values, g, front, *classes_in_front(lowering, x), logarithm=False)
+        from_front(lowering, x, front, out)
         lowering.clear_border(x, out)
 
     lowering.contribute(x, write)
@@ -153,23 +170,17 @@ def softmax(lowering: Lowering, reference: Lowering, node: Node) -> None:
 
 def emit_softmax(
     lowering: Lowering,
-    reference: Lowering,
-    x: int,
+    values: tuple[Buffer, Buffer],
     g: Buffer,
     out: Buffer,
-    *,
-    logarithm: bool,
+    operands: dict[str, int],
     lanes: int,
-    **operands: int,
+    logarithm: bool,
 ) -> None:
-    means = lowering.new_buffer(x)
-    lowering.tape.emit(
-        rescale.softmax_weights(lanes),
-        x=lowering.activations[x],
-        x0=reference.activations[x],
-        out=means,
-        **operands,
-    )
+    """Multipliers from the values of an input and of its reference."""
+    x, x0 = values
+    means = lowering.tape.buffer(out.size)
+    lowering.tape.emit(rescale.softmax_weights(lanes), x=x, x0=x0, out=means, **operands)
     lowering.tape.emit(
         rescale.rescale_softmax(lanes),
         means=means,
@@ -200,16 +211,9 @@ def seed_multipliers(lowering: Lowering, reference: Lowering, score: int, target
         )
         lowering.gradients[tensor] = out
         return
-    emit_softmax(
-        lowering,
-        reference,
-        tensor,
-        lowering.gradients[tensor],
-        out,
-        logarithm=score in (LOG_PROBABILITY, LOSS),
-        lanes=lowering.lanes,
-        **operands,
-    )
+    values = lowering.activations[tensor], reference.activations[tensor]
+    g, logarithm = lowering.gradients[tensor], score in (LOG_PROBABILITY, LOSS)
+    emit_softmax(lowering, values, g, out, operands, lowering.lanes, logarithm)
     if score == LOSS:
         out = lowering.subtract(tensor, lowering.zeros(tensor), out)
     lowering.gradients[tensor] = out

@@ -14,6 +14,7 @@ from backlit.layers import (
     Softmax,
     Tanh,
 )
+from backlit.operators import RowSoftmax
 
 PLAIN = {ReLU: "Relu", Sigmoid: "Sigmoid", Tanh: "Tanh"}
 
@@ -26,6 +27,11 @@ def plain(writer: Writer, node: Node) -> str:
 @form(Softmax)
 def softmax(writer: Writer, node: Node) -> str:
     return writer.emit("Softmax", writer.input(node), axis=1)
+
+
+@form(RowSoftmax)
+def row_softmax(writer: Writer, node: Node) -> str:
+    return writer.emit("Softmax", writer.input(node), axis=len(writer.graph.shapes[node.output]))
 
 
 @form(LogSoftmax)

@@ -1,11 +1,14 @@
 """Activation functions that are made of others, and softmax."""
 
+from math import prod
+
 import numpy as np
 
 from backlit.importers.builder import arithmetic, shapes
 from backlit.importers.builder.nodes import GraphBuilder
 from backlit.importers.builder.values import Tensor, sample_axis
 from backlit.layers import LeakyReLU, LogSoftmax, ReLU, Softmax
+from backlit.operators import RowSoftmax
 
 
 def selu(
@@ -50,6 +53,8 @@ def log_sigmoid(b: GraphBuilder, x: Tensor) -> Tensor:
 
 def softmax(b: GraphBuilder, x: Tensor, axis: int, logarithm: bool = False) -> Tensor:
     axis = sample_axis(axis, len(x.shape))
+    if axis == len(x.sample) - 1 > 0 and prod(x.sample[:-1]) > 1 and not logarithm:
+        return b.append(RowSoftmax(), x)
     layer = LogSoftmax() if logarithm else Softmax()
     if axis == 0:
         return b.append(layer, x)
