@@ -1,7 +1,8 @@
 """Softmax along the rows of single samples' matrices, which are read as they lie.
 
 Sums along rows add up as in a tile, one class after the other, of squares of vectors that are
-transposed: the same bits. Operands are as in `transposing`, for matrices that lie alike.
+transposed: the same bits. Operands are as in `transposing`, for matrices that lie alike; `room` has
+`ROOM` floats for each of `SMALL_ROOMS`.
 """
 
 from typing import Any
@@ -11,29 +12,11 @@ from backlit_kernels.frame import PART
 from backlit_kernels.functions import exp
 from backlit_kernels.kernel import helper, kernel
 from backlit_kernels.strided import loop_step
-from backlit_kernels.team import SMALL_ROOMS, share_among
-from backlit_kernels.transposing import ALL, OUTER, transpose
+from backlit_kernels.transposing import ALL, OUTER, share_strips, strip_of_rows, transpose
 from backlit_kernels.vector import LANES, fma, load, load_one, maximum, splat, store
 
 SQUARE = LANES * LANES
 ROOM = 2 * SQUARE  # floats of a thread's room
-
-
-@helper
-def strips_of_rows(table: Any, team: Any, rows: int, loops: int) -> tuple[int, int]:
-    """This thread's strips of `LANES` rows."""
-    matrices = table[loops] * table[loops + 1] * table[loops + 2]
-    return share_among(team, matrices * -(-rows // LANES), SMALL_ROOMS)
-
-
-@helper
-def strip_at(table: Any, number: int, rows: int, row: int, loops: int) -> tuple[int, int]:
-    """Where a strip lies, and how many of its rows are those of the strip before."""
-    strips = -(-rows // LANES)
-    matrix, strip = number // strips, number % strips
-    first = min(strip * LANES, rows - LANES)
-    place = loop_step(table, loops, loops + OUTER, OUTER, matrix) + first * row
-    return place, strip * LANES - first
 
 
 @helper
@@ -66,8 +49,9 @@ def softmax_rows(
 ) -> None:
     """e**(x - max) over their sum along each row: at least `LANES` rows of as many classes."""
     own = room + team[PART] * ROOM
-    for number in range(*strips_of_rows(table, team, rows, loops)):
-        place, done = strip_at(table, number, rows, row, loops)
+    for number in range(*share_strips(table, team, rows, loops)):
+        matrix, first, done = strip_of_rows(number, rows)
+        place = loop_step(table, loops, loops + OUTER, OUTER, matrix) + first * row
         s, t = x + place, out + place
         store(arena, own, largest_of_rows(arena, s, row, classes, own))
         for r in range(done, LANES):
@@ -77,9 +61,9 @@ def softmax_rows(
                 store(arena, t + at, exp(load(arena, s + at) - top))
         total = splat(0.0)
         for k in range(0, classes, LANES):
-            first = min(k, classes - LANES)
-            transpose(arena, t + first, row, arena, own, LANES, splat_bits(ALL))
-            for c in range(k - first, LANES):
+            begin = min(k, classes - LANES)
+            transpose(arena, t + begin, row, arena, own, LANES, splat_bits(ALL))
+            for c in range(k - begin, LANES):
                 total = total + load(arena, own + c * LANES)
         store(arena, own, total)
         for r in range(done, LANES):
@@ -107,15 +91,16 @@ def softmax_rows_backward(
     """y (g - the sum of y g along the row), with y the softmax."""
     own = room + team[PART] * ROOM
     other = own + SQUARE
-    for number in range(*strips_of_rows(table, team, rows, loops)):
-        place, done = strip_at(table, number, rows, row, loops)
+    for number in range(*share_strips(table, team, rows, loops)):
+        matrix, first, done = strip_of_rows(number, rows)
+        place = loop_step(table, loops, loops + OUTER, OUTER, matrix) + first * row
         u, v, t = y + place, g + place, out + place
         total = splat(0.0)
         for k in range(0, classes, LANES):
-            first = min(k, classes - LANES)
-            transpose(arena, u + first, row, arena, own, LANES, splat_bits(ALL))
-            transpose(arena, v + first, row, arena, other, LANES, splat_bits(ALL))
-            for c in range(k - first, LANES):
+            begin = min(k, classes - LANES)
+            transpose(arena, u + begin, row, arena, own, LANES, splat_bits(ALL))
+            transpose(arena, v + begin, row, arena, other, LANES, splat_bits(ALL))
+            for c in range(k - begin, LANES):
                 at = c * LANES
                 total = fma(load(arena, own + at), load(arena, other + at), total)
         store(arena, own, total)

@@ -9,7 +9,7 @@ from numba.extending import lower_builtin, type_callable
 
 from backlit_kernels.bits import bits_of, floats_of, splat_bits
 from backlit_kernels.frame import PART
-from backlit_kernels.kernel import kernel
+from backlit_kernels.kernel import helper, kernel
 from backlit_kernels.llvm import INTS, address
 from backlit_kernels.strided import loop_step
 from backlit_kernels.team import SMALL_ROOMS, share, share_among
@@ -98,6 +98,22 @@ def transpose_matrices(
             transpose(arena, square, x_row, arena, t + row, out_row, splat_bits(ALL))
 
 
+@helper
+def share_strips(table: Any, team: Any, rows: int, loops: int) -> tuple[int, int]:
+    """This thread's strips of `LANES` rows, if each needs a room."""
+    matrices = table[loops] * table[loops + 1] * table[loops + 2]
+    return share_among(team, matrices * -(-rows // LANES), SMALL_ROOMS)
+
+
+@helper
+def strip_of_rows(number: int, rows: int) -> tuple[int, int, int]:
+    """A strip's matrix, its first row, and how many of its rows are the strip's before."""
+    strips = -(-rows // LANES)
+    matrix, strip = number // strips, number % strips
+    first = min(strip * LANES, rows - LANES)
+    return matrix, first, strip * LANES - first
+
+
 @kernel
 def add_columns(
     arena: Any,
@@ -116,24 +132,19 @@ def add_columns(
     `room` has a square of vectors for each of `SMALL_ROOMS`.
     """
     square = room + team[PART] * LANES * LANES
-    strips = -(-rows // LANES)
-    count = table[loops] * table[loops + 1] * table[loops + 2]
-    first, last = share_among(team, count * strips, SMALL_ROOMS)
-    for number in range(first, last):
-        matrix, strip = number // strips, number % strips
-        row = min(strip * LANES, rows - LANES)
+    for number in range(*share_strips(table, team, rows, loops)):
+        matrix, row, done = strip_of_rows(number, rows)
         s = x + loop_step(table, loops, loops + OUTER, OUTER, matrix) + row * x_row
         t = out + loop_step(table, loops, loops + 2 * OUTER, OUTER, matrix)
-        fresh = strip * LANES - row  # rows that the strip before has added up
         total = load(arena, t + row)
         for strip_column in range(0, columns, LANES):
             column = min(strip_column, columns - LANES)
             transpose(arena, s + column, x_row, arena, square, LANES, splat_bits(ALL))
             for c in range(strip_column - column, LANES):
                 total = total + load(arena, square + c * LANES)
-        if fresh == 0:
+        if done == 0:
             store(arena, t + row, total)
         else:
             store(arena, square, total)
-            for r in range(fresh, LANES):
+            for r in range(done, LANES):
                 arena[t + row + r] = arena[square + r]
