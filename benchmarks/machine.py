@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import cpuinfo
@@ -43,6 +44,19 @@ def fma_peak() -> float:
     the processor without running out of registers differs, so the best count is taken.
     """
     return max(_chains(count) for count in (4, 5, 6, 8, 10, 12, 16))
+
+
+def fma_peak_of_all() -> float:
+    """The same of all cores at once: not so many times as much where two of them share one."""
+    cores, count, steps = len(os.sched_getaffinity(0)), 12, 10_000_000
+    run = _chain(count)
+
+    def work(_) -> None:
+        run(np.full(64, 0.5, np.float32).ctypes.data_as(ctypes.POINTER(ctypes.c_float)), steps)
+
+    with ThreadPoolExecutor(cores) as pool:
+        seconds = _best(lambda: list(pool.map(work, range(cores))))
+    return 2 * LANES * count * steps * cores / seconds
 
 
 def copy_bandwidth(size: int) -> float:

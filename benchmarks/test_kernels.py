@@ -109,6 +109,7 @@ def test_peaks(peak, bandwidth, record):
     memory = machine.copy_bandwidth(IN_MEMORY)
     for what, rate, unit in (
         ("fused multiply-adds", peak, "GFLOP/s"),
+        ("the same, all cores at once", machine.fma_peak_of_all(), "GFLOP/s"),
         ("copy within the L2 cache, read and written", bandwidth, "GB/s"),
         ("copy within main memory, read and written", memory, "GB/s"),
     ):
