@@ -53,7 +53,7 @@ def test_deeplift_adds_up(name):
 REFUSED = {
     "softmax": "a rule for, but 1 is Softmax",
     "log-softmax": "a rule for, but 1 is LogSoftmax",
-    "softmax of columns": "a rule for, but what is tested.2 is Softmax",
+    "softmax of columns": "a rule for, but what is tested is RowSoftmax",
     "raise_to": "a rule for, but what is tested is Binary",
 }
 
