@@ -96,15 +96,21 @@ def _mish_gate(x: Any, small: Any) -> Any:
 @value("gelu")
 def gelu_value(x: Any, p: Any, q: Any, r: Any) -> Any:
     """x times the normal distribution function."""
-    tail, _ = normal_tail(x)
-    return x * select(x < splat(0.0), tail, splat(1.0) - tail)
+    below, _ = _normal(x)
+    return x * below
 
 
 @derivative("gelu")
 def gelu_slope(x: Any, p: Any, q: Any, r: Any) -> Any:
-    tail, density = normal_tail(x)
-    below = select(x < splat(0.0), tail, splat(1.0) - tail)
+    below, density = _normal(x)
     return fma(x * splat(0.3989422804014327), density, below)
+
+
+@helper
+def _normal(x: Any) -> Any:
+    """The normal distribution function, and e**(-x**2 / 2)."""
+    tail, density = normal_tail(x)
+    return select(x < splat(0.0), tail, splat(1.0) - tail), density
 
 
 @value("gelu_tanh")
