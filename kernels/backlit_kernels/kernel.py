@@ -12,18 +12,23 @@ through addresses held in the program.
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property, partial
 from typing import Any
 
 import numba
 from numba.core import config, types
 from numba.core.ccallback import CFunc
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import cpu_target
 from numba.core.typing import signature
 
 from backlit_kernels.cache import KernelCache
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+# nothing but kernels calls helpers: they need no entries from Python and from C
+WITHIN: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 INTERPRETED = bool(config.DISABLE_JIT)
 POINTERS = ("arena", "constants", "table", "frame", "team")
 # an instruction begins with its kernel's address, its own length, and whether a team divides it
@@ -36,20 +41,35 @@ _SIGNATURE = signature(types.void, _floats, _floats, _integers, _integers)
 
 def helper(function: Callable[..., Any]) -> Any:
     """A function that kernels call; compiled into each of them."""
-    return numba.njit(**OPTIONS)(function)
+    return numba.njit(**OPTIONS, **WITHIN)(function)
 
 
 def pasted(function: Callable[..., Any]) -> Any:
     """A helper whose code is put where it is called: a register tile is not to leave registers."""
-    return numba.njit(**OPTIONS, inline="always")(function)
+    return numba.njit(**OPTIONS, **WITHIN, inline="always")(function)
 
 
 def compiled(function: Callable[..., Any]) -> Any:
     """A function called from Python with arrays, cached on disk."""
-    dispatcher = helper(function)
+    dispatcher = numba.njit(**OPTIONS)(function)
     if not INTERPRETED:
         dispatcher._cache = KernelCache(function)
     return dispatcher
+
+
+@contextmanager
+def _first_passes_in_brief() -> Iterator[None]:
+    """Let LLVM only simplify functions before it optimises their module in full.
+
+    Numba has it optimise them twice, for code as quick: of a register tile, a third of the time.
+    """
+    codegen = cpu_target.target_context.codegen()
+    with global_compiler_lock:
+        codegen._function_pass_manager = partial(codegen._function_pass_manager, opt=1)
+        try:
+            yield
+        finally:
+            del codegen._function_pass_manager
 
 
 class Kernel:
@@ -99,7 +119,8 @@ class Kernel:
     @cached_property
     def compiled(self) -> CFunc:
         """The machine code; loaded from disk where it was compiled before."""
-        self._native.compile()
+        with _first_passes_in_brief():
+            self._native.compile()
         return self._native
 
     def is_kept(self) -> bool:
