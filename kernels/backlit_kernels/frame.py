@@ -16,14 +16,15 @@ SAMPLE = 0  # number of the tile's first sample
 COUNT = 1  # how many of the tile's lanes hold samples
 STEP = 2  # number of the current repetition of the body
 INVALID = 3  # not 0 once a sample held NaN or infinity
-PART, PARTS = 4, 5  # this thread's number in a team that shares an arena, and the team's size
-MEETING = 6  # address of what a team counts its arrivals with
-ARRIVALS = 7  # how many arrivals this thread waits for
+PART, PARTS = 4, 5  # which part of an instruction's work is being done, and of how many
+TEAM = 6  # address of what the threads of a team tell one another: see backlit_kernels.team
+DONE = 7  # how many parts are done when all instructions before this one are
 OPENS, CLOSES = 8, 9  # whether the current step is the first, the last one of a partial sum
 HALT = 10  # address of an int64 that is not 0 once the run is to end early
 SHARE = 11  # how many lanes share a sample: see backlit_kernels.groups
-PORTS = 12
-SIZE = 28
+MEMBER = 12  # this thread's number in its team, and that of the parts which it takes first
+PORTS = 13
+SIZE = 29
 
 
 def floats_at(address: int) -> Any:

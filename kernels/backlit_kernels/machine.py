@@ -12,10 +12,10 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import lower_builtin, type_callable
 
-from backlit_kernels.frame import CLOSES, COUNT, OPENS, PART, PARTS, SAMPLE, STEP
+from backlit_kernels.frame import CLOSES, COUNT, DONE, MEMBER, OPENS, PART, PARTS, SAMPLE, STEP
 from backlit_kernels.kernel import INTERPRETED, Kernel, compiled, helper
 from backlit_kernels.subnormals import flush_subnormals, restore
-from backlit_kernels.team import ends, meet
+from backlit_kernels.team import ends, others_are_done, put_down, take
 
 _interpreted: list[Any] = []
 
@@ -65,10 +65,18 @@ def run_section(arena: Any, constants: Any, program: Any, frame: Any, first: int
     """Run the instructions from `first` to `end`; False if the team was told to halt."""
     position = first
     while position < end:
-        if frame[PART] == 0 or program[position + 2] != 0:
+        if frame[PARTS] == 1:
             call_kernel(program[position], arena, constants, program, position, frame)
-        if frame[PARTS] > 1 and not meet(frame):
-            return False
+        else:
+            if not others_are_done(frame):
+                return False
+            parts = frame[PARTS] if program[position + 2] != 0 else 1
+            for n in range(parts):
+                frame[PART] = (frame[MEMBER] + n) % parts
+                if take(frame, frame[PART]):
+                    call_kernel(program[position], arena, constants, program, position, frame)
+                    put_down(frame)
+            frame[DONE] += parts
         position += program[position + 1]
     return True
 

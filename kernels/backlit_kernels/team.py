@@ -1,16 +1,19 @@
 """Several threads on one sample: a team shares an arena and runs the same program in step.
 
-Kernels that take ``team`` (the frame) divide their work between the threads; the others are run by
-the first. After each instruction the threads wait for one another.
+The work of kernels that take ``team`` (the frame) is divided into as many parts as there are
+threads; the others are one part. Each thread takes the part with its own number, and then those
+that nobody has taken yet: one that came late, or that the system let wait, holds nobody up. An
+instruction begins when all parts of the one before are done.
 """
 
 import sys
+from threading import Lock
 from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
 
-from backlit_kernels.frame import ARRIVALS, HALT, INVALID, MEETING, PART, PARTS, integers_at
+from backlit_kernels.frame import DONE, HALT, INVALID, PART, PARTS, TEAM, integers_at
 from backlit_kernels.kernel import helper
 from backlit_kernels.vector import LANES
 from backlit_kernels.vector_type import compiles_to
@@ -18,14 +21,35 @@ from backlit_kernels.vector_type import compiles_to
 # Threads that may work at a time where each needs a room of its own, and where a register tile is
 # all that one has to hold.
 ROOMS, SMALL_ROOMS = 4, 16
-PATIENCE = 2000  # looks at the others' arrivals before the processor is given away
+PATIENCE = 2000  # looks at what the others have done before the processor is given away
+
+# What a team shares, int64s: how many parts are done, whether a sample is invalid; then for each
+# part, so far apart that none lies in the cache line of another, the mark of who took it last.
+INVALID_SAMPLE, MARKS, APART = 1, 16, 16
+
+_one_at_a_time = Lock()  # in Python
 
 
-def arrive(address: int) -> int:
+def team_size(threads: int) -> int:
+    """How many int64s a team shares."""
+    return MARKS + threads * APART
+
+
+def add_one(address: int) -> int:
     """Add one to the int64 at an address, as one operation; returns what it was."""
     memory = integers_at(address)
-    memory[0] += 1
-    return int(memory[0]) - 1
+    with _one_at_a_time:
+        memory[0] += 1
+        return int(memory[0]) - 1
+
+
+def raise_to(address: int, mark: int) -> int:
+    """Raise the int64 at an address to a mark if it is lower, as one; returns what it was."""
+    memory = integers_at(address)
+    with _one_at_a_time:
+        before = int(memory[0])
+        memory[0] = max(before, mark)
+        return before
 
 
 def seen(address: int) -> int:
@@ -49,9 +73,16 @@ def _pointer(builder: Any, address: Any) -> Any:
 
 
 compiles_to(
-    arrive,
+    add_one,
     lambda b, v: b.atomic_rmw("add", _pointer(b, v[0]), ir.IntType(64)(1), "seq_cst"),
     types.int64,
+    types.Integer,
+)
+compiles_to(
+    raise_to,
+    lambda b, v: b.atomic_rmw("max", _pointer(b, v[0]), v[1], "seq_cst"),
+    types.int64,
+    types.Integer,
     types.Integer,
 )
 compiles_to(
@@ -93,15 +124,13 @@ def strips(team: Any, step: int, width: int) -> tuple[int, int]:
 
 
 @helper
-def meet(frame: Any) -> bool:
-    """Wait until all threads of the team have come here, or the run was told to halt.
+def others_are_done(frame: Any) -> bool:
+    """Wait until all is done that was before this instruction, or the run was told to halt.
 
-    Then it is False, and to be left at once: some thread may never come.
+    Then it is False, and to be left at once: some part may never be done.
     """
-    frame[ARRIVALS] += frame[PARTS]
-    arrive(frame[MEETING])
     looks = 0
-    while seen(frame[MEETING]) < frame[ARRIVALS]:
+    while seen(frame[TEAM]) < frame[DONE]:
         looks += 1
         if looks == PATIENCE:
             if seen(frame[HALT]) != 0:
@@ -112,17 +141,28 @@ def meet(frame: Any) -> bool:
 
 
 @helper
-def ends(frame: Any) -> bool:
-    """Whether to end here: a sample was not finite, or the run was told to halt.
+def take(frame: Any, part: int) -> bool:
+    """Whether a part of this instruction is this thread's: nobody else has taken it.
 
-    In a team that is what the first thread, which loads samples, says of itself.
+    Marks only rise, so that to a thread that is behind all parts are taken.
     """
-    if frame[PARTS] == 1:
-        return bool((frame[INVALID] | seen(frame[HALT])) != 0)
-    meeting = integers_at(frame[MEETING])
-    if frame[PART] == 0:
-        meeting[1] = frame[INVALID] | seen(frame[HALT])
-    if not meet(frame):
-        return True
-    ended = meeting[1] != 0
-    return not meet(frame) or bool(ended)
+    place, mark = frame[TEAM] + 8 * (MARKS + part * APART), frame[DONE] + 1
+    return seen(place) < mark and raise_to(place, mark) < mark
+
+
+@helper
+def put_down(frame: Any) -> None:
+    """Let the others know that a part is done."""
+    if frame[INVALID] != 0:
+        integers_at(frame[TEAM])[INVALID_SAMPLE] = 1
+    add_one(frame[TEAM])
+
+
+@helper
+def ends(frame: Any) -> bool:
+    """Whether to end here: a sample was not finite, or the run was told to halt."""
+    if frame[PARTS] > 1:
+        if not others_are_done(frame):
+            return True
+        frame[INVALID] = integers_at(frame[TEAM])[INVALID_SAMPLE]
+    return bool((frame[INVALID] | seen(frame[HALT])) != 0)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from backlit_kernels import frame
 from backlit_kernels.machine import run_machine
-from backlit_kernels.target import CACHE_LINE
+from backlit_kernels.team import team_size
 from backlit_kernels.vector import LANES
 
 from backlit.crew import crew
@@ -58,9 +58,9 @@ class Part(NamedTuple):
 
 
 class Worker:
-    """What one thread needs to run a job: an arena and a frame; in a team, where they meet."""
+    """What one thread needs to run a job: an arena and a frame; in a team, what they share."""
 
-    meeting: np.ndarray
+    shared: np.ndarray
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -94,13 +94,13 @@ class Worker:
 
     def team(self, threads: int) -> "list[Worker]":
         """This worker and others that run in step with it, on its arena."""
-        meeting = np.zeros(2 * CACHE_LINE, np.int64)
+        shared = np.zeros(team_size(threads), np.int64)
         workers = [self, *(copy(self) for _ in range(threads - 1))]
         for number, worker in enumerate(workers):
             worker.frame, worker.sections = self.frame.copy(), self.sections.copy()
-            worker.frame[[frame.PART, frame.PARTS]] = number, threads
-            worker.meeting = meeting
-            worker.frame[frame.MEETING] = address(meeting)
+            worker.frame[[frame.MEMBER, frame.PARTS]] = number, threads
+            worker.shared = shared
+            worker.frame[frame.TEAM] = address(shared)
         return workers
 
 

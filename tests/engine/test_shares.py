@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from backlit_kernels import frame
+from backlit_kernels import frame, team
 from backlit_kernels.machine import run_machine
 from backlit_kernels.vector import LANES
 
@@ -51,10 +51,8 @@ class Instructions:
         ]
         self.frame = np.zeros(frame.SIZE, np.int64)
         self.frame[frame.PORTS : frame.PORTS + 3] = [address(port) for port in self.ports]
-        self.everybody_came = np.array([2**60, 0])
         self.nobody_halts = np.zeros(1, np.int64)
         self.frame[frame.PARTS] = PARTS
-        self.frame[frame.MEETING] = address(self.everybody_came)
         self.frame[frame.SHARE] = 1
         self.frame[frame.HALT] = address(self.nobody_halts)
         self.arena = aligned(self.program.arena_size)
@@ -71,7 +69,10 @@ class Instructions:
         """The memory after one part of an instruction."""
         after, own = aligned(arena.size), self.frame.copy()
         after[:] = arena
-        own[frame.PART] = part
+        others_do_theirs = np.full(team.team_size(PARTS), 2**60)
+        others_do_theirs[team.INVALID_SAMPLE] = 0
+        others_do_theirs[team.MARKS + part * team.APART] = 0
+        own[frame.TEAM], own[frame.MEMBER] = address(others_do_theirs), part
         program, lanes = self.program, self.program.lanes
         steps = 0, 1, 1
         run_machine(

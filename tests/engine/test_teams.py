@@ -277,7 +277,7 @@ def test_a_team_ends_if_one_thread_never_comes(case, monkeypatch):
     run = Worker.run
 
     def interrupted(self, part):
-        if self.frame[frame.PART] == 0:
+        if self.frame[frame.MEMBER] == 0:
             raise KeyboardInterrupt
         return run(self, part)
 
@@ -296,7 +296,7 @@ def test_what_goes_wrong_in_a_team_is_raised(case, monkeypatch, part):
     run = Worker.run
 
     def fails(self, some):
-        if self.frame[frame.PART] == part:
+        if self.frame[frame.MEMBER] == part:
             raise MemoryError("no room")
         return run(self, some)
 
