@@ -270,8 +270,22 @@ def test_a_team_stops_at_the_first_bad_sample(case):
         assert not maps[place + 1 :].any()
 
 
+@pytest.mark.parametrize("late", [0, 1, 2])
+def test_nobody_waits_for_who_comes_late(case, teams, monkeypatch, late):
+    """The others do all of its work."""
+    _, model, X, expected = case
+    run = Worker.run
+
+    def without_one(self, part):
+        return self.frame[frame.MEMBER] == late or run(self, part)
+
+    monkeypatch.setattr(Worker, "run", without_one)
+    assert_equal(in_time(lambda: results(model, X[:2], threads=3)), [e[:2] for e in expected])
+    assert teams == [3] * 8
+
+
 def test_a_team_ends_if_one_thread_never_comes(case, monkeypatch):
-    """Such as the caller's, interrupted before it began."""
+    """Because it was interrupted before it began, such as the caller's."""
     _, model, X, expected = case
     program = model._programs.program(InputGradient(0, False), 1)
     run = Worker.run
