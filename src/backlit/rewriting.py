@@ -5,13 +5,22 @@ from dataclasses import replace
 import numpy as np
 
 from backlit.graph import HEADS, Graph, Node
-from backlit.layers import BatchNorm, Conv2D, ConvTranspose2D, Dense, Layer, MaxPool2D, ReLU
+from backlit.layers import (
+    Activation,
+    BatchNorm,
+    Conv2D,
+    ConvTranspose2D,
+    Dense,
+    Layer,
+    MaxPool2D,
+    ReLU,
+)
 
 
 def simplify(graph: Graph, fold: bool = True) -> Graph:
-    """The same logits from fewer nodes: no final softmax, batch normalisation folded.
+    """The same logits from fewer nodes: no final softmax; normalisations and scales folded.
 
-    A layer that a normalisation is folded into loses its name: its own output is not computed.
+    A layer that one is folded into loses its name: its own output is not computed.
     """
     result = Graph([graph.shapes[0]], outputs_are=graph.outputs_are, constants=graph.constants)
     output, heads = graph.output, HEADS[graph.outputs_are]
@@ -19,8 +28,9 @@ def simplify(graph: Graph, fold: bool = True) -> Graph:
         output = last.inputs[0]
     renamed, folded = {0: 0}, set()
     for node in graph.leading_to(output):
-        if fold and isinstance(node.layer, BatchNorm) and _can_fold(graph, node.inputs[0]):
-            (source,) = node.inputs
+        source = node.inputs[0] if node.inputs else 0
+        before = result.producer(renamed[source])
+        if fold and before is not None and _can_fold(graph, node, before):
             _fold(result, renamed[source], node.layer)
             renamed[node.output] = renamed[source]
             folded.add(source)
@@ -33,26 +43,32 @@ def simplify(graph: Graph, fold: bool = True) -> Graph:
     return result
 
 
-def _can_fold(graph: Graph, tensor: int) -> bool:
-    """Whether the layer before a normalisation, which reads its `tensor`, can take it up."""
-    before = graph.producer(tensor)
-    if before is None or len(graph.consumers(tensor)) > 1:
+def _can_fold(graph: Graph, node: Node, before: Node) -> bool:
+    """Whether a node scales and shifts what only it reads, and the node before it can do that."""
+    is_scale = isinstance(node.layer, Activation) and node.layer.name == "scale"
+    if not is_scale and not isinstance(node.layer, BatchNorm):
         return False
+    (tensor,) = node.inputs
     of_features = isinstance(before.layer, Dense) and len(graph.shapes[tensor]) == 1
-    return of_features or isinstance(before.layer, Conv2D | ConvTranspose2D)
+    of_channels = isinstance(before.layer, Conv2D | ConvTranspose2D)
+    return (of_features or of_channels) and len(graph.consumers(tensor)) == 1
 
 
-def _fold(graph: Graph, tensor: int, norm: BatchNorm) -> None:
-    """Have the layer that computes a tensor normalise it as well."""
+def _fold(graph: Graph, tensor: int, affine: Layer) -> None:
+    """Have the layer that computes a tensor scale and shift it as well."""
     node = graph.producer(tensor)
     assert node is not None
-    graph.exchange(node, layer=fold_batch_norm(node.layer, norm))
+    if isinstance(affine, BatchNorm):
+        scale, shift = affine.scale_and_shift()
+    else:
+        assert isinstance(affine, Activation)
+        scale, shift = (np.full(graph.shapes[tensor][0], n) for n in affine.parameters)
+    graph.exchange(node, layer=scaled(node.layer, scale, shift))
 
 
-def fold_batch_norm(layer: Layer, norm: BatchNorm) -> Layer:
-    """The layer that computes ``norm(layer(x))``."""
+def scaled(layer: Layer, scale: np.ndarray, shift: np.ndarray) -> Layer:
+    """The layer that computes ``scale * layer(x) + shift``, one of each for each channel."""
     assert isinstance(layer, Conv2D | ConvTranspose2D | Dense)
-    scale, shift = norm.scale_and_shift()
     bias = layer.bias * scale + shift
     if isinstance(layer, Dense):
         return Dense(layer.weights * scale, bias)

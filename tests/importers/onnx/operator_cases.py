@@ -226,6 +226,13 @@ def written_out():
     yield "SiLU", make_model(silu, IMAGE)
     gate = ("HardSigmoid", "x", "s", {"alpha": 1 / 6, "beta": 0.5})
     yield "hard swish", make_model([gate, ("Mul", "x s", "y", {})], IMAGE)
+    numbers = {"zero": 0, "three": 3, "six": 6, "sixth": 1 / 6}
+    bounds = {name: np.float32(number) for name, number in numbers.items()}
+    inner = [("Add", "x three", "s", {}), ("Clip", "s zero six", "c", {})]
+    after = [("Mul", "x c", "p", {}), ("Div", "p six", "y", {})]
+    before = [("Mul", "c sixth", "g", {}), ("Mul", "g x", "y", {})]
+    yield "hard swish by ReLU6", make_model(inner + after, IMAGE, bounds)
+    yield "hard swish by ReLU6, sixth first", make_model(inner + before, IMAGE, bounds)
     mish = [("Softplus", "x", "p", {}), ("Tanh", "p", "t", {}), ("Mul", "x t", "y", {})]
     yield "Mish", make_model(mish, IMAGE)
     yield from softpluses()

@@ -5,7 +5,7 @@ import pytest
 
 import backlit as bl
 from backlit.importers.builder import UnsupportedError
-from backlit.layers import Activation, BatchNorm, Conv2D
+from backlit.layers import Activation, BatchNorm, Clip, Conv2D
 from backlit.operators import AxisMap, Reshape, Transpose
 
 onnx = pytest.importorskip("onnx")
@@ -18,6 +18,7 @@ from tests.importers.onnx.operator_cases import (  # noqa: E402
     positive,
     softpluses,
     tanh_gelus,
+    written_out,
 )
 from tests.importers.onnx.small_models import IMAGE, branching, images  # noqa: E402
 
@@ -65,12 +66,43 @@ def test_normalisation_is_folded():
     assert not [layer for layer in layers_of(model) if isinstance(layer, BatchNorm)]
 
 
+@pytest.mark.parametrize("normalised", [False, True])
+def test_scales_are_folded(normalised):
+    nodes = [("Conv", "x w", "c", {})]
+    nodes += [("BatchNormalization", "c a b m v", "n", {})] if normalised else []
+    nodes += [("Mul", "n two" if normalised else "c two", "p", {}), ("Add", "p one", "y", {})]
+    constants = {"w": normal(4, 3, 3, 3), "two": np.float32(2), "one": np.float32(1)}
+    if normalised:
+        constants |= {"a": normal(4), "b": normal(4), "m": normal(4), "v": positive(4)}
+    model = bl.load(make_model(nodes, IMAGE, constants))
+    left = [node.layer for node in model._programs.graph.nodes]
+    assert not [layer for layer in left if isinstance(layer, Activation | BatchNorm)]
+
+
+def test_what_is_read_before_it_is_scaled_stays():
+    nodes = [
+        ("Conv", "x w", "c", {}),
+        ("Mul", "c two", "p", {}),
+        ("Concat", "c p", "y", {"axis": 1}),
+    ]
+    constants = {"w": normal(4, 3, 3, 3), "two": np.float32(2)}
+    model = bl.load(make_model(nodes, IMAGE, constants))
+    assert [n.layer.name for n in model._programs.graph.nodes if isinstance(n.layer, Activation)]
+
+
 def test_written_out_activations_are_one():
     nodes = [("Div", "x r", "d", {}), ("Erf", "d", "e", {}), ("Add", "e one", "s", {})]
     nodes += [("Mul", "x s", "p", {}), ("Mul", "p half", "y", {})]
     root = {"r": np.float32(np.sqrt(2)), "one": np.float32(1), "half": np.float32(0.5)}
     kinds = layers_of(bl.load(make_model(nodes, IMAGE, root)))
     assert [k.name for k in kinds if isinstance(k, Activation)] == ["gelu"]
+
+
+@pytest.mark.parametrize("name", ["hard swish by ReLU6", "hard swish by ReLU6, sixth first"])
+def test_written_out_hard_swishes_are_one(name):
+    kinds = layers_of(bl.load(dict(written_out())[name]))
+    assert [k.name for k in kinds if isinstance(k, Activation)] == ["hard_swish"]
+    assert not any(isinstance(k, Clip) for k in kinds)
 
 
 @pytest.mark.parametrize("name", dict(tanh_gelus()))

@@ -8,7 +8,7 @@ from numpy.polynomial import Polynomial
 from backlit.importers.builder import arithmetic
 from backlit.importers.builder.nodes import GraphBuilder
 from backlit.importers.builder.values import Tensor, Value
-from backlit.layers import Activation, Layer, Sigmoid, Tanh
+from backlit.layers import Activation, Clip, Layer, Sigmoid, Tanh
 from backlit.operators import Add, Binary
 
 LEAST = 15  # from here on, softplus is x to float32's digits
@@ -62,7 +62,21 @@ def _gated(b: GraphBuilder, x: Tensor, gate: Tensor) -> Tensor | None:
         inner, start = _step_back(b, source)
         if _is(inner, "softplus", 1.0) and start == x.number:
             return arithmetic.unary(b, "mish", x)
-    return gelu(b, x, gate)
+    return hard_swish(b, x, gate) or gelu(b, x, gate)
+
+
+def hard_swish(b: GraphBuilder, x: Tensor, gate: Tensor) -> Tensor | None:
+    """x * d clip(x + 3, 0, 6) is 6 d times hard swish."""
+    d, shift, clipped = _affine(b, gate.number)
+    layer, source = _step_back(b, clipped)
+    if shift != 0 or not isinstance(layer, Clip) or layer.parameters != (0, 6):
+        return None
+    factor, offset, origin = _affine(b, x.number)
+    slope, start, same = _affine(b, source)
+    if same != origin or not np.allclose((slope, start), (factor, offset + 3), rtol=1e-6):
+        return None
+    whole = arithmetic.unary(b, "hard_swish", x)
+    return arithmetic.scale(b, whole, float(np.float32(6 * d)))
 
 
 def gelu(b: GraphBuilder, x: Tensor, gate: Tensor) -> Tensor | None:
