@@ -61,6 +61,20 @@ def _lower_call_kernel(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 
 @helper
+def run_parts(
+    arena: Any, constants: Any, program: Any, frame: Any, position: int, parts: int
+) -> None:
+    """Run what others of the team have not taken of an instruction, its own part first."""
+    for n in range(parts):
+        frame[PART] = (frame[MEMBER] + n) % parts
+        if take(frame, frame[PART]):
+            call_kernel(program[position], arena, constants, program, position, frame)
+            if put_down(frame, parts):
+                break
+    frame[DONE] += parts
+
+
+@helper
 def run_section(arena: Any, constants: Any, program: Any, frame: Any, first: int, end: int) -> bool:
     """Run the instructions from `first` to `end`; False if the team was told to halt."""
     position = first
@@ -71,12 +85,7 @@ def run_section(arena: Any, constants: Any, program: Any, frame: Any, first: int
             if not others_are_done(frame):
                 return False
             parts = frame[PARTS] if program[position + 2] != 0 else 1
-            for n in range(parts):
-                frame[PART] = (frame[MEMBER] + n) % parts
-                if take(frame, frame[PART]):
-                    call_kernel(program[position], arena, constants, program, position, frame)
-                    put_down(frame)
-            frame[DONE] += parts
+            run_parts(arena, constants, program, frame, position, parts)
         position += program[position + 1]
     return True
 

@@ -151,11 +151,11 @@ def take(frame: Any, part: int) -> bool:
 
 
 @helper
-def put_down(frame: Any) -> None:
-    """Let the others know that a part is done."""
+def put_down(frame: Any, parts: int) -> bool:
+    """Let the others know that a part of this instruction is done; whether it was the last."""
     if frame[INVALID] != 0:
         integers_at(frame[TEAM])[INVALID_SAMPLE] = 1
-    add_one(frame[TEAM])
+    return bool(add_one(frame[TEAM]) + 1 == frame[DONE] + parts)
 
 
 @helper

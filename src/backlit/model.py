@@ -178,7 +178,7 @@ class Model:
 
     @cached_property
     def _unfolded(self) -> ProgramStore:
-        """Programs for the outputs of layers that normalisations are folded into."""
+        """Programs for the outputs of layers that others are folded into."""
         return ProgramStore(simplify(self._source, fold=False))
 
     @cached_property
