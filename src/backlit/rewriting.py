@@ -44,9 +44,13 @@ def simplify(graph: Graph, fold: bool = True) -> Graph:
 
 
 def _can_fold(graph: Graph, node: Node, before: Node) -> bool:
-    """Whether a node scales and shifts what only it reads, and the node before it can do that."""
-    is_scale = isinstance(node.layer, Activation) and node.layer.name == "scale"
-    if not is_scale and not isinstance(node.layer, BatchNorm):
+    """Whether a node scales and shifts what only it reads, and the node before it can do that.
+
+    Of other nodes than normalisations, only those that keep signs: rules of LRP go by them.
+    """
+    layer = node.layer
+    scales = isinstance(layer, Activation) and layer.name == "scale" and layer.parameters[0] > 0
+    if not scales and not isinstance(layer, BatchNorm):
         return False
     (tensor,) = node.inputs
     of_features = isinstance(before.layer, Dense) and len(graph.shapes[tensor]) == 1
