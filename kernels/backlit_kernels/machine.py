@@ -61,7 +61,7 @@ def _lower_call_kernel(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 
 @helper
-def run_parts(
+def run_in_team(
     arena: Any, constants: Any, program: Any, frame: Any, position: int, parts: int
 ) -> None:
     """Run what others of the team have not taken of an instruction, its own part first."""
@@ -85,7 +85,7 @@ def run_section(arena: Any, constants: Any, program: Any, frame: Any, first: int
             if not others_are_done(frame):
                 return False
             parts = frame[PARTS] if program[position + 2] != 0 else 1
-            run_parts(arena, constants, program, frame, position, parts)
+            run_in_team(arena, constants, program, frame, position, parts)
         position += program[position + 1]
     return True
 

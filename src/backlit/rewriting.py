@@ -14,6 +14,7 @@ from backlit.layers import (
     Layer,
     MaxPool2D,
     ReLU,
+    scales_up,
 )
 
 
@@ -28,14 +29,12 @@ def simplify(graph: Graph, fold: bool = True) -> Graph:
         output = last.inputs[0]
     renamed, folded = {0: 0}, set()
     for node in graph.leading_to(output):
-        source = node.inputs[0] if node.inputs else 0
-        before = result.producer(renamed[source])
-        if fold and before is not None and _can_fold(graph, node, before):
-            _fold(result, renamed[source], node.layer)
-            renamed[node.output] = renamed[source]
-            folded.add(source)
+        inputs = tuple(renamed[t] for t in node.inputs)
+        if fold and _folds(node.layer) and _takes_up(graph, node, result.producer(inputs[0])):
+            _fold(result, inputs[0], node.layer)
+            renamed[node.output] = inputs[0]
+            folded.add(node.inputs[0])
         else:
-            inputs = tuple(renamed[t] for t in node.inputs)
             renamed[node.output] = result.append(node.layer, inputs, node.name)
     result.output = renamed[output]
     computed = renamed.keys() - folded
@@ -43,19 +42,17 @@ def simplify(graph: Graph, fold: bool = True) -> Graph:
     return result
 
 
-def _can_fold(graph: Graph, node: Node, before: Node) -> bool:
-    """Whether a node scales and shifts what only it reads, and the node before it can do that.
+def _folds(layer: Layer) -> bool:
+    """Whether it is a normalisation, or a scale that keeps signs: rules of LRP go by them."""
+    return isinstance(layer, BatchNorm) or scales_up(layer)
 
-    Of other nodes than normalisations, only those that keep signs: rules of LRP go by them.
-    """
-    layer = node.layer
-    scales = isinstance(layer, Activation) and layer.name == "scale" and layer.parameters[0] > 0
-    if not scales and not isinstance(layer, BatchNorm):
+
+def _takes_up(graph: Graph, node: Node, before: Node | None) -> bool:
+    """Whether the layer before a node that folds, and whose output only it reads, can do both."""
+    if before is None or len(graph.consumers(node.inputs[0])) > 1:
         return False
-    (tensor,) = node.inputs
-    of_features = isinstance(before.layer, Dense) and len(graph.shapes[tensor]) == 1
-    of_channels = isinstance(before.layer, Conv2D | ConvTranspose2D)
-    return (of_features or of_channels) and len(graph.consumers(tensor)) == 1
+    of_features = isinstance(before.layer, Dense) and len(graph.shapes[node.output]) == 1
+    return of_features or isinstance(before.layer, Conv2D | ConvTranspose2D)
 
 
 def _fold(graph: Graph, tensor: int, affine: Layer) -> None:

@@ -11,6 +11,7 @@ from backlit.layers.activations import (
     Softmax,
     Tanh,
     rectifies,
+    scales_up,
 )
 from backlit.layers.base import Layer
 from backlit.layers.linear import Conv2D, ConvTranspose2D, Dense
@@ -39,4 +40,5 @@ __all__ = [
     "Softmax",
     "Tanh",
     "rectifies",
+    "scales_up",
 ]

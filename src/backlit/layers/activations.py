@@ -179,6 +179,11 @@ class LogSoftmax(Layer):
     """The logarithm of `Softmax`."""
 
 
+def scales_up(layer: Layer) -> bool:
+    """Whether a layer multiplies by a number above zero, and adds one."""
+    return isinstance(layer, Elementwise) and layer.function == "scale" and layer.parameters[0] > 0
+
+
 def rectifies(layer: Layer) -> bool:
     """Whether a layer is a ReLU, or one with a ceiling."""
     return isinstance(layer, ReLU) or (isinstance(layer, Clip) and layer.low == 0 < layer.high)

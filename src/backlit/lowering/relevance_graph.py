@@ -13,6 +13,7 @@ from backlit.layers import (
     Layer,
     MaxPool2D,
     ReLU,
+    scales_up,
 )
 from backlit.lowering.relevance_rules import WEIGHTED, Part, weighs_by_input
 from backlit.lowering.rescale import is_sum
@@ -91,7 +92,7 @@ def normalises(layer: Layer) -> bool:
     """Whether each output is an input, scaled and shifted, and the larger the larger that is."""
     if isinstance(layer, BatchNorm):
         return bool((layer.scale_and_shift()[0] > 0).all())
-    return isinstance(layer, Elementwise) and layer.function == "scale" and layer.parameters[0] > 0
+    return scales_up(layer)
 
 
 def only_for_blind(graph: Graph, tensor: int, rules: Mapping[str, list[Part]]) -> bool:

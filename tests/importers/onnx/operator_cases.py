@@ -233,6 +233,9 @@ def written_out():
     before = [("Mul", "c sixth", "g", {}), ("Mul", "g x", "y", {})]
     yield "hard swish by ReLU6", make_model(inner + after, IMAGE, bounds)
     yield "hard swish by ReLU6, sixth first", make_model(inner + before, IMAGE, bounds)
+    scaled = [("Mul", "x three", "h", {}), ("Add", "h three", "s", {}), inner[1]]
+    scaled += [("Mul", "h c", "y", {})]
+    yield "hard swish by ReLU6, of a scale", make_model(scaled, IMAGE, bounds)
     mish = [("Softplus", "x", "p", {}), ("Tanh", "p", "t", {}), ("Mul", "x t", "y", {})]
     yield "Mish", make_model(mish, IMAGE)
     yield from softpluses()

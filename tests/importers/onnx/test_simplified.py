@@ -77,6 +77,10 @@ def test_scales_are_folded(normalised):
     model = bl.load(make_model(nodes, IMAGE, constants))
     left = [node.layer for node in model._programs.graph.nodes]
     assert not [layer for layer in left if isinstance(layer, Activation | BatchNorm)]
+    X, before = normal(5, *IMAGE), make_model(nodes[:-2], IMAGE, constants, output=nodes[-3][2])
+    np.testing.assert_allclose(
+        model.logits(X), 2 * bl.load(before).logits(X) + 1, rtol=1e-5, atol=1e-5
+    )
 
 
 def test_what_is_read_before_it_is_scaled_stays():
@@ -98,10 +102,17 @@ def test_written_out_activations_are_one():
     assert [k.name for k in kinds if isinstance(k, Activation)] == ["gelu"]
 
 
-@pytest.mark.parametrize("name", ["hard swish by ReLU6", "hard swish by ReLU6, sixth first"])
-def test_written_out_hard_swishes_are_one(name):
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [
+        ("hard swish by ReLU6", ["hard_swish"]),
+        ("hard swish by ReLU6, sixth first", ["hard_swish"]),
+        ("hard swish by ReLU6, of a scale", ["scale", "hard_swish", "scale"]),
+    ],
+)
+def test_written_out_hard_swishes_are_one(name, left):
     kinds = layers_of(bl.load(dict(written_out())[name]))
-    assert [k.name for k in kinds if isinstance(k, Activation)] == ["hard_swish"]
+    assert [k.name for k in kinds if isinstance(k, Activation)] == left
     assert not any(isinstance(k, Clip) for k in kinds)
 
 
