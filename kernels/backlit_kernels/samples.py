@@ -153,19 +153,12 @@ def load_samples(
 
 
 @kernel
-def spread_lane(
-    arena: Any, frame: Any, x: int, out: int, size: int, first: int, lanes: int
-) -> None:
-    """In every lane what the current step's lane of `x` holds; the first belongs to step `first`.
-
-    Other steps than those of the `lanes` change nothing.
-    """
-    lane = frame[STEP] - first
-    if lane < 0 or lane >= lanes:
-        return
-    for i in range(0, size, lanes):
-        value = load_one(arena, x + i + lane)
-        for j in range(i, i + lanes, LANES):
+def spread_step(arena: Any, frame: Any, x: int, size: int, out: int, lanes: int) -> None:
+    """In every lane the values of the current step: `size` floats of `x` for each step."""
+    start = x + frame[STEP] * size
+    for i in range(size):
+        value = load_one(arena, start + i)
+        for j in range(i * lanes, (i + 1) * lanes, LANES):
             store(arena, out + j, value)
 
 

@@ -16,6 +16,7 @@ class Target(NamedTuple):
     registers_per_vector: int  # machine registers that such a vector takes
     accumulators: int  # vectors that a register tile may hold
     looks_up: bool = False  # whether lanes pick from four floats each, in one instruction
+    adds_aside: bool = False  # whether additions have units of their own beside multiply-adds
 
 
 @cache
@@ -28,7 +29,13 @@ def target() -> Target:
         features = binding.get_host_cpu_features().flatten()
     if "+avx512f" in features:
         looks_up = "+avx512bw" in features
-        return Target(lanes=16, registers_per_vector=1, accumulators=24, looks_up=looks_up)
+        return Target(
+            lanes=16,
+            registers_per_vector=1,
+            accumulators=24,
+            looks_up=looks_up,
+            adds_aside=name.startswith("znver"),  # AMD's
+        )
     if "+avx2" in features or (config.CPU_NAME and name != "generic"):
         looks_up = "+avx2" in features
         return Target(lanes=8, registers_per_vector=1, accumulators=12, looks_up=looks_up)

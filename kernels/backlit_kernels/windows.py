@@ -5,6 +5,7 @@ window that was: its *choice*, one of the numbers in `backlit_kernels.entries`. 
 and read it again takes as long as the arithmetic of a convolution of few channels.
 """
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from backlit_kernels.entries import (
 )
 from backlit_kernels.finish import relu_rule
 from backlit_kernels.fold import add_step, phase_of
-from backlit_kernels.kernel import helper, kernel
+from backlit_kernels.frame import STEP
+from backlit_kernels.kernel import Kernel, helper, kernel
 from backlit_kernels.lanes import for_lanes
 from backlit_kernels.team import share
 from backlit_kernels.vector import (
@@ -56,53 +58,84 @@ def first_equal(best: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 @helper
-def between(arena: Any, a: int, b: int, t: Any, least: Any) -> Any:
-    """``a + t * (b - a)``, but at least `least`."""
-    start = load(arena, a)
-    return maximum(least, fma(t, load(arena, b) - start, start))
+def load_pair(arena: Any, at: int) -> Any:
+    return load(arena, at), load(arena, at + LANES)
 
 
-@kernel
-def interpolate_windows(
-    arena: Any,
-    constants: Any,
-    team: Any,
-    a: int,
-    b: int,
-    position: int,
-    out: int,
-    choice: int,
-    channels: int,
-    height: int,
-    width: int,
-    plane: int,
-    row: int,
-    out_plane: int,
-    out_row: int,
-    floor: int,
-) -> None:
-    """The largest of each window of ``a + position * (b - a)``.
+@helper
+def load_two(arena: Any, at: int) -> Any:
+    """Two floats, each in every lane."""
+    return load_one(arena, at), load_one(arena, at + 1)
 
-    Operands that are not named here are as in `backlit_kernels.pooled_product`; `plane` and
-    `row` are how far channels and rows of `a` and `b` are apart.
-    """
-    t, least = load(arena, position), load_one(constants, floor)
-    for c in range(*share(team, channels)):
-        for y in range(height):
-            for column in range(width):
-                at = c * plane + 2 * (y * row + column * LANES)
-                p, q = a + at, b + at
-                best, chosen = largest_entry(
-                    (
-                        between(arena, p, q, t, least),
-                        between(arena, p + LANES, q + LANES, t, least),
-                        between(arena, p + row, q + row, t, least),
-                        between(arena, p + row + LANES, q + row + LANES, t, least),
-                    )
-                )
-                to = out + c * out_plane + y * out_row + column * LANES
-                store(arena, to, best)
-                store(arena, to + choice, chosen)
+
+@cache
+def interpolate_windows(shared: bool) -> Kernel:
+    """With `shared`, samples share one beginning, of a float for each pixel."""
+    pixel = 1 if shared else LANES
+    load_start = load_two if shared else load_pair
+
+    def interpolate_windows(
+        arena: Any,
+        constants: Any,
+        table: Any,
+        team: Any,
+        a: int,
+        a_step: int,
+        b: int,
+        points: int,
+        positions: int,
+        outs: int,
+        choices: int,
+        channels: int,
+        height: int,
+        width: int,
+        plane: int,
+        row: int,
+        out_plane: int,
+        out_row: int,
+        floor: int,
+    ) -> None:
+        """The largest of each window of ``a + position * (b - a)``, at `points` of a path.
+
+        Parameters
+        ----------
+        a_step
+            How far the beginning moves from a step to the next.
+        positions, outs, choices
+            Tables, of a place for each point: of its lane values, its output, its choices.
+        plane, row
+            How far channels and rows of `b` are apart.
+        out_plane, out_row, floor
+            As in `backlit_kernels.pooled_product`.
+        """
+        least = load_one(constants, floor)
+        begin = a + team[STEP] * a_step
+        for c in range(*share(team, channels)):
+            for y in range(height):
+                start, to = c * plane + 2 * y * row, c * out_plane + y * out_row
+                at, below = begin + start // LANES * pixel, row // LANES * pixel
+                for _ in range(width):
+                    upper, lower = load_start(arena, at), load_start(arena, at + below)
+                    p, q = load_pair(arena, b + start), load_pair(arena, b + start + row)
+                    p, q = (p[0] - upper[0], p[1] - upper[1]), (q[0] - lower[0], q[1] - lower[1])
+                    for n in range(points):
+                        t = load(arena, table[positions + n])
+                        best, chosen = largest_entry(
+                            (
+                                maximum(least, fma(t, p[0], upper[0])),
+                                maximum(least, fma(t, p[1], upper[1])),
+                                maximum(least, fma(t, q[0], lower[0])),
+                                maximum(least, fma(t, q[1], lower[1])),
+                            )
+                        )
+                        store(arena, table[outs + n] + to, best)
+                        store(arena, table[choices + n] + to, chosen)
+                    start += 2 * LANES
+                    at += 2 * pixel
+                    to += LANES
+
+    name = "interpolate_windows"
+    return Kernel(interpolate_windows, name + "_shared" if shared else name)
 
 
 @helper
@@ -163,6 +196,65 @@ def spread_choices(_load: Any, _store: Any, pixel: int) -> Any:
                         store(arena, to + LANES, right)
 
     return spread_choices
+
+
+@helper
+def add_where(total: Any, mask: Any, value: Any) -> Any:
+    return select(mask, total + value, total)
+
+
+@kernel
+def sum_choices(
+    arena: Any,
+    table: Any,
+    team: Any,
+    points: int,
+    ys: int,
+    gs: int,
+    choices: int,
+    out: int,
+    channels: int,
+    height: int,
+    width: int,
+    y_plane: int,
+    y_row: int,
+    out_plane: int,
+    out_row: int,
+    initial: int,
+    masked: int,
+    rectified: int,
+) -> None:
+    """The sum of what `spread_choices` would write, in tiles, for so many `points` of a path.
+
+    `ys`, `gs` and `choices` are tables, of a place for each point.
+    """
+    rule, zero = (masked, rectified), splat(0.0)
+    for c in range(*share(team, channels)):
+        for i in range(height):
+            at, to = c * y_plane + i * y_row, out + c * out_plane + 2 * i * out_row
+            for _ in range(width):
+                upper, lower = (zero, zero), (zero, zero)
+                if initial != 0:
+                    upper = load_pair(arena, to + initial)
+                    lower = load_pair(arena, to + out_row + initial)
+                for n in range(points):
+                    y, g = table[ys + n] + at, table[gs + n] + at
+                    gradient = gradient_of_windows(arena, g, y, rule)
+                    chosen = load(arena, table[choices + n] + at)
+                    upper = (
+                        add_where(upper[0], chosen == splat(UPPER_LEFT), gradient),
+                        add_where(upper[1], chosen == splat(UPPER_RIGHT), gradient),
+                    )
+                    lower = (
+                        add_where(lower[0], chosen == splat(LOWER_LEFT), gradient),
+                        add_where(lower[1], chosen == splat(LOWER_RIGHT), gradient),
+                    )
+                store(arena, to, upper[0])
+                store(arena, to + LANES, upper[1])
+                store(arena, to + out_row, lower[0])
+                store(arena, to + out_row + LANES, lower[1])
+                at += LANES
+                to += 2 * LANES
 
 
 @kernel

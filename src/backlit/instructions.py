@@ -50,7 +50,8 @@ class Marks:
     shift: int = 0  # of the first mark, in bytes
 
 
-Operand = int | Buffer | Place | Distance | Marks | np.ndarray
+Spot = Buffer | Place | Distance
+Operand = int | Spot | Marks | np.ndarray | tuple[Spot, ...]
 
 
 @dataclass(frozen=True)
@@ -79,15 +80,16 @@ class Instruction:
 
     def buffers(self) -> list[Buffer]:
         found = []
-        for operand in self.operands:
-            if isinstance(operand, Buffer):
-                found.append(operand)
-            elif isinstance(operand, Place):
-                found.append(operand.buffer)
-            elif isinstance(operand, Distance):
-                found += [operand.start, operand.end]
-            elif isinstance(operand, Marks):
-                found += [operand.of, operand.marks]
+        for given in self.operands:
+            for operand in given if isinstance(given, tuple) else (given,):
+                if isinstance(operand, Buffer):
+                    found.append(operand)
+                elif isinstance(operand, Place):
+                    found.append(operand.buffer)
+                elif isinstance(operand, Distance):
+                    found += [operand.start, operand.end]
+                elif isinstance(operand, Marks):
+                    found += [operand.of, operand.marks]
         return found
 
     @property

@@ -28,6 +28,7 @@ from backlit.instructions import (
     Marks,
     Operand,
     Place,
+    Spot,
 )
 from backlit.interleaving import interleave
 from backlit.layout import round_up
@@ -95,7 +96,7 @@ class Tape:
     def emit(
         self, kernel: Kernel, by_channel: ByChannel | None = None, /, **operands: Operand
     ) -> None:
-        """Append an instruction; a table operand (an int64 array) travels with it."""
+        """Append an instruction; an int64 array or a tuple travels with it, as a table."""
         if set(operands) != set(kernel.operands):
             wrong = set(operands) ^ set(kernel.operands)
             raise TypeError(f"{kernel} takes {kernel.operands}; check {sorted(wrong)}")
@@ -197,19 +198,25 @@ def _encode(instruction: Instruction) -> np.ndarray:
     tables: list[np.ndarray] = []
     length = HEADER + len(instruction.operands)
     for operand in instruction.operands:
+        if isinstance(operand, tuple):
+            operand = np.array([_word(spot) for spot in operand])
         if isinstance(operand, np.ndarray):
             words.append(length)
             tables.append(operand.astype(np.int64).reshape(-1))
             length += operand.size
-        elif isinstance(operand, Place):
-            words.append(operand.buffer.start + operand.offset)
-        elif isinstance(operand, Buffer):
-            words.append(operand.start)
-        elif isinstance(operand, Distance):
-            words.append(operand.end.start - operand.start.start)
-        elif isinstance(operand, Marks):
-            words.append(4 * operand.marks.start + operand.shift - operand.of.start)
         else:
-            words.append(int(operand))
+            words.append(_word(operand))
     words[1] = length
     return np.concatenate([np.array(words, np.int64), *tables])
+
+
+def _word(operand: int | Spot | Marks) -> int:
+    if isinstance(operand, Place):
+        return operand.buffer.start + operand.offset
+    if isinstance(operand, Buffer):
+        return operand.start
+    if isinstance(operand, Distance):
+        return operand.end.start - operand.start.start
+    if isinstance(operand, Marks):
+        return 4 * operand.marks.start + operand.shift - operand.of.start
+    return int(operand)

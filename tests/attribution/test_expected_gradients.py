@@ -86,8 +86,9 @@ def test_same_bits_whatever_the_threads_split_and_order(network, count):
     ("count", "background", "per_step"),
     [
         (50, 10, 5),
-        (50, 1, 5),
+        (50, 1, 10),
         (48, 2, 8),
+        (200, 10, 10),
         (24, 4, 6),
         (10, 10, 1),
         (7, 20, 1),

@@ -5,8 +5,11 @@ import pytest
 from backlit_kernels.vector import LANES
 
 import backlit as bl
+from backlit.attribution.expected_gradients import BackgroundPaths
 from backlit.attribution.gradients import InputGradient
 from backlit.attribution.integrated_gradients import PathIntegral
+from backlit.lowering import Lowering, interpolation
+from backlit.rewriting import relu_first
 from tests.helpers import assert_close, ending, grid
 from tests.reference.network import input_gradient, logits
 
@@ -113,6 +116,27 @@ def test_paths(rng, channels):
     assert_close(found, X * np.mean(slopes, axis=0), 1e-4)
     alone = bl.integrated_gradients(model, X[:1], 1, steps=8, rule="riemann_middle")
     np.testing.assert_array_equal(alone, found[:1])
+
+
+@pytest.mark.parametrize("together", [1, 3, 10])
+@pytest.mark.parametrize("baselines", [1, 2, LANES + 1])
+def test_points_side_by_side(rng, monkeypatch, baselines, together):
+    """The same bits as one sample alone, whose pictures are interpolated."""
+    model = network(rng, 3, size=(7, 10))
+    lowering = Lowering(relu_first(model._programs.graph), LANES)
+    *_, pooling = (n for n in lowering.graph.nodes if isinstance(n.layer, bl.MaxPool2D))
+    size = lowering.layouts[pooling.output].size
+    monkeypatch.setattr(interpolation, "MOST_FLOATS", 3 * size * together)
+    found = kernels(model, BackgroundPaths(0, baselines, 10))
+    groups = -(-10 // together)
+    assert sum("interpolate_windows" in k for k in found) == groups
+    assert sum("sum_choices" in k for k in found) == groups
+    X, background = (rng.normal(size=(n, *model.input_shape)) for n in (LANES + 1, baselines))
+    options = {"background": background, "samples": 10 * baselines}
+    maps = bl.expected_gradients(model, X, 1, **options)
+    alone = bl.expected_gradients(model, X[-1:], 1, **options)
+    np.testing.assert_array_equal(maps[-1:], alone)
+    assert maps.any(axis=(1, 2, 3)).all()
 
 
 @pytest.mark.parametrize("method", [bl.gradient, bl.guided_backprop, bl.deconvnet, bl.deeplift])

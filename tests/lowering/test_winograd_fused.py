@@ -22,6 +22,7 @@ few = settings(
 def on_every_processor(monkeypatch):
     """Whether or not it is fast there."""
     monkeypatch.setattr(winograd, "LEAST_IN_TILES", 4)
+    monkeypatch.setattr(winograd, "LEAST_SUMMED", 4)
 
 
 def filters(rng, outputs, inputs):
@@ -83,6 +84,16 @@ def test_it_is_taken(rng):
     ]:
         shape = (layer.weights.shape[1], 10, 10)
         assert counted(with_scores(rng, [layer, *pool], shape), "winograd") == 0
+
+
+def test_sums_of_few_channels_where_additions_take_multipliers_time(rng, monkeypatch):
+    monkeypatch.setattr(winograd, "LEAST_SUMMED", 8)
+    few, many = (
+        with_scores(rng, [bl.Conv2D(filters(rng, *shape), padding=1)], (shape[1], 10, 10))
+        for shape in ((8, 4), (4, 8))
+    )
+    assert [counted(model, "winograd", Logits()) for model in (few, many)] == [0, 1]
+    assert [counted(model, "winograd") for model in (few, many)] == [1, 1]  # back: as many as out
 
 
 def test_between_other_layers(rng):

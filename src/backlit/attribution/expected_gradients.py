@@ -21,10 +21,11 @@ from backlit.attribution.step_arrays import step_values, step_weights
 from backlit.baselines import check_background
 from backlit.checks import whole
 from backlit.graph import Graph
+from backlit.instructions import Buffer
 from backlit.lowering import Lowering
 from backlit.lowering.baselines import baseline_pass
 from backlit.lowering.context import FIRST_FREE_PORT
-from backlit.lowering.interpolation import start_between
+from backlit.lowering.interpolation import add_gradients, points_together, start_between
 from backlit.lowering.step_seed import seed_of_steps
 from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model
@@ -33,7 +34,7 @@ from backlit.rewriting import relu_first
 from backlit.streams import check_seed, stream_keys
 
 KEY, OTHER, BASELINES, STRATA, WEIGHTS = range(FIRST_FREE_PORT, FIRST_FREE_PORT + 5)
-MOST_PER_STEP = 8
+MOST_PER_STEP = 10
 
 
 class Draws(NamedTuple):
@@ -69,37 +70,19 @@ class BackgroundPaths(SumOfSteps):
         x = end.load()
         end.forward()
         targets = end.choose_targets()  # what is predicted for the input itself, if not given
-        keys = [end.load_lane_values(port, per_sample=1, per_step=0) for port in (KEY, OTHER)]
+        key, other = (end.load_lane_values(port, per_sample=1, per_step=0) for port in (KEY, OTHER))
         total = sum_of_steps(end, 0)
         seed = seed_of_steps(end, self.score, targets, start)
 
         tape.section = "body"
         begin = baseline_pass(end, BASELINES, steps=self.steps, until=start)
-        for draw in range(self.draws):
-            position = tape.buffer(lanes)
-            bounds = [
-                end.load_lane_values(STRATA, per_step=2 * self.draws, first=2 * draw + i)
-                for i in range(2)
-            ]
-            tape.emit(
-                stratified,
-                low=bounds[0],
-                width=bounds[1],
-                key=keys[0],
-                other=keys[1],
-                draw=draw,
-                draws=self.draws,
-                out=position,
-                lanes=lanes,
-            )
-            point = end.another_pass()
-            start_between(point, start, begin.activations[start], end.activations[start], position)
-            point.forward()
-            seed.sow(point)
-            if draw > 0:
-                point.share(start, begin.gradients[start])  # to be added to
-            point.backward(until=start)
-            begin.gradients[start] = point.gradients[start]
+        together = points_together(end, start)
+        for first in range(0, self.draws, together):
+            draws = range(first, min(first + together, self.draws))
+            points = [end.another_pass() for _ in draws]
+            positions = [self.position(end, (key, other), draw) for draw in draws]
+            start_between(points, start, begin, end, positions)
+            add_gradients(points, start, seed, begin)
         begin.backward()
         weight = end.load_lane_values(WEIGHTS)
         if self.multiply:
@@ -110,6 +93,25 @@ class BackgroundPaths(SumOfSteps):
         tape.section = "epilogue"
         end.store(total.total, 0)
         return end
+
+    def position(self, end: Lowering, keys: tuple[Buffer, Buffer], draw: int) -> Buffer:
+        """Where on its path one of a step's draws lies."""
+        position, both = end.tape.buffer(end.lanes), 2 * self.draws
+        low, width = (
+            end.load_lane_values(STRATA, per_step=both, first=2 * draw + i) for i in range(2)
+        )
+        end.tape.emit(
+            stratified,
+            low=low,
+            width=width,
+            key=keys[0],
+            other=keys[1],
+            draw=draw,
+            draws=self.draws,
+            out=position,
+            lanes=end.lanes,
+        )
+        return position
 
 
 def draw(samples: int, background: int, seed: int) -> Draws:

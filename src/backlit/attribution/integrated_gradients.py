@@ -73,12 +73,11 @@ class PathIntegral(SumOfSteps):
         for which, ends in enumerate((begin, end)):
             values = ends.score_values(self.score, targets)
             ends.store_lane_values(values, SCORES + which)
-        path = begin.activations[start], end.activations[start]
         total = sum_of_steps(end, start)
         seed = seed_of_steps(end, self.score, targets, start)
 
         end.tape.section = "body"
-        start_between(point, start, *path, point.load_lane_values(POSITIONS))
+        start_between([point], start, begin, end, [point.load_lane_values(POSITIONS)])
         point.forward()
         seed.sow(point)
         point.backward(until=start, to_add=True)

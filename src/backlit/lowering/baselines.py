@@ -1,13 +1,17 @@
 """Passes of baselines: where all samples share them, they are made once, before any sample.
 
-Several of them, one a step, are passed side by side, a lane each; when a step has come, what is
-asked for of its baseline is spread over the lanes of the tile.
+Several of them, one a step, are passed side by side, a lane each, and what is asked for of each is
+kept without its lanes; when its step has come, it is spread over the lanes of the tile.
 """
 
-from backlit_kernels.samples import spread_lane
+from dataclasses import dataclass
+
+from backlit_kernels import strided
+from backlit_kernels.samples import spread_step
 
 from backlit.instructions import Buffer
 from backlit.lowering.context import Lowering
+from backlit.lowering.strided import nest
 from backlit.tape import Steps
 
 MOST_FLOATS = 1 << 24  # of the activations of all baselines side by side, which are kept
@@ -46,23 +50,53 @@ def baseline_pass(
     return begin
 
 
+@dataclass(frozen=True)
+class StepValues:
+    """A tensor that all samples share, of each step: `size` floats, where a tile has vectors."""
+
+    buffer: Buffer
+    size: int
+
+
 class Spread(dict[int, Buffer]):
     """The current step's activations, from passes of the steps side by side, when asked for."""
 
     def __init__(self, lowering: Lowering, passes: list[Lowering]) -> None:
         super().__init__()
         self.lowering, self.passes = lowering, passes
+        self.apart: dict[int, StepValues] = {}
 
     def __missing__(self, tensor: int) -> Buffer:
-        out = self[tensor] = self.lowering.new_buffer(tensor)
-        lanes = self.lowering.lanes
-        for tile, side_by_side in enumerate(self.passes):
-            self.lowering.tape.emit(
-                spread_lane,
-                x=side_by_side.activations[tensor],
-                out=out,
-                size=self.lowering.layouts[tensor].size,
-                first=tile * lanes,
-                lanes=lanes,
-            )
+        values, out = self.of_steps(tensor), self.lowering.new_buffer(tensor)
+        self[tensor] = out
+        self.lowering.tape.emit(
+            spread_step, x=values.buffer, size=values.size, out=out, lanes=self.lowering.lanes
+        )
         return out
+
+    def of_steps(self, tensor: int) -> StepValues:
+        """The activations of a tensor at each step."""
+        if tensor not in self.apart:
+            tape, lanes = self.lowering.tape, self.lowering.lanes
+            size = self.lowering.layouts[tensor].size // lanes
+            values = tape.buffer(len(self.passes) * lanes * size)
+            loops = nest((lanes, size), [(1, lanes), (size, 1)], lanes=1)
+            with tape.in_section("setup"):
+                for tile, side_by_side in enumerate(self.passes):
+                    tape.emit(
+                        strided.copy,
+                        x=side_by_side.activations[tensor],
+                        out=values.at(tile * lanes * size),
+                        run=loops.run,
+                        accumulate=0,
+                        loops=loops.table,
+                    )
+            self.apart[tensor] = StepValues(values, size)
+        return self.apart[tensor]
+
+
+def values_of(begin: Lowering, tensor: int) -> StepValues | Buffer:
+    """A tensor of baselines, for a kernel that takes either."""
+    if isinstance(begin.activations, Spread):
+        return begin.activations.of_steps(tensor)
+    return begin.activations[tensor]

@@ -4,6 +4,7 @@ A convolution before it is passed in one with it, unless its channels are so man
 method takes fewer products: see `backlit_kernels.choices`.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from math import prod
 from typing import Any
@@ -13,7 +14,7 @@ from backlit_kernels.choices import convolve_choices_back, find_choices
 from backlit_kernels.target import target
 from backlit_kernels.team import ROOMS
 from backlit_kernels.vector import LANES
-from backlit_kernels.windows import accumulate_choices, spread_choices
+from backlit_kernels.windows import accumulate_choices, spread_choices, sum_choices
 
 from backlit.graph import Node
 from backlit.instructions import Buffer, Distance
@@ -191,6 +192,31 @@ def spread_back(
     )
     _, height, width = pooled.image
     lowering.clear_border(x, out, (2 * height, 2 * width))
+
+
+def sum_choices_back(
+    points: Sequence[Lowering], tensor: int, pooling: Node, total: Lowering
+) -> None:
+    """The gradient of a tensor before a pooling: what `total` knows of it, and that of passes."""
+    y, relu = pooling.output, pooling.inputs[0] != tensor
+    source, pooled = total.layouts[tensor], total.layouts[y]
+    out, known = total.new_buffer(tensor), total.gradients.get(tensor)
+    total.tape.emit(
+        sum_choices,
+        points=len(points),
+        ys=tuple(point.activations[y].at(pooled.origin) for point in points),
+        gs=tuple(point.gradients[y].at(pooled.origin) for point in points),
+        choices=tuple(point.choices[y].at(pooled.origin) for point in points),
+        out=out.at(source.origin),
+        out_plane=source.plane,
+        out_row=source.pitch,
+        initial=0 if known is None else Distance(out, known),
+        **window_operands(pooled),
+        **relu_operands(total, relu=relu),
+    )
+    _, height, width = pooled.image
+    total.clear_border(tensor, out, (2 * height, 2 * width))
+    total.gradients[tensor] = out
 
 
 def add_choices(

@@ -25,9 +25,11 @@ from backlit.lowering.winograd_strips import Follow, emit_strips
 # Transforms cost more than they save below so many channels, in and out: those of whole strips,
 # and those of one patch after the other, of which there are none for single samples. Each product
 # of these takes a weight of its own: without AVX-512, whose multiply-adds read it themselves,
-# direct sums take less time (of 4 to 8 channels half as much).
+# direct sums take less time (of 4 to 8 channels half as much). More channels must be summed where
+# additions take multipliers' time (of 4 to 8 channels, direct sums take a fifth less).
 LEAST_CHANNELS = 16
 LEAST_IN_TILES = 4 if target().accumulators >= 24 else LEAST_CHANNELS
+LEAST_SUMMED = 4 if target().adds_aside else 8
 MOST_IN_TILES = 64 * 64  # pixels; larger ones are computed of single samples
 # Weights of more bytes come from beyond the cache, which takes as long as using them for so many
 # patches.
@@ -43,27 +45,30 @@ def forward_patches(graph: Graph, node: Node) -> int:
     """
     layer, y = node.layer, node.output
     assert isinstance(layer, Conv2D)
+    inputs = layer.weights.shape[1]
     if not graph.reaches(y, PICKS_PIXELS):
         # without a bias, zeros give zeros, where a ReLU has its kink: they must be exact
-        return _patches(layer, graph.shapes[y], [4, 2] if layer.bias.all() else [2])
+        return _patches(layer, inputs, graph.shapes[y], [4, 2] if layer.bias.all() else [2])
     if pooling_to_settle(graph, node) is not None or not picks_matter(graph, y):
-        return _patches(layer, graph.shapes[y], [2])
+        return _patches(layer, inputs, graph.shapes[y], [2])
     return 0
 
 
 def backward_patches(layer: Conv2D, size: tuple[int, ...]) -> int:
     """The same of the input's gradient, for an input of this size."""
-    return _patches(layer, size, [4, 2])
+    return _patches(layer, len(layer.weights), size, [4, 2])
 
 
-def _patches(layer: Conv2D, size: tuple[int, ...], choices: list[int]) -> int:
+def _patches(layer: Conv2D, summed: int, size: tuple[int, ...], choices: list[int]) -> int:
+    """For sums over so many channels, in pictures of this size."""
     outputs, inputs, *kernel = layer.weights.shape
     plain = layer.stride == layer.dilation == (1, 1) and layer.groups == 1
     if kernel != [3, 3] or not plain or max(layer.padding) > 2:
         return 0
     height, width = size[-2:]
     if not is_wide(layer.weights):
-        if min(outputs, inputs) < LEAST_IN_TILES or height * width > MOST_IN_TILES:
+        few = min(outputs, inputs) < LEAST_IN_TILES or summed < LEAST_SUMMED
+        if few or height * width > MOST_IN_TILES:
             return 0
         choices = [2]
 
