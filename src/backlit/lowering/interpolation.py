@@ -11,7 +11,7 @@ from backlit_kernels.vector import LANES
 from backlit_kernels.windows import interpolate_windows
 
 from backlit.graph import Node
-from backlit.instructions import Buffer
+from backlit.instructions import Buffer, Operand
 from backlit.layers import ReLU
 from backlit.lowering.baselines import StepValues, values_of
 from backlit.lowering.choices import sum_choices_back
@@ -19,7 +19,8 @@ from backlit.lowering.context import Lowering
 from backlit.lowering.fused_pooling import floor, pooled_output, pooling_of
 from backlit.lowering.step_seed import StepSeed
 
-MOST_FLOATS = 1 << 18  # of pooled outputs, their choices and gradients
+# Of pooled outputs, their choices and gradients: processors with longer vectors have larger caches.
+MOST_FLOATS = LANES << 14
 
 
 def points_together(lowering: Lowering, tensor: int) -> int:
@@ -86,12 +87,14 @@ def _pool_between(
     lowering = points[0]
     source, layout = lowering.layouts[tensor], lowering.layouts[pooling.output]
     outputs = [pooled_output(point, pooling) for point in points]
-    shared = isinstance(a, StepValues)
-    start, step = (a.buffer, a.size) if isinstance(a, StepValues) else (a, 0)
+    start: dict[str, Operand]
+    if isinstance(a, StepValues):
+        start = {"a": a.buffer.at(source.origin // LANES), "a_step": a.size}
+    else:
+        start = {"a": a.at(source.origin), "a_step": 0}
     lowering.tape.emit(
-        interpolate_windows(shared),
-        a=start.at(source.origin // LANES if shared else source.origin),
-        a_step=step,
+        interpolate_windows(shared=isinstance(a, StepValues)),
+        **start,
         b=b.at(source.origin),
         points=len(points),
         positions=tuple(positions),
