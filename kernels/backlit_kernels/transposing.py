@@ -129,7 +129,8 @@ def add_columns(
 ) -> None:
     """out[r] += x[r, 0], then x[r, 1], and so on: operands as in `transpose_matrices`.
 
-    `room` has a square of vectors for each of `SMALL_ROOMS`.
+    There may be fewer columns: what follows a row is then read, but not added. `room` has a square
+    of vectors for each of `SMALL_ROOMS`.
     """
     square = room + team[PART] * LANES * LANES
     for number in range(*share_strips(table, team, rows, loops)):
@@ -138,9 +139,9 @@ def add_columns(
         t = out + loop_step(table, loops, loops + 2 * OUTER, OUTER, matrix)
         total = load(arena, t + row)
         for strip_column in range(0, columns, LANES):
-            column = min(strip_column, columns - LANES)
+            column = max(min(strip_column, columns - LANES), 0)
             transpose(arena, s + column, x_row, arena, square, LANES, splat_bits(ALL))
-            for c in range(strip_column - column, LANES):
+            for c in range(strip_column - column, min(columns - column, LANES)):
                 total = total + load(arena, square + c * LANES)
         if done == 0:
             store(arena, t + row, total)

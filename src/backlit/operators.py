@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -101,6 +101,17 @@ class Concatenate(Layer):
 
 
 Entries = Sequence[tuple[int, float]]  # (input, weight)
+MOST_RUNS = 16
+
+
+class Run(NamedTuple):
+    """Some entries of an `AxisMap`, and how far their rows and columns are apart."""
+
+    length: int
+    row: int
+    column: int
+    row_step: int
+    column_step: int
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -155,15 +166,41 @@ class AxisMap(Layer):
 
     def zeros_around(self) -> tuple[int, int] | None:
         """How many zeros stand before and behind the input, if that is all that changes."""
-        counts = np.diff(self.starts)
+        counts = self.entries_of_rows
         before = int(np.argmax(counts > 0)) if self.columns.size else 0
         after = len(counts) - before - self.size
         plain = np.array_equal(self.columns, np.arange(self.size)) and (self.weights == 1).all()
         inside = counts[before : before + self.size]
         return (before, after) if plain and after >= 0 and (inside == 1).all() else None
 
+    @property
+    def entries_of_rows(self) -> np.ndarray:
+        """How many entries each output has."""
+        return np.diff(self.starts)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The output of each entry."""
+        return np.repeat(np.arange(len(self.starts) - 1), self.entries_of_rows)
+
+    def runs(self) -> list[Run] | None:
+        """The entries, if all weights are 1, as runs that step evenly along both axes, if few."""
+        places = np.stack([self.rows, self.columns], axis=1)
+        steps = np.diff(places, axis=0)
+        found, first = list[Run](), 0
+        while first < len(places):
+            if len(found) == MOST_RUNS or self.weights[first] != 1:
+                return None
+            goes_on = (steps[first:] == steps[first : first + 1]).all(axis=1)
+            goes_on &= self.weights[first + 1 :] == 1
+            length = 1 + (len(goes_on) if goes_on.all() else int(goes_on.argmin()))
+            step = steps[first] if length > 1 else np.zeros(2, np.int64)
+            found.append(Run(length, *places[first].tolist(), *step.tolist()))
+            first += length
+        return found
+
     def transposed(self) -> "AxisMap":
-        rows = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+        rows = self.rows
         order = np.argsort(self.columns, kind="stable")
         starts = np.searchsorted(self.columns[order], np.arange(self.size + 1))
         return AxisMap(self.axis, len(self.starts) - 1, starts, rows[order], self.weights[order])

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backlit.importers.builder import shapes
+from backlit.importers.builder import arithmetic, shapes
+from backlit.operators import AxisMap, Run
 from tests.builds import between_convolutions, normal, of_one
+from tests.lowering.test_single_samples import kernels_of
 from tests.reference import operators as reference
 
 few = settings(
@@ -89,3 +91,94 @@ def test_expand(rng, wanted):
         lambda x: np.broadcast_to(x, (len(x), *wanted[1:])),
     )
     case.check(normal(rng, *shape))
+
+
+STEADY = {  # indices, and their runs: how many, first output and input, and steps of both
+    "slice": ([2, 3, 4], [(3, 0, 2, 1, 1)]),
+    "every second": ([0, 2, 4, 6], [(4, 0, 0, 1, 2)]),
+    "flip": ([6, 5, 4, 3, 2, 1, 0], [(7, 0, 6, 1, -1)]),
+    "roll": ([5, 6, 0, 1, 2, 3, 4], [(2, 0, 5, 1, 1), (5, 2, 0, 1, 1)]),
+    "padding": ([-1, 0, 1, 2, 3, 4, 5, 6, -1], [(7, 1, 0, 1, 1)]),
+    "repeat": ([3, 3, 3], [(3, 0, 3, 1, 0)]),
+    "two ends": ([0, 6], [(2, 0, 0, 1, 6)]),
+    "one": ([4], [(1, 0, 4, 0, 0)]),
+    "a gap": ([1, -1, -1, 2, 6], [(2, 0, 1, 3, 1), (1, 4, 6, 0, 0)]),
+    "nothing": ([-1, -1], []),
+}
+
+
+@pytest.mark.parametrize("name", STEADY)
+def test_runs(name):
+    indices, runs = STEADY[name]
+    layer = AxisMap.gather(0, 7, indices)
+    assert layer.runs() == [Run(*run) for run in runs]
+    entries = [
+        (run.row + i * run.row_step, run.column + i * run.column_step)
+        for run in layer.runs()
+        for i in range(run.length)
+    ]
+    assert entries == [(row, column) for row, column in enumerate(indices) if column >= 0]
+    assert layer.transposed().runs() is not None
+
+
+def test_there_are_no_runs_of_scattered_entries_and_of_weights(rng):
+    assert AxisMap.gather(0, 500, rng.permutation(500)).runs() is None
+    assert AxisMap.of_rows(0, 3, [[(0, 1.0)], [(1, 1.0)], [(2, 0.5)]]).runs() is None
+    assert AxisMap.of_rows(0, 3, [[(0, 0.5)], [(1, 1.0)], [(2, 1.0)]]).runs() is None
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("axis", [1, 2, 3])
+def test_slices_and_what_they_repeat(rng, place, axis):
+    """As they are copied: in one run, in two, and summed on the way back."""
+    size = IMAGE[axis - 1]
+    for indices in ([*range(1, size)], [*range(1, size), 0], [0] * 6, [*range(size)] * 2):
+        case = place(
+            rng,
+            IMAGE,
+            lambda b, x, i=indices: shapes.gather(b, x, axis, i),
+            lambda x, i=indices: reference.gather(x, axis, i),
+        )
+        assert "strided.axis_map" not in kernels_of(case.model)
+        case.check(normal(rng, *IMAGE))
+
+
+SLICES = {
+    "apart": [(3, [0, 1]), (3, [2, 3, 4]), (3, [6])],
+    "overlapping": [(3, [0, 1, 2]), (3, [2, 3, 4]), (3, [5, 6])],
+    "along several axes": [(2, [0, 1]), (3, [0, 1]), (2, [3, 4]), (3, [3, 4])],
+    "repeating": [(3, [1, 1]), (3, [0]), (3, [2, 3])],
+    "not all even": [(3, [0, 1]), (3, [2, 2, 4, 3, 4, 2]), (3, [5, 6])],
+}
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("name", SLICES)
+def test_slices_of_one_tensor(rng, name, place, whole):
+    """Their gradients, alone and beside that of a use of the whole tensor."""
+
+    def build(b, x):
+        parts = [shapes.gather(b, x, *where) for where in SLICES[name]]
+        parts += [x] if whole else []
+        squares = [arithmetic.binary(b, "multiply", part, part) for part in parts]
+        rows = [shapes.reshape(b, y, (1, IMAGE[0], -1, 1)) for y in squares]
+        return shapes.concatenate(b, rows, 2)
+
+    def definition(x):
+        parts = [np.take(x, places, axis) for axis, places in SLICES[name]]
+        parts += [x] if whole else []
+        return np.concatenate([(p * p).reshape(len(x), IMAGE[0], -1, 1) for p in parts], axis=2)
+
+    place(rng, IMAGE, build, definition).check(normal(rng, *IMAGE))
+
+
+def test_a_split_needs_no_sums_of_gradients(rng):
+    def build(b, x):
+        parts = [shapes.gather(b, x, *where) for where in SLICES["apart"]]
+        return shapes.concatenate(b, [arithmetic.scale(b, part, 2.0) for part in parts], 3)
+
+    case = of_one(rng, IMAGE, build, None)
+    kernels = kernels_of(case.model)
+    assert "elementwise.add" not in kernels
+    assert kernels.count("channels.fill_zero") == 1

@@ -1,5 +1,7 @@
 """Operators that arrange, repeat or combine entries linearly, forward and backward."""
 
+from dataclasses import replace
+
 import numpy as np
 from backlit_kernels import strided
 from backlit_kernels.team import SMALL_ROOMS
@@ -10,9 +12,11 @@ from backlit.graph import Node
 from backlit.instructions import Buffer, Operand, Place
 from backlit.layers import Flatten
 from backlit.layout import Layout
-from backlit.lowering.context import BACKWARD, FORWARD, Lowering
+from backlit.lowering.context import BACKWARD, FORWARD, Lowering, Patchwork
 from backlit.lowering.strided import Loops, Steps, compact_steps, nest, start_of, steps_of
-from backlit.operators import AxisMap, Concatenate, Constant, Reshape, Transpose
+from backlit.operators import AxisMap, Concatenate, Constant, Reshape, Run, Transpose
+
+LEAST_COLUMNS = 4  # to be added up by transposing them
 
 
 def copy(
@@ -41,9 +45,9 @@ def copy(
 def _matrices(loops: Loops, added_up: bool) -> dict[str, Operand] | None:
     """What a copy of single floats is, if it transposes large matrices, or adds up their rows."""
     extents, x_steps, out_steps = loops.table
-    large = extents >= LANES
-    rows = np.flatnonzero(large & (out_steps == 1) & (x_steps != 1))
-    columns = np.flatnonzero(large & (x_steps == 1) & (out_steps != 1))
+    few = LEAST_COLUMNS if added_up else LANES
+    rows = np.flatnonzero((extents >= LANES) & (out_steps == 1) & (x_steps != 1))
+    columns = np.flatnonzero((extents >= few) & (x_steps == 1) & (out_steps != 1))
     if loops.run > 1 or not len(rows) or not len(columns):
         return None
     row, column = rows[0], columns[0]
@@ -195,6 +199,21 @@ def emit_axis_map(
     lowering: Lowering, layer: AxisMap, x: int, y: int, source: Buffer, out: Buffer
 ) -> None:
     """From a buffer of tensor `x`'s layout to one of tensor `y`'s."""
+    runs = layer.runs()
+    if runs is None:
+        _combine(lowering, layer, x, y, source, out)
+    elif (layer.entries_of_rows != 1).any():
+        lowering.fill_zero(out, lowering.layouts[y].size)
+        _copy_runs(lowering, layer, runs, x, y, source, out)
+        return
+    else:
+        _copy_runs(lowering, layer, runs, x, y, source, out)
+    lowering.clear_border(y, out)
+
+
+def _combine(
+    lowering: Lowering, layer: AxisMap, x: int, y: int, source: Buffer, out: Buffer
+) -> None:
     before, behind = lowering.layouts[x], lowering.layouts[y]
     a, b = steps_of(before), steps_of(behind)
     others = [i for i in range(len(before.shape)) if i != layer.axis]
@@ -217,7 +236,30 @@ def emit_axis_map(
         out_step=b[layer.axis],
         loops=loops.table,
     )
-    lowering.clear_border(y, out)
+
+
+def _copy_runs(
+    lowering: Lowering,
+    layer: AxisMap,
+    runs: list[Run],
+    x: int,
+    y: int,
+    source: Buffer,
+    out: Buffer,
+) -> None:
+    axis, add = layer.axis, bool((layer.entries_of_rows > 1).any())
+    shape = lowering.layouts[x].shape
+    a, b = (steps_of(lowering.layouts[tensor]) for tensor in (x, y))
+    for run in runs:
+        copy(
+            lowering,
+            (*shape[:axis], run.length, *shape[axis + 1 :]),
+            entries(lowering, x, source, run.column * a[axis]),
+            (*a[:axis], run.column_step * a[axis], *a[axis + 1 :]),
+            entries(lowering, y, out, run.row * b[axis]),
+            (*b[:axis], run.row_step * b[axis], *b[axis + 1 :]),
+            add,
+        )
 
 
 def axis_map_forward(lowering: Lowering, node: Node) -> None:
@@ -229,11 +271,25 @@ def axis_map_forward(lowering: Lowering, node: Node) -> None:
 
 
 def axis_map_backward(lowering: Lowering, node: Node) -> None:
+    """Slices of one tensor write to one buffer, as long as they do not overlap."""
     assert isinstance(node.layer, AxisMap)
     x, y, layer = node.inputs[0], node.output, node.layer.transposed()
-    lowering.contribute(
-        x, lambda out: emit_axis_map(lowering, layer, y, x, lowering.gradients[y], out)
-    )
+    g, runs, written = lowering.gradients[y], layer.runs(), layer.entries_of_rows
+    known = lowering.patchworks.get(x)
+    if (
+        known is not None
+        and known.buffer is lowering.gradients.get(x)
+        and runs is not None
+        and known.axis == layer.axis
+        and (known.written + written).max() <= 1
+    ):
+        _copy_runs(lowering, layer, runs, y, x, g, known.buffer)
+        lowering.patchworks[x] = replace(known, written=known.written + written)
+        return
+    alone = x not in lowering.gradients
+    lowering.contribute(x, lambda out: emit_axis_map(lowering, layer, y, x, g, out))
+    if alone and runs is not None and x in lowering.gradients:
+        lowering.patchworks[x] = Patchwork(lowering.gradients[x], layer.axis, written)
 
 
 # --- constants ------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from backlit_kernels import elementwise, fold, scores, sigmoid_scores, strided
 from backlit_kernels.channels import fill_zero, zero_border
 from backlit_kernels.kernel import Kernel
@@ -26,6 +27,15 @@ from backlit.tape import Tape
 # Array addresses that a job gives its kernels, by port number
 INPUT, OUTPUT, TARGETS = range(3)
 FIRST_FREE_PORT = 3
+
+
+@dataclass(frozen=True)
+class Patchwork:
+    """A gradient in the making: `written` along an axis, and elsewhere zero."""
+
+    buffer: Buffer
+    axis: int
+    written: np.ndarray  # how often, of each place on the axis
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,7 @@ class Lowering:
         self.activations: dict[int, Buffer] = {}
         self.gradients: dict[int, Buffer] = {}
         self.choices: dict[int, Buffer] = {}  # of max-poolings that keep them, by their output
+        self.patchworks: dict[int, Patchwork] = {}  # gradients of which slices are written
         self.chosen: dict[int, Node] = {}  # poolings in place of a gradient: see `choices`
         self.heading_for: int | None = None  # the tensor that `backward` goes to by derivatives
         self.to_add = False  # whether that gradient is to be added up at once
@@ -68,7 +79,7 @@ class Lowering:
         """A second pass of the same model on the same tape, with activations of its own."""
         twin = copy(self)
         twin.activations, twin.gradients, twin.choices, twin.marks = {}, {}, {}, {}
-        twin.chosen, twin.heading_for = {}, None
+        twin.patchworks, twin.chosen, twin.heading_for = {}, {}, None
         return twin
 
     # --- buffers ----------------------------------------------------------------------------
