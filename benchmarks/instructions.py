@@ -7,7 +7,7 @@ prints where the time of one tile goes.
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,17 +20,21 @@ from backlit.attribution.gradients import InputGradient
 from backlit.engine import Job, Part, Worker
 from backlit.tape import SECTIONS
 
-TURN, PAUSE = 0.002, 0.004  # seconds that an instruction is repeated for in each round, and between
+TURN, PAUSE = 0.0005, 0.001  # seconds: an instruction's repeats in a round, and between rounds
 
 
 @dataclass(frozen=True)
 class Timing:
-    """One instruction: its kernel, whether it is on the way back, floats it can reach, seconds."""
+    """One instruction: its kernel, whether it is on the way back, floats it can reach, seconds.
+
+    `beside` is what was measured in turns with it.
+    """
 
     kernel: str
     backward: bool
     floats: int
     seconds: list[float]
+    beside: list[float]
 
     @property
     def quickest(self) -> float:
@@ -39,11 +43,16 @@ class Timing:
 
 
 def time_instructions(
-    model: bl.Model, lanes: int = 16, rounds: int = 25, score: str = "logit"
+    model: bl.Model,
+    lanes: int = 16,
+    rounds: int = 200,
+    score: str = "logit",
+    beside: Callable[[], float] = lambda: 0.0,
 ) -> list[Timing]:
     """Time each instruction of the saliency of one tile, its data in cache, in order.
 
-    The machine is given that instruction alone as its program, many times over.
+    The machine is given that instruction alone as its program, many times over. Before each round
+    `beside` is called, for what the instruction is to be compared to.
     """
     lowering = InputGradient(score=SCORES[score], magnitude=True).lower(
         model._programs.graph, lanes
@@ -55,8 +64,9 @@ def time_instructions(
     for instruction, (first, end) in zip(listed, _bounds(worker.job.program), strict=True):
         backward |= instruction.kernel.name == "scores_choose_targets"
         buffers = {id(buffer): buffer.size for buffer in instruction.buffers()}
-        times = _repeat(worker, first, end, rounds)
-        timings.append(Timing(instruction.kernel.name, backward, sum(buffers.values()), times))
+        measured = _repeat(worker, first, end, rounds, beside)
+        floats = sum(buffers.values())
+        timings.append(Timing(instruction.kernel.name, backward, floats, *measured))
     return timings
 
 
@@ -86,7 +96,9 @@ def _bounds(program) -> Iterator[tuple[int, int]]:
         first = end
 
 
-def _repeat(worker: Worker, first: int, end: int, rounds: int) -> list[float]:
+def _repeat(
+    worker: Worker, first: int, end: int, rounds: int, beside: Callable[[], float]
+) -> tuple[list[float], list[float]]:
     program = worker.job.program
     before = SECTIONS.index("body") + 1
     sections = np.array([first] * before + [end] * (len(SECTIONS) + 1 - before))  # a body alone
@@ -107,12 +119,13 @@ def _repeat(worker: Worker, first: int, end: int, rounds: int) -> list[float]:
         )
 
     run(10)
-    repeats = max(10, int(TURN / time_of(lambda: run(10)) * 10))
-    seconds = []
+    repeats = max(1, int(TURN / time_of(lambda: run(10)) * 10))
+    seconds, others = [], []
     for _ in range(rounds):
+        others.append(beside())
         seconds.append(time_of(lambda: run(repeats)) / repeats)
         time.sleep(PAUSE)
-    return seconds
+    return seconds, others
 
 
 def main(name: str, lanes: str = "16") -> None:
