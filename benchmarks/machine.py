@@ -20,7 +20,6 @@ from numba import types
 import backlit
 
 PACKAGES = ("numpy", "numba", "torch", "captum")
-LONG = 5_000_000  # steps of chains of multiply-adds
 
 
 def describe() -> dict:
@@ -39,14 +38,19 @@ def describe() -> dict:
     }
 
 
-def fma_peak() -> float:
-    """Most float operations a second that one core reaches in fused multiply-adds on registers."""
-    return max(_fma_rate(_best_count(), LONG) for _ in range(5))
+def fma_peak(steps: int = 5_000_000, rounds: int = 5) -> float:
+    """Most float operations a second that one core reaches in fused multiply-adds on registers.
+
+    A chain of dependent multiply-adds waits for each result, so several run at once; how many fill
+    the processor without running out of registers differs, so the best count is taken.
+    """
+    counts = (4, 5, 6, 8, 10, 12, 16) * rounds
+    return max(_fma_rate(count, steps) for count in counts)
 
 
 def fma_burst() -> float:
-    """How many it reaches now, for half a millisecond: measured in turns with what is compared."""
-    return _fma_rate(_best_count(), LONG // 500)
+    """The same of one moment, half a millisecond: for turns with what is compared to it."""
+    return fma_peak(steps=30_000, rounds=1)
 
 
 def fma_peak_of_all() -> float:
@@ -88,16 +92,6 @@ def _copies(source, sink, size, repeats):
         for i in range(0, size, 4 * LANES):
             for j in range(4):
                 store(sink, i + j * LANES, load(source, i + j * LANES))
-
-
-@cache
-def _best_count() -> int:
-    """How many chains of multiply-adds to run at once.
-
-    Each one waits for its last result: several fill the processor, too many its registers.
-    """
-    rates = {n: max(_fma_rate(n, LONG) for _ in range(5)) for n in (4, 5, 6, 8, 10, 12, 16)}
-    return max(rates, key=rates.__getitem__)
 
 
 def _fma_rate(count: int, steps: int) -> float:
