@@ -45,7 +45,7 @@ class Timing:
 def time_instructions(
     model: bl.Model,
     lanes: int = 16,
-    rounds: int = 200,
+    rounds: int = 120,
     score: str = "logit",
     beside: Callable[[], float] = lambda: 0.0,
 ) -> list[Timing]:
