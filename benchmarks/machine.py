@@ -49,7 +49,7 @@ def fma_peak(steps: int = 5_000_000, rounds: int = 5) -> float:
 
 
 def fma_burst() -> float:
-    """The same of one moment, half a millisecond: for turns with what is compared to it."""
+    """The same of one moment, a tenth of a millisecond each: for turns with what is compared."""
     return fma_peak(steps=30_000, rounds=1)
 
 
