@@ -15,7 +15,7 @@ from backlit_kernels.vector import LANES
 from backlit.arguments import not_finite
 from backlit.engine import Job, Part, run_parts, run_teams, split, watched
 from backlit.graph import Graph
-from backlit.lowering.context import TARGETS
+from backlit.lowering.ports import TARGETS
 from backlit.portions import (
     FEATURE_LANES,
     FEW_THREADS,

@@ -20,7 +20,7 @@ from backlit.graph import Graph
 from backlit.images import Shape3, as_three_axes
 from backlit.instructions import Buffer
 from backlit.lowering import Lowering
-from backlit.lowering.context import FIRST_FREE_PORT
+from backlit.lowering.ports import FIRST_FREE_PORT
 from backlit.lowering.step_seed import seed_of_steps
 from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from backlit.arguments import check_memory, check_out, check_score, check_targets, check_threads
-from backlit.lowering.context import FIRST_FREE_PORT
+from backlit.lowering.ports import FIRST_FREE_PORT
 from backlit.model import Model, check_model
 from backlit.probes import Logits, Probe
 from backlit.programs import ProgramStore

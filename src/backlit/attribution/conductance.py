@@ -12,7 +12,7 @@ from backlit_kernels.elementwise import add
 
 from backlit.graph import Graph
 from backlit.lowering import Lowering
-from backlit.lowering.context import FIRST_FREE_PORT
+from backlit.lowering.ports import FIRST_FREE_PORT
 from backlit.lowering.step_seed import seed_of_steps
 
 BASELINE, POSITIONS = FIRST_FREE_PORT, FIRST_FREE_PORT + 1

@@ -25,7 +25,8 @@ from backlit.baselines import check_background, check_baseline
 from backlit.graph import Graph, Node
 from backlit.lowering import Lowering
 from backlit.lowering.baselines import baseline_pass
-from backlit.lowering.context import FIRST_FREE_PORT, Emitter
+from backlit.lowering.context import Emitter
+from backlit.lowering.ports import FIRST_FREE_PORT
 from backlit.lowering.rescale import rescale_rule, seed_multipliers
 from backlit.lowering.reveal_cancel import RevealCancel
 from backlit.lowering.step_sum import sum_of_steps

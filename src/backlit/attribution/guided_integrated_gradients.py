@@ -19,7 +19,7 @@ from backlit.baselines import check_baseline
 from backlit.checks import number, whole
 from backlit.graph import Graph
 from backlit.lowering import Lowering
-from backlit.lowering.context import FIRST_FREE_PORT, INPUT, OUTPUT
+from backlit.lowering.ports import FIRST_FREE_PORT, INPUT, OUTPUT
 from backlit.lowering.step_seed import seed_of_steps
 from backlit.model import Model
 

@@ -27,8 +27,8 @@ from backlit.checks import as_array, number, whole_or_exact
 from backlit.graph import Graph
 from backlit.lowering import Lowering
 from backlit.lowering.baselines import baseline_pass
-from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.lowering.interpolation import start_between
+from backlit.lowering.ports import FIRST_FREE_PORT
 from backlit.lowering.step_seed import seed_of_steps
 from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model

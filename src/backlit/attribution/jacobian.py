@@ -10,7 +10,7 @@ from backlit.attribution.sample_axes import any_channels
 from backlit.checks import as_array
 from backlit.graph import Graph
 from backlit.lowering import Lowering
-from backlit.lowering.context import FIRST_FREE_PORT
+from backlit.lowering.ports import FIRST_FREE_PORT
 from backlit.model import Model
 from backlit.tape import Steps
 

@@ -27,7 +27,7 @@ from backlit.baselines import check_baseline
 from backlit.checks import whole
 from backlit.graph import Graph
 from backlit.lowering import Lowering
-from backlit.lowering.context import FIRST_FREE_PORT
+from backlit.lowering.ports import FIRST_FREE_PORT
 from backlit.lowering.step_seed import seed_of_steps
 from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model

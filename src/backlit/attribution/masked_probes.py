@@ -16,7 +16,7 @@ from backlit.graph import Graph
 from backlit.images import Shape3
 from backlit.instructions import Buffer
 from backlit.lowering import Lowering, changed_regions
-from backlit.lowering.context import FIRST_FREE_PORT
+from backlit.lowering.ports import FIRST_FREE_PORT
 from backlit.lowering.winograd import LEAST_CHANNELS
 from backlit.tape import Steps
 

@@ -25,8 +25,8 @@ from backlit.attribution.step_arrays import step_weights
 from backlit.checks import number, whole
 from backlit.graph import Graph
 from backlit.lowering import Lowering
-from backlit.lowering.context import FIRST_FREE_PORT
 from backlit.lowering.noise import noisy_input
+from backlit.lowering.ports import FIRST_FREE_PORT
 from backlit.lowering.step_seed import seed_of_steps
 from backlit.lowering.step_sum import sum_of_steps
 from backlit.model import Model

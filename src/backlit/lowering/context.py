@@ -6,27 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from backlit_kernels import elementwise, fold, scores, sigmoid_scores, strided
-from backlit_kernels.channels import fill_zero, zero_border
-from backlit_kernels.kernel import Kernel
-from backlit_kernels.samples import load_samples, store_samples
+from backlit_kernels import elementwise, scores, sigmoid_scores
+from backlit_kernels.samples import load_samples
 from backlit_kernels.scores import LOGIT
-from backlit_kernels.vector import NOWHERE
 
 from backlit.affine_parts import affine_end
 from backlit.constants import ConstantsInUse
 from backlit.graph import Graph, Node
-from backlit.instructions import Buffer, ByChannel, Marks
+from backlit.instructions import Buffer
 from backlit.layers import Layer
-from backlit.layout import NO_BORDER
 from backlit.lowering.checkpoints import Stage, checkpoints
 from backlit.lowering.planning import plan_layouts
-from backlit.lowering.strided import nest
+from backlit.lowering.ports import INPUT, TARGETS
+from backlit.lowering.tensor_writer import TensorWriter
 from backlit.tape import Tape
-
-# Array addresses that a job gives its kernels, by port number
-INPUT, OUTPUT, TARGETS = range(3)
-FIRST_FREE_PORT = 3
 
 
 @dataclass(frozen=True)
@@ -53,15 +46,13 @@ FORWARD: dict[type[Layer], Emitter] = {}
 BACKWARD: dict[type[Layer], Emitter] = {}
 
 
-class Lowering:
+class Lowering(TensorWriter):
     """Writes the tape of one pass over a tile of `lanes` samples."""
 
     def __init__(self, graph: Graph, lanes: int, relu_rule: ReluRule = GRADIENT) -> None:
+        super().__init__(Tape(ConstantsInUse(graph.constants)), plan_layouts(graph, lanes), lanes)
         self.graph = graph
-        self.lanes = lanes
         self.relu_rule = relu_rule
-        self.tape = Tape(ConstantsInUse(graph.constants))
-        self.layouts = plan_layouts(graph, lanes)
         self.affine_end = affine_end(graph)
         self.activations: dict[int, Buffer] = {}
         self.gradients: dict[int, Buffer] = {}
@@ -71,7 +62,6 @@ class Lowering:
         self.heading_for: int | None = None  # the tensor that `backward` goes to by derivatives
         self.to_add = False  # whether that gradient is to be added up at once
         self.moving = graph.computed_from({0})  # constants, and what these make, have no gradients
-        self.marks: dict[int, Buffer] = {}  # what a ReLU or clip let through, by its output
         self.kept: set[int] = set()  # tensors whose values are wanted as they are: not fused away
         self.winograd_from = 0.0  # channels, below which convolutions are summed directly
 
@@ -81,49 +71,6 @@ class Lowering:
         twin.activations, twin.gradients, twin.choices, twin.marks = {}, {}, {}, {}
         twin.patchworks, twin.chosen, twin.heading_for = {}, {}, None
         return twin
-
-    # --- buffers ----------------------------------------------------------------------------
-
-    def new_buffer(self, tensor: int) -> Buffer:
-        """A buffer with a tensor's layout."""
-        return self.tape.buffer(self.layouts[tensor].size)
-
-    def clear_border(
-        self,
-        tensor: int,
-        buffer: Buffer,
-        size: tuple[int, int] | None = None,
-        *,
-        read: bool = True,
-    ) -> None:
-        """Zero what is not a pixel, after a kernel wrote more than pixels, if that is `read`.
-
-        With a `size`, only so many rows and columns of pixels stay.
-        """
-        layout = self.layouts[tensor]
-        channels, *whole = layout.image
-        height, width = size or whole
-        if read and (layout.border != NO_BORDER or [height, width] != whole):
-            self.tape.emit(
-                zero_border,
-                ByChannel(channels, "channels", {"x": layout.plane}),
-                x=buffer,
-                channels=channels,
-                plane=layout.plane,
-                origin=layout.origin,
-                height=height,
-                row=width * self.lanes,
-                pitch=layout.pitch,
-            )
-
-    def fill_zero(self, buffer: Buffer, size: int) -> None:
-        self.tape.emit(fill_zero, x=buffer, size=size)
-
-    def copy_to(self, tensor: int, x: Buffer, out: Buffer) -> None:
-        """Copy a buffer with a tensor's layout to another one, borders and all."""
-        size = self.layouts[tensor].size
-        whole = nest((size // self.lanes,), [(self.lanes,)] * 2, self.lanes)  # one run
-        self.tape.emit(strided.copy, x=x, out=out, run=whole.run, accumulate=0, loops=whole.table)
 
     # --- the passes ---------------------------------------------------------------------------
 
@@ -267,106 +214,6 @@ class Lowering:
                 self.activations.pop(node.output, None)
         self.forward(until=stage.last)
 
-    def store(
-        self,
-        buffer: Buffer,
-        tensor: int,
-        port: int = OUTPUT,
-        *,
-        magnitude: bool = False,
-        per_sample: int = 1,
-        per_step: int = 0,
-    ) -> None:
-        """Write a buffer with a tensor's layout to a job's array; entries as in `load`."""
-        self.tape.emit(
-            store_samples,
-            port=port,
-            x=buffer.at(self.layouts[tensor].origin),
-            magnitude=int(magnitude),
-            per_sample=per_sample,
-            per_step=per_step,
-            **self.layouts[tensor].pixels,
-        )
-
-    # --- lane values and arithmetic on whole tensors --------------------------------------------
-
-    def load_lane_values(
-        self, port: int, *, per_sample: int = 0, per_step: int = 1, first: int = 0
-    ) -> Buffer:
-        """One float for each lane from a job's array; entries as in `load`, from `first` on."""
-        values = self.tape.buffer(self.lanes)
-        self.tape.emit(
-            fold.load_lane_values,
-            port=port,
-            per_sample=per_sample,
-            per_step=per_step,
-            first=first,
-            out=values,
-            lanes=self.lanes,
-        )
-        return values
-
-    def fill_lane_values(self, value: float) -> Buffer:
-        """A number in every lane."""
-        values = self.tape.buffer(self.lanes)
-        at = self.tape.constants.place([value])
-        self.tape.emit(fold.fill_lane_values, value=at, out=values, lanes=self.lanes)
-        return values
-
-    def store_lane_values(
-        self, values: Buffer, port: int = OUTPUT, *, per_sample: int = 1, per_step: int = 0
-    ) -> None:
-        self.tape.emit(
-            fold.store_lane_values,
-            port=port,
-            x=values,
-            per_sample=per_sample,
-            per_step=per_step,
-            lanes=self.lanes,
-        )
-
-    def interpolate(
-        self, tensor: int, a: Buffer, b: Buffer, position: Buffer, *, rectify: bool = False
-    ) -> Buffer:
-        """A new tensor, ``a + position * (b - a)``, or its ReLU."""
-        out = self.new_buffer(tensor)
-        self.tape.emit(
-            fold.interpolate,
-            a=a,
-            b=b,
-            position=position,
-            out=out,
-            size=self.layouts[tensor].size,
-            rectify=int(rectify),
-            mark=self.write_marks(tensor, out) if rectify else NOWHERE,
-            lanes=self.lanes,
-        )
-        return out
-
-    def zeros(self, tensor: int) -> Buffer:
-        """A new tensor of zeros."""
-        out = self.new_buffer(tensor)
-        self.fill_zero(out, self.layouts[tensor].size)
-        return out
-
-    def accumulate(self, tensor: int, x: Buffer, weight: Buffer, total: Buffer) -> None:
-        """``total += weight * x``, the weight being lane values."""
-        size = self.layouts[tensor].size
-        self.tape.emit(
-            fold.accumulate, x=x, weight=weight, total=total, size=size, lanes=self.lanes
-        )
-
-    def subtract(self, tensor: int, a: Buffer, b: Buffer) -> Buffer:
-        return self._pairwise(elementwise.subtract, tensor, a, b)
-
-    def multiply(self, tensor: int, a: Buffer, b: Buffer) -> Buffer:
-        return self._pairwise(elementwise.multiply, tensor, a, b)
-
-    def _pairwise(self, kernel: Kernel, tensor: int, a: Buffer, b: Buffer) -> Buffer:
-        out = self.new_buffer(tensor)
-        self.tape.emit(kernel, a=a, b=b, out=out, size=self.layouts[tensor].size)
-        return out
-
     # --- gradients ----------------------------------------------------------------------------
 
     def keep_all(self) -> None:
@@ -397,8 +244,3 @@ class Lowering:
         users = self.graph.consumers(tensor)
         wanted = self.kept | {self.graph.output}
         return users[0] if len(users) == 1 and tensor not in wanted else None
-
-    def write_marks(self, tensor: int, out: Buffer) -> Marks:
-        """Where to mark what a ReLU or clip lets through whose output, a tensor, goes to `out`."""
-        self.marks[tensor] = self.tape.buffer(-(-self.layouts[tensor].size // 4))
-        return Marks(out, self.marks[tensor], read=False)

@@ -8,7 +8,8 @@ from backlit_kernels.samples import store_samples
 from backlit.instructions import Buffer, Place
 from backlit.interpolation import neighbours
 from backlit.layout import Layout
-from backlit.lowering.context import OUTPUT, Lowering
+from backlit.lowering.context import Lowering
+from backlit.lowering.ports import OUTPUT
 
 
 class Map:

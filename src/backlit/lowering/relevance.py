@@ -21,8 +21,9 @@ from backlit.layers import (
     ReLU,
 )
 from backlit.lowering.choices import goes_in_one, send_choices
-from backlit.lowering.context import BACKWARD, FIRST_FREE_PORT, FORWARD, Emitter, Lowering
+from backlit.lowering.context import BACKWARD, FORWARD, Emitter, Lowering
 from backlit.lowering.fused_pooling import pooling_of
+from backlit.lowering.ports import FIRST_FREE_PORT
 from backlit.lowering.relevance_graph import (
     is_input,
     is_move,
