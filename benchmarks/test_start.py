@@ -21,7 +21,7 @@ def test_start(model, images, record, tmp_path):
         output = subprocess.check_output(
             [sys.executable, PROBE, model, str(images)],
             text=True,
-            env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
+            env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""},
         )
         seconds = {"process": time.perf_counter() - start} | json.loads(output)
         record("start", {"model": model, "images": images, "cache": cache} | seconds)

@@ -81,7 +81,11 @@ CALLS = {
     "out order": (ValueError, "out must be contiguous",
                   lambda: bl.saliency(MODEL, X, out=np.empty((4, 4, 1, 2), np.float32).T)),
     "out kind": (TypeError, "out must be a NumPy array, not list", lambda: bl.saliency(MODEL, X, out=[])),
-    "model": (TypeError, "model must be a backlit Model, not str", lambda: bl.saliency("model", X)),
+    "model": (
+        TypeError,
+        "model must be a backlit Model, not str: backlit.load makes one",
+        lambda: bl.saliency("model", X),
+    ),
     "no layers": (ValueError, "layers must not be empty", lambda: bl.Model([], (4,))),
     "not layers": (TypeError, r"layers\[1\] must be a layer, not str",
                    lambda: bl.Model([bl.ReLU(), "relu"], (4,))),

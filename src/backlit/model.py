@@ -317,7 +317,10 @@ class Model:
 def check_model(model: Any, name: str = "model") -> None:
     """Refuse what is no model."""
     if not isinstance(model, Model):
-        raise TypeError(f"{name} must be a backlit Model, not {type(model).__name__}")
+        raise TypeError(
+            f"{name} must be a backlit Model, not {type(model).__name__}: "
+            "backlit.load makes one of a file or of another library's model"
+        )
 
 
 def _meaning(graph: Graph, outputs: str | None) -> str:
