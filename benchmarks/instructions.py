@@ -20,7 +20,7 @@ from backlit.attribution.gradients import InputGradient
 from backlit.engine import Job, Part, Worker
 from backlit.tape import SECTIONS
 
-TURN, PAUSE = 0.0005, 0.001  # seconds: an instruction's repeats in a round, and between rounds
+TURN, PAUSE = 0.0005, 0.0005  # seconds: an instruction's repeats in a round, and between rounds
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class Timing:
 def time_instructions(
     model: bl.Model,
     lanes: int = 16,
-    rounds: int = 120,
+    rounds: int = 300,
     score: str = "logit",
-    beside: Callable[[], float] = lambda: 0.0,
+    beside: Callable[[float], float] = lambda seconds: 0.0,
 ) -> list[Timing]:
     """Time each instruction of the saliency of one tile, its data in cache, in order.
 
     The machine is given that instruction alone as its program, many times over. Before each round
-    `beside` is called, for what the instruction is to be compared to.
+    `beside` is called, for what the instruction is to be compared to, with the seconds of a round.
     """
     lowering = InputGradient(score=SCORES[score], magnitude=True).lower(
         model._programs.graph, lanes
@@ -97,7 +97,7 @@ def _bounds(program) -> Iterator[tuple[int, int]]:
 
 
 def _repeat(
-    worker: Worker, first: int, end: int, rounds: int, beside: Callable[[], float]
+    worker: Worker, first: int, end: int, rounds: int, beside: Callable[[float], float]
 ) -> tuple[list[float], list[float]]:
     program = worker.job.program
     before = SECTIONS.index("body") + 1
@@ -119,10 +119,11 @@ def _repeat(
         )
 
     run(10)
-    repeats = max(1, int(TURN / time_of(lambda: run(10)) * 10))
+    once = time_of(lambda: run(10)) / 10
+    repeats = max(1, int(TURN / once))
     seconds, others = [], []
     for _ in range(rounds):
-        others.append(beside())
+        others.append(beside(repeats * once))
         seconds.append(time_of(lambda: run(repeats)) / repeats)
         time.sleep(PAUSE)
     return seconds, others

@@ -12,6 +12,7 @@ from functools import cache
 import cpuinfo
 import numba
 import numpy as np
+from backlit_kernels.target import target
 from backlit_kernels.vector import LANES, load, store
 from backlit_kernels.vector_type import memory
 from interleave import time_of
@@ -19,6 +20,7 @@ from numba import types
 
 import backlit
 
+CHAINS = target().accumulators
 PACKAGES = ("numpy", "numba", "torch", "captum")
 
 
@@ -38,32 +40,28 @@ def describe() -> dict:
     }
 
 
-def fma_peak(steps: int = 5_000_000, rounds: int = 5) -> float:
-    """Most float operations a second that one core reaches in fused multiply-adds on registers.
+def fma_rate(seconds: float) -> float:
+    """Float operations a second that one core does, about so long, in fused multiply-adds alone.
 
-    A chain of dependent multiply-adds waits for each result, so several run at once; how many fill
-    the processor without running out of registers differs, so the best count is taken.
+    A chain of dependent multiply-adds waits for each result: as many chains run at once, on
+    registers, as a register tile has accumulators.
     """
-    counts = (4, 5, 6, 8, 10, 12, 16) * rounds
-    return max(_fma_rate(count, steps) for count in counts)
+    steps = max(int(seconds * 6e9 / CHAINS), 1)  # of a processor of 3 GHz, two at a time
+    return _operations(steps) / time_of(lambda: _chains()(_floats(), steps))
 
 
-def fma_burst() -> float:
-    """The same of one moment, a tenth of a millisecond each: for turns with what is compared."""
-    return fma_peak(steps=30_000, rounds=1)
+def fma_peak() -> float:
+    """The best of many short moments."""
+    return max(fma_rate(0.001) for _ in range(1000))
 
 
 def fma_peak_of_all() -> float:
     """The same of all cores at once: not so many times as much where two of them share one."""
-    cores, count, steps = len(os.sched_getaffinity(0)), 12, 10_000_000
-    run = _chain(count)
-
-    def work(_) -> None:
-        run(np.full(64, 0.5, np.float32).ctypes.data_as(ctypes.POINTER(ctypes.c_float)), steps)
+    cores, steps = len(os.sched_getaffinity(0)), 10_000_000
 
     with ThreadPoolExecutor(cores) as pool:
-        seconds = _best(lambda: list(pool.map(work, range(cores))))
-    return 2 * LANES * count * steps * cores / seconds
+        seconds = _best(lambda: list(pool.map(lambda _: _chains()(_floats(), steps), range(cores))))
+    return _operations(steps) * cores / seconds
 
 
 def copy_bandwidth(size: int) -> float:
@@ -94,15 +92,17 @@ def _copies(source, sink, size, repeats):
                 store(sink, i + j * LANES, load(source, i + j * LANES))
 
 
-def _fma_rate(count: int, steps: int) -> float:
-    run, values = _chain(count), np.full(64, 0.5, np.float32)
-    pointer = values.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-    return 2 * LANES * count * steps / time_of(lambda: run(pointer, steps))
+def _operations(steps: int) -> int:
+    return 2 * LANES * CHAINS * steps
+
+
+def _floats():
+    return np.full(64, 0.5, np.float32).ctypes.data_as(ctypes.POINTER(ctypes.c_float))
 
 
 @cache
-def _chain(count: int):
-    names = [f"a{i}" for i in range(count)]
+def _chains():
+    names = [f"a{i}" for i in range(CHAINS)]
     lines = [
         "def chains(values, steps):",
         "    factor = load(values, 0)",

@@ -221,8 +221,9 @@ def _kernels(rows: list[dict]) -> list[str]:
         f"(at least {least:.0%}, aim {aim:.0%})\n"
     )
     note = (
-        "By the quickest of many rounds of half a millisecond, and of shorter bursts of "
-        "multiply-adds on registers in turns with them: a neighbour on the core slows those least. "
+        "By the quickest of many rounds of half a millisecond or a single call, and of as long "
+        "bursts of multiply-adds on registers in turns with them: a neighbour on the core slows "
+        "those least. "
         "Rates count the products of direct sums; `done` is the share of the peak that those which "
         "Winograd's method leaves take, its transforms included in the time.\n"
     )

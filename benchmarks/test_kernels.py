@@ -89,7 +89,7 @@ def timings(layer: str):
     if layer in PRODUCTS:
         model = PRODUCTS[layer]()
         # the loss's gradient has an entry for each class: no product leaves out what is zero
-        return time_instructions(model, tile_lanes(model), score="loss", beside=machine.fma_burst)
+        return time_instructions(model, tile_lanes(model), score="loss", beside=machine.fma_rate)
     model = feature(FEATURES[layer][0])
     return time_instructions(model, tile_lanes(model))
 
