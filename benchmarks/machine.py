@@ -47,7 +47,8 @@ def fma_rate(seconds: float) -> float:
     registers, as a register tile has accumulators.
     """
     steps = max(int(seconds * 6e9 / CHAINS), 1)  # of a processor of 3 GHz, two at a time
-    return _operations(steps) / time_of(lambda: _chains()(_floats(), steps))
+    run, values = _chains(), _floats()
+    return _operations(steps) / time_of(lambda: run(values, steps))
 
 
 def fma_peak() -> float:
@@ -58,9 +59,9 @@ def fma_peak() -> float:
 def fma_peak_of_all() -> float:
     """The same of all cores at once: not so many times as much where two of them share one."""
     cores, steps = len(os.sched_getaffinity(0)), 10_000_000
-
+    run = _chains()
     with ThreadPoolExecutor(cores) as pool:
-        seconds = _best(lambda: list(pool.map(lambda _: _chains()(_floats(), steps), range(cores))))
+        seconds = _best(lambda: list(pool.map(lambda _: run(_floats(), steps), range(cores))))
     return _operations(steps) * cores / seconds
 
 

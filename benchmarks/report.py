@@ -223,9 +223,8 @@ def _kernels(rows: list[dict]) -> list[str]:
     note = (
         "By the quickest of many rounds of half a millisecond or a single call, and of as long "
         "bursts of multiply-adds on registers in turns with them: a neighbour on the core slows "
-        "those least. "
-        "Rates count the products of direct sums; `done` is the share of the peak that those which "
-        "Winograd's method leaves take, its transforms included in the time.\n"
+        "those least. Rates count the products of direct sums; `done` is the share of the peak "
+        "that those which Winograd's method leaves take, its transforms included in the time.\n"
     )
     return [title, note, _rates(rows, FMA_SHARE)]
 
