@@ -65,7 +65,7 @@ CALLS = {
                 lambda: bl.saliency(MODEL, X, [0, 1, 2])),
     "target kind": (TypeError, "target must be None, an int or an array of ints, not float64",
                     lambda: bl.saliency(MODEL, X, 1.0)),
-    "score": (ValueError, "score must be one of 'logit', .*, got 'logits'",
+    "score": (ValueError, "score must be one of 'logit', .*, got 'logits': did you mean 'logit'",
               lambda: bl.saliency(MODEL, X, score="logits")),
     "threads": (ValueError, "threads must be at least 1, got 0",
                 lambda: bl.saliency(MODEL, X, threads=0)),
@@ -138,7 +138,7 @@ CALLS = {
                  lambda: bl.BatchNorm([1], [1], [1], [-1])),
     "steps": (ValueError, "steps must be at least 1, got 0",
               lambda: bl.integrated_gradients(MODEL, X, steps=0)),
-    "rule": (ValueError, "rule must be 'gauss_legendre', .*, got 'simpson'",
+    "rule": (ValueError, "rule must be one of 'gauss_legendre', .*, got 'simpson'",
              lambda: bl.integrated_gradients(MODEL, X, rule="simpson")),
     "tolerance": (ValueError, "tolerance must be positive, got -1",
                   lambda: bl.integrated_gradients(MODEL, X, tolerance=-1)),
@@ -156,7 +156,7 @@ CALLS = {
                         lambda: bl.completeness_gap(MODEL, X, 3)),
     "gap of NaN": (ValueError, "attributions must be finite",
                    lambda: bl.completeness_gap(MODEL, X, np.nan * X)),
-    "carried model": (ValueError, "name must be one of mnist_fc, .*, got 'vgg'",
+    "carried model": (ValueError, "name must be one of 'mnist_fc', .*, got 'vgg'",
                       lambda: bl.models.carried("vgg")),
 }  # fmt: skip
 

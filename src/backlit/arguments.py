@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from backlit_kernels import scores
 
-from backlit.checks import as_array, as_float32, is_int, real_numbers
+from backlit.checks import as_array, as_float32, choice, is_int, real_numbers
 from backlit.placement import available_cores
 
 SCORES = {
@@ -95,8 +95,7 @@ def _large_ints(array: np.ndarray) -> bool:
 
 def check_score(score: Any, outputs: str) -> int:
     """The number that kernels know a score by."""
-    if not isinstance(score, str) or score not in SCORES:
-        raise ValueError(f"score must be one of {', '.join(map(repr, SCORES))}, got {score!r}")
+    choice("score", score, SCORES)
     if outputs == "values" and score != "logit":
         raise ValueError(
             f"score must be 'logit', the value itself, where a model's outputs are values, "

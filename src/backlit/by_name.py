@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from backlit.attribution.method_table import METHODS
+from backlit.checks import not_among
 from backlit.model import Model
 
 
@@ -30,7 +31,7 @@ def find_method(name: str) -> Callable[..., Any]:
                 import_module(f"backlit.attribution.{entry.module}"), own
             )
             return found
-    raise ValueError(f"method must be one of {', '.join(methods())}, got {name!r}")
+    raise not_among("method", name, methods())
 
 
 def attribute(

@@ -1,5 +1,7 @@
 """Checks of single arguments, whichever function they belong to; errors call them `name`."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -78,6 +80,22 @@ def number(name: str, value: Any) -> float:
     if not abs(float(value)) <= float(np.finfo(np.float32).max):
         raise ValueError(f"{name} must be finite and within float32, got {value}")
     return float(value)
+
+
+def choice(name: str, value: Any, choices: Iterable[str]) -> str:
+    """One of some words."""
+    if not isinstance(value, str) or value not in choices:
+        raise not_among(name, value, choices)
+    return value
+
+
+def not_among(name: str, value: Any, choices: Iterable[str]) -> ValueError:
+    """What to raise for a word that is none of some; it names the one most like it."""
+    words = list(choices)
+    message = f"{name} must be one of {', '.join(map(repr, words))}, got {value!r}"
+    for near in get_close_matches(str(value), words, 1):
+        message += f": did you mean {near!r}?"
+    return ValueError(message)
 
 
 def flag(name: str, value: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from backlit.arguments import check_samples, check_threads
-from backlit.checks import whole
+from backlit.checks import choice, whole
 from backlit.graph import HEADS, Graph, build_graph
 from backlit.layers import Conv2D, ConvTranspose2D, Layer, LogSoftmax, Sigmoid, Softmax
 from backlit.layers.structure import layer_sequence
@@ -332,8 +332,7 @@ def _meaning(graph: Graph, outputs: str | None) -> str:
             return "binary" if count == 1 else "labels"
         plain = last is None or not isinstance(last.layer, Softmax | LogSoftmax)
         return "values" if count == 1 and plain else "classes"
-    if outputs not in HEADS:
-        raise ValueError(f"outputs must be one of {', '.join(map(repr, HEADS))}, got {outputs!r}")
+    choice("outputs", outputs, HEADS)
     if outputs == "binary" and count != 1:
         raise ValueError(f"outputs must not be 'binary', one score, for a model with {count}")
     if outputs == "labels" and count == 1:

@@ -5,6 +5,7 @@ Each call reads the model anew.
 
 from importlib.resources import as_file, files
 
+from backlit.checks import choice
 from backlit.model import Model
 from backlit.storage import load
 
@@ -37,7 +38,6 @@ def carried(name: str) -> Model:
     ValueError
         If there is none of that name.
     """
-    if name not in NAMES:
-        raise ValueError(f"name must be one of {', '.join(NAMES)}, got {name!r}")
+    choice("name", name, NAMES)
     with as_file(files("backlit") / "data" / f"{name}.npz") as path:
         return load(path)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from backlit.checks import choice
 from backlit.layers.activations import Softmax
 from backlit.layers.base import Layer, Shape
 
@@ -35,8 +36,7 @@ class Binary(Layer):
     function: str
 
     def __post_init__(self) -> None:
-        if self.function not in BINARY:
-            raise ValueError(f"function must be one of {BINARY}, got {self.function!r}")
+        choice("function", self.function, BINARY)
 
     def output_shape(self, *shapes: Shape) -> Shape:
         a, b = shapes
@@ -218,8 +218,7 @@ class Reduce(Layer):
 
     def __post_init__(self) -> None:
         self._set(axes=tuple(int(n) for n in self.axes))
-        if self.function not in ("add", "larger"):
-            raise ValueError(f"function must be 'add' or 'larger', got {self.function!r}")
+        choice("function", self.function, ("add", "larger"))
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return tuple(1 if i in self.axes else n for i, n in enumerate(shapes[0]))

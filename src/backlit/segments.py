@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backlit.checks import as_array, whole
+from backlit.checks import as_array, choice, whole
 from backlit.images import as_three_axes
 
 
@@ -113,8 +113,7 @@ def _number(array: np.ndarray, entries: int, shape: tuple[int, ...]) -> Segments
 
 
 def _segmented(name: str, samples: np.ndarray) -> Segments:
-    if name not in SEGMENTATIONS:
-        raise ValueError(f"segments must be one of {', '.join(SEGMENTATIONS)}, got {name!r}")
+    choice("segments", name, SEGMENTATIONS)
     try:
         import skimage.segmentation
     except ImportError as error:

@@ -111,7 +111,7 @@ def test_refused(method):
         method(model, samples(model, 2), segments=6, **LOG_ODDS)
     with pytest.raises(ValueError, match="score must be 'probability' with link='logit'"):
         method(model, samples(model, 2), segments=6, link="logit")
-    with pytest.raises(ValueError, match="link must be 'identity' or 'logit', got 'log'"):
+    with pytest.raises(ValueError, match="link must be one of 'identity', 'logit', got 'log'"):
         method(model, samples(model, 2), segments=6, link="log")
 
 

@@ -309,7 +309,7 @@ def test_same_bits_however_it_is_split(name, rule):
 def test_arguments_are_checked():
     model = NETWORKS["pooled"]()
     X = samples(model, 2)
-    with pytest.raises(ValueError, match=r"rule must be one of epsilon.* got 'zebra'"):
+    with pytest.raises(ValueError, match=r"rule must be one of 'epsilon'.* got 'zebra'"):
         bl.lrp(model, X, rule="zebra")
     with pytest.raises(TypeError, match="rule must be a name, or a dict"):
         bl.lrp(model, X, rule=3)

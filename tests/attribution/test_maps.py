@@ -236,7 +236,7 @@ def test_layers_by_index_and_name(problem):
     ("layer", "error", "message"),
     [
         (9, ValueError, r"layer must be in -9 \.\.\. 8, got 9"),
-        ("conv1", ValueError, "layer must be one of 0, 1, .*, got 'conv1'"),
+        ("conv1", ValueError, "layer must be one of '0', '1', .*, got 'conv1'"),
         (1.0, TypeError, "layer must be an index or a name, not float"),
         ([], ValueError, "layer must not be an empty list"),
         ([1, 9], ValueError, r"layer must be in -9 \.\.\. 8, got 9"),

@@ -146,7 +146,7 @@ def test_dicts_are_json(tmp_path, capsys, models, mnist):
     words = "attribute", "mnist_cnn", "mnist", "-o", tmp_path / "m.npy", "--method", "lrp"
     status, _, error = run(capsys, *words, "--rule", '{"0": "flat", "3": "gama"}')
     assert status == 1
-    assert "rule must be one of epsilon" in error
+    assert "rule must be one of 'epsilon'" in error
 
 
 def test_models_in_onnx(tmp_path, capsys, models, mnist):

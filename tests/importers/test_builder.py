@@ -137,7 +137,7 @@ def test_shapes_that_do_not_fit(layer, inputs, message):
     ("make", "message"),
     [
         (lambda: Binary("plus"), "function must be one of .* got 'plus'"),
-        (lambda: Reduce("min", (0,)), "function must be 'add' or 'larger', got 'min'"),
+        (lambda: Reduce("min", (0,)), "function must be one of 'add', 'larger', got 'min'"),
         (lambda: AxisMap(0, 3, [0, 2], [1], [1.0]), "starts must rise from 0 to the 1 columns"),
         (lambda: AxisMap(0, 3, [0, 2, 1, 2], [1, 1], [1.0, 1.0]), "starts must rise"),
         (lambda: AxisMap(0, 3, [0, 2], [1, 1], [1.0]), "2 columns have 1 weights"),

@@ -15,6 +15,7 @@ from backlit_kernels.scores import LOG_ODDS
 from backlit.attribution.call import Call
 from backlit.attribution.masked_scores import Scores, segment_scores
 from backlit.baselines import Baseline
+from backlit.checks import choice
 from backlit.progress import progress_bar
 from backlit.segments import Segments
 from backlit.streams import check_seed
@@ -34,9 +35,7 @@ def plain_mean(scores: Sequence[np.ndarray]) -> np.ndarray:
 
 def linked(call: Call, link: str, score: str) -> Mean:
     """Let a call share out a function of its score; returns the mean over several baselines."""
-    if link not in ("identity", "logit"):
-        raise ValueError(f"link must be 'identity' or 'logit', got {link!r}")
-    if link == "identity":
+    if choice("link", link, ("identity", "logit")) == "identity":
         return plain_mean
     if score != "probability":
         raise ValueError(f"score must be 'probability' with link='logit', got {score!r}")
@@ -211,6 +210,6 @@ def remembered(plan: Callable[..., tuple[np.ndarray, Fold]]) -> Callable[..., An
 
 def masks_apart(masks: str | None, segments: Any) -> bool:
     """Whether each image gets masks of its own: as asked, or if its segments are worked out."""
-    if masks not in (None, "shared", "per_image"):
-        raise ValueError(f"masks must be 'shared' or 'per_image', got {masks!r}")
-    return masks == "per_image" or (masks is None and isinstance(segments, str))
+    if masks is None:
+        return isinstance(segments, str)
+    return choice("masks", masks, ("shared", "per_image")) == "per_image"

@@ -22,6 +22,7 @@ from backlit.attribution.call import Call
 from backlit.attribution.sample_axes import any_channels
 from backlit.attribution.step_arrays import step_values, step_weights
 from backlit.baselines import check_background, check_baseline
+from backlit.checks import choice
 from backlit.graph import Graph, Node
 from backlit.lowering import Lowering
 from backlit.lowering.baselines import baseline_pass
@@ -154,8 +155,7 @@ def deeplift(
         for: a power with an exponent that depends on the input.
     """
     call = Call(model, X, target, score, threads, progress, out, memory)
-    if not isinstance(rule, str) or rule not in RULES:
-        raise ValueError(f"rule must be one of {', '.join(map(repr, RULES))}, got {rule!r}")
+    choice("rule", rule, RULES)
     base = check_baseline(baseline, call.samples, model.input_shape)
     result = call.result()
     probe = DifferenceRule(call.score, base.per_sample, 1, rule=rule, multiply=multiply_by_inputs)

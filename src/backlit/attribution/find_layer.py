@@ -3,7 +3,7 @@
 from typing import Any
 
 from backlit.attribution.as_picture import of_pictures, pictured
-from backlit.checks import is_int
+from backlit.checks import is_int, not_among
 from backlit.instructions import Buffer
 from backlit.lowering import Lowering
 from backlit.model import Model
@@ -76,7 +76,7 @@ def layer_name(model: Model, layer: Any) -> str:
             f"name one of the layers within: {', '.join(several[layer])}"
         )
     if layer not in names:
-        raise ValueError(f"layer must be one of {', '.join(sorted(names))}, got {layer!r}")
+        raise not_among("layer", layer, sorted(names))
     # the name may be one of several that an importer gave to the tensor
     node = model._source.producer(names[layer])
     assert node is not None

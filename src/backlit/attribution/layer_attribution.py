@@ -24,7 +24,7 @@ from backlit.attribution.quadrature import quadrature
 from backlit.attribution.sample_axes import any_channels
 from backlit.attribution.step_arrays import step_values, step_weights
 from backlit.baselines import check_baseline
-from backlit.checks import whole
+from backlit.checks import choice, whole
 from backlit.graph import Graph
 from backlit.lowering import Lowering
 from backlit.lowering.ports import FIRST_FREE_PORT
@@ -134,8 +134,7 @@ def layer_attribution(
     call = Call(model, X, target, score, threads, progress, out, memory)
     programs, tensor = find_layer(model, layer)
     steps = whole("steps", steps, 1)
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}, got {method!r}")
+    choice("method", method, METHODS)
     if method == "conductance" and not multiply_by_inputs:
         raise ValueError("multiply_by_inputs must be True for conductance, a sum of products")
     base = check_baseline(baseline, call.samples, model.input_shape)

@@ -23,7 +23,7 @@ from backlit.attribution.by_segment import (
 from backlit.attribution.call import Call
 from backlit.attribution.sample_axes import any_channels
 from backlit.baselines import check_baseline
-from backlit.checks import number, whole
+from backlit.checks import choice, number, whole
 from backlit.model import Model
 from backlit.segments import check_segments
 from backlit.streams import check_seed
@@ -99,8 +99,7 @@ def lime(
     samples = whole("samples", samples, 2)
     if number("kernel_width", kernel_width) <= 0:
         raise ValueError(f"kernel_width must be positive, got {kernel_width}")
-    if regression not in ("ridge", "lasso"):
-        raise ValueError(f"regression must be 'ridge' or 'lasso', got {regression!r}")
+    choice("regression", regression, ("ridge", "lasso"))
     if alpha is None:
         alpha = 1.0 if regression == "ridge" else 0.01
     if number("alpha", alpha) < 0:

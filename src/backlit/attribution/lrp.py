@@ -27,7 +27,7 @@ from backlit_kernels.scores import LOGIT
 from backlit.attribution.call import Call
 from backlit.attribution.find_layer import layer_name
 from backlit.attribution.sample_axes import any_channels
-from backlit.checks import as_float32, finite_numbers, number
+from backlit.checks import as_float32, finite_numbers, not_among, number
 from backlit.graph import Graph, Node
 from backlit.layers import Conv2D, ConvTranspose2D, Dense
 from backlit.lowering import Lowering
@@ -295,7 +295,7 @@ def _find(name: Any, names: Any) -> str:
     for known in names:
         if known.replace("_", "") == plain:
             return str(known)
-    raise ValueError(f"rule must be one of {', '.join(names)}, got {name!r}")
+    raise not_among("rule", name, names)
 
 
 def _bound(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:

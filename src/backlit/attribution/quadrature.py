@@ -4,6 +4,10 @@ from functools import cache
 
 import numpy as np
 
+from backlit.checks import not_among
+
+RULES = ("gauss_legendre", "trapezoid", "riemann_left", "riemann_right", "riemann_middle")
+
 
 def quadrature(rule: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions in [0, 1] and weights, which add up to 1, of a textbook rule."""
@@ -22,10 +26,7 @@ def quadrature(rule: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
             raise ValueError(f"steps must be at least 2 for the trapezoid rule, got {steps}")
         ends = (grid == 0) | (grid == steps - 1)
         return grid / (steps - 1), np.where(ends, 0.5, 1.0) / (steps - 1)
-    raise ValueError(
-        "rule must be 'gauss_legendre', 'trapezoid', 'riemann_left', 'riemann_right' or "
-        f"'riemann_middle', got {rule!r}"
-    )
+    raise not_among("rule", rule, RULES)
 
 
 @cache

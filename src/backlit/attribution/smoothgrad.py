@@ -22,7 +22,7 @@ from backlit.affine_parts import affine_prefix
 from backlit.attribution.call import Call
 from backlit.attribution.sample_axes import any_channels
 from backlit.attribution.step_arrays import step_weights
-from backlit.checks import number, whole
+from backlit.checks import choice, number, whole
 from backlit.graph import Graph
 from backlit.lowering import Lowering
 from backlit.lowering.noise import noisy_input
@@ -105,8 +105,7 @@ def check_noise(
     """The standard deviation of each input's noise, once all arguments are right."""
     if number("noise", noise) < 0:
         raise ValueError(f"noise must not be negative, got {noise}")
-    if statistic not in STATISTICS:
-        raise ValueError(f"statistic must be one of {STATISTICS}, got {statistic!r}")
+    choice("statistic", statistic, STATISTICS)
     if antithetic and copies % 2:
         raise ValueError(f"{name} must be even for antithetic pairs, got {copies}")
     scale = np.full(len(X), noise, np.float32)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from backlit.checks import number
+from backlit.checks import choice, number
 from backlit.layers.base import Layer
 
 
@@ -150,8 +150,7 @@ class Activation(Elementwise):
     parameters: tuple[float, ...]
 
     def __init__(self, name: str, parameters: Any = None, **named: float) -> None:
-        if not isinstance(name, str) or name not in ACTIVATIONS:
-            raise ValueError(f"name must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
+        choice("name", name, ACTIVATIONS)
         known = dict(ACTIVATIONS[name])
         if wrong := set(named) - set(known):
             raise TypeError(f"{name} takes the parameters {list(known)}, not {sorted(wrong)}")

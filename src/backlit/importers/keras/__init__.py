@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from backlit.checks import choice
 from backlit.importers.builder import finish
 from backlit.importers.builder.batches import DEPENDS, STAND_INS, first_difference
 from backlit.model import Model
@@ -153,9 +154,7 @@ def _position(model: Any, output: str | None) -> int:
         if len(model.outputs) > 1:
             raise ValueError(f"output must be given, one of {', '.join(map(repr, names))}")
         return 0
-    if output not in names:
-        raise ValueError(f"output must be one of {', '.join(map(repr, names))}, got {output!r}")
-    return names.index(output)
+    return names.index(choice("output", output, names))
 
 
 def _sample_shape(own: tuple[int | None, ...], given: Sequence[int] | None) -> tuple[int, ...]:
