@@ -10,6 +10,7 @@ from backlit_kernels.kernel import kernel
 from backlit_kernels.team import vectors
 from backlit_kernels.vector import (
     NOWHERE,
+    inside,
     load,
     load_marks,
     load_one,
@@ -53,10 +54,9 @@ def relu(arena: Any, team: Any, x: int, out: int, mark: int, size: int) -> None:
 @kernel
 def mark(arena: Any, constants: Any, team: Any, y: int, mark: int, size: int, ceiling: int) -> None:
     """Mark which floats are positive and below the ceiling: operands as in `product`."""
-    zero, high = splat(0.0), load_one(constants, ceiling)
+    high = load_one(constants, ceiling)
     for i in vectors(team, size):
-        value = load(arena, y + i)
-        store_marks(arena, y + i + mark, (value > zero) & (value < high))
+        store_marks(arena, y + i + mark, inside(load(arena, y + i), high))
 
 
 @kernel

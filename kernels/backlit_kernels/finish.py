@@ -3,13 +3,22 @@
 from typing import Any
 
 from backlit_kernels.kernel import helper, pasted
-from backlit_kernels.tile import add_tile, mark_tile, mask_tile, rectify_tile
+from backlit_kernels.tile import (
+    add_tile,
+    mark_tile,
+    mask_tile,
+    rectify_tile,
+    shifted_row,
+    store_tile,
+)
 from backlit_kernels.vector import (
+    LANES,
     NOWHERE,
+    inside,
     load,
     load_marks,
     maximum,
-    minimum,
+    rectified,
     select,
     splat,
     store_mark,
@@ -18,6 +27,7 @@ from backlit_kernels.vector import (
 )
 
 After = tuple[int, int, int, int, Any]  # initial, rectify, mark, mask, ceiling: as in `product`
+RELU, CLIP = 1, 2  # values of `rectify`, beside 0 for neither; a ReLU's ceiling is infinity
 
 
 @helper
@@ -38,13 +48,13 @@ def relu_rule(gradient: Any, positive: Any, masked: int, rectified: int) -> Any:
 @helper
 def finish_unmarked(value: Any, arena: Any, at: int, after: After) -> Any:
     """What the product does to a result as it is stored: see `initial` and what follows there."""
-    (initial, rectify, _, mask, high), zero = after, splat(0.0)
+    initial, rectify, _, mask, high = after
     if initial != 0:
         value = value + load(arena, at + initial)
     if rectify != 0:
-        value = minimum(high, maximum(zero, value))
+        value = rectified(value, high)
     if mask != NOWHERE:
-        value = select(load_marks(arena, at + mask), value, zero)
+        value = select(load_marks(arena, at + mask), value, splat(0.0))
     return value
 
 
@@ -54,7 +64,7 @@ def finish(value: Any, arena: Any, at: int, after: After) -> Any:
     value = finish_unmarked(value, arena, at, after)
     _, _, mark, _, high = after
     if mark != NOWHERE:
-        store_marks(arena, at + mark, (value > splat(0.0)) & (value < high))
+        store_marks(arena, at + mark, inside(value, high))
     return value
 
 
@@ -64,7 +74,7 @@ def store_finished(value: Any, arena: Any, at: int, after: After) -> None:
     _, _, mark, _, high = after
     store_one(arena, at, value)
     if mark != NOWHERE:
-        store_mark(arena, at + mark, (value > splat(0.0)) & (value < high))
+        store_mark(arena, at + mark, inside(value, high))
 
 
 @pasted
@@ -80,3 +90,10 @@ def finish_tile(tile: Any, arena: Any, at: int, row: int, step: int, after: Afte
     if mask != NOWHERE:
         tile = mask_tile(tile, arena, at + mask, row, step)
     return tile
+
+
+@pasted
+def put_row(arena: Any, at: int, vectors: Any, shift: Any, after: After) -> None:
+    """Write neighbouring vectors, each plus a shift and finished."""
+    tile = finish_tile(shifted_row(vectors, shift), arena, at, 0, LANES, after)
+    store_tile(tile, arena, at, 0, LANES)

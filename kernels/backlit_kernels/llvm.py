@@ -53,6 +53,23 @@ def broadcast(builder: Any, scalar: Any) -> Any:
     return builder.shuffle_vector(single, single, ir.Constant(INTS, [0] * LANES))
 
 
+def rectify(builder: Any, value: Any, ceiling: Any) -> Any:
+    """Lanes below zero, or above a ceiling, become these; what is no vector is no ceiling."""
+    zero = ir.Constant(VECTOR, [0.0] * LANES)
+    value = builder.select(builder.fcmp_ordered("<", value, zero), zero, value)
+    if ceiling.type != VECTOR:
+        return value
+    return builder.select(builder.fcmp_ordered(">", value, ceiling), ceiling, value)
+
+
+def is_inside(builder: Any, value: Any, ceiling: Any) -> Any:
+    """Which lanes are positive and below a ceiling; what is no vector is no ceiling."""
+    positive = builder.fcmp_ordered(">", value, ir.Constant(VECTOR, [0.0] * LANES))
+    if ceiling.type != VECTOR:
+        return positive
+    return builder.and_(positive, builder.fcmp_ordered("<", value, ceiling))
+
+
 def call_llvm(builder: Any, name: str, result: ir.Type, values: list[Any]) -> Any:
     """Call the LLVM intrinsic of this (mangled) name."""
     kind = ir.FunctionType(result, [value.type for value in values])

@@ -100,7 +100,7 @@ def product(rows: int, columns: int, adjacent: bool, in_turn: bool, listed: bool
         initial
             Distance from `out` to a buffer of its layout that is added; 0 for none.
         rectify
-            1 to set negative results to zero, and those above the ceiling to it.
+            `RELU` or `CLIP` to set negative results to zero, and those above the ceiling to it.
         ceiling
             Where it lies in the constants (infinity for none).
         mark, mask

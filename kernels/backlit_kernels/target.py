@@ -27,6 +27,7 @@ def target() -> Target:
         features = config.CPU_FEATURES or ""
     else:
         features = binding.get_host_cpu_features().flatten()
+    adds_aside = name.startswith("znver")  # AMD's
     if "+avx512f" in features:
         looks_up = "+avx512bw" in features
         return Target(
@@ -34,11 +35,17 @@ def target() -> Target:
             registers_per_vector=1,
             accumulators=24,
             looks_up=looks_up,
-            adds_aside=name.startswith("znver"),  # AMD's
+            adds_aside=adds_aside,
         )
     if "+avx2" in features or (config.CPU_NAME and name != "generic"):
         looks_up = "+avx2" in features
-        return Target(lanes=8, registers_per_vector=1, accumulators=12, looks_up=looks_up)
+        return Target(
+            lanes=8,
+            registers_per_vector=1,
+            accumulators=12,
+            looks_up=looks_up,
+            adds_aside=adds_aside,
+        )
     if "arm" in binding.get_process_triple() or "aarch64" in binding.get_process_triple():
         return Target(lanes=8, registers_per_vector=2, accumulators=12)
     return Target(lanes=8, registers_per_vector=2, accumulators=6)

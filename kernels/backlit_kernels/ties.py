@@ -25,8 +25,8 @@ from backlit_kernels.vector import (
     fma,
     load_one,
     maximum,
-    minimum,
     odds,
+    rectified,
     select,
     splat,
 )
@@ -109,7 +109,7 @@ def pool_settled(load: Any, store: Any, pixel: int) -> Any:
     @helper
     def replace(arena: Any, at: int, unsure: Any, value: Any, rectify: int, high: Any) -> None:
         if rectify != 0:
-            value = minimum(high, maximum(splat(0.0), value))
+            value = rectified(value, high)
         store(arena, at, select(unsure, value, load(arena, at)))
 
     @helper

@@ -19,10 +19,13 @@ from backlit_kernels.llvm import (
     VECTOR,
     address,
     broadcast,
+    is_inside,
     marks_at,
     put_marks,
+    rectify,
     spaced,
 )
+from backlit_kernels.vector import inside, rectified
 
 
 class TileType(types.Type):
@@ -41,6 +44,11 @@ def zero_tile(rows: int, columns: int) -> Any:
     return np.zeros((rows, columns, LANES), np.float32)
 
 
+def shifted_row(vectors: Any, shift: Any) -> Any:
+    """A tile of one row: a tuple of vectors, each plus another one."""
+    return np.stack([vectors]) + shift
+
+
 def add_rows(tile: Any, memory: Any, index: int) -> Any:
     """Add ``memory[index + r]`` to row r."""
     return tile + memory[index : index + len(tile)].reshape(-1, 1, 1)
@@ -52,9 +60,8 @@ def add_tile(tile: Any, memory: Any, index: int, row: int, step: int) -> Any:
 
 
 def rectify_tile(tile: Any, ceiling: Any) -> Any:
-    """Entries below zero or above a vector's to these; a NaN survives."""
-    tile = np.where(tile < 0, np.float32(0), tile)
-    return np.where(tile > ceiling, ceiling, tile)
+    """Entries below zero or above a vector's, or None, to these; a NaN survives."""
+    return rectified(tile, ceiling)
 
 
 def mask_tile(tile: Any, memory: Any, index: int, row: int, step: int) -> Any:
@@ -64,8 +71,8 @@ def mask_tile(tile: Any, memory: Any, index: int, row: int, step: int) -> Any:
 
 
 def mark_tile(tile: Any, memory: Any, index: int, row: int, step: int, ceiling: Any) -> None:
-    """Mark with a byte which entries are positive and below a vector."""
-    marks = np.where((tile > 0) & (tile < ceiling), 255, 0)
+    """Mark with a byte which entries are positive and below a vector, or None."""
+    marks = np.where(inside(tile, ceiling), 255, 0)
     store_tile(marks, memory.view(np.uint8), index, row, step)
 
 
@@ -112,6 +119,20 @@ def _type_zero_tile(context: Any) -> Any:
 @lower_builtin(zero_tile, types.Integer, types.Integer)
 def _lower_zero_tile(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return ir.Constant(context.get_value_type(sig.return_type), None)
+
+
+@type_callable(shifted_row)
+def _type_shifted_row(context: Any) -> Any:
+    return lambda vectors, shift: TileType(1, len(vectors))
+
+
+@lower_builtin(shifted_row, types.UniTuple, types.Type)
+def _lower_shifted_row(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    tile, shift = args  # a tuple, too, is an array of vectors
+    for n in range(sig.return_type.columns):
+        total = builder.fadd(builder.extract_value(tile, n), shift)
+        tile = builder.insert_value(tile, total, n)
+    return tile
 
 
 @type_callable(store_largest)
@@ -164,11 +185,9 @@ def _type_rectify(context: Any) -> Any:
 
 @lower_builtin(rectify_tile, TileType, types.Type)
 def _lower_rectify(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    (tile, ceiling), zero = args, ir.Constant(VECTOR, [0.0] * LANES)
+    tile, ceiling = args
     for n in range(sig.args[0].rows * sig.args[0].columns):
-        value = builder.extract_value(tile, n)
-        value = builder.select(builder.fcmp_ordered("<", value, zero), zero, value)
-        value = builder.select(builder.fcmp_ordered(">", value, ceiling), ceiling, value)
+        value = rectify(builder, builder.extract_value(tile, n), ceiling)
         tile = builder.insert_value(tile, value, n)
     return tile
 
@@ -208,9 +227,7 @@ def _emit_mask(builder: Any, value: Any, memory: Any, at: Any) -> Any:
 
 
 def _emit_mark(builder: Any, value: Any, memory: Any, at: Any, ceiling: Any) -> None:
-    positive = builder.fcmp_ordered(">", value, ir.Constant(VECTOR, [0.0] * LANES))
-    mask = builder.and_(positive, builder.fcmp_ordered("<", value, ceiling))
-    put_marks(builder, memory, at, mask)
+    put_marks(builder, memory, at, is_inside(builder, value, ceiling))
 
 
 def _emit_store(builder: Any, value: Any, memory: Any, at: Any) -> None:

@@ -22,8 +22,10 @@ from backlit_kernels.llvm import (
     address,
     broadcast,
     call_llvm,
+    is_inside,
     marks_at,
     put_marks,
+    rectify,
 )
 from backlit_kernels.vector_type import Emit, MaskType, VectorType, compiles_to, mask, vector
 
@@ -136,6 +138,17 @@ def maximum(a: Any, b: Any) -> Any:
     return np.where(a > b, a, b)
 
 
+def rectified(a: Any, ceiling: Any | None) -> Any:
+    """Lanes below zero, or above a ceiling if there is one, become these; a NaN survives."""
+    a = np.where(a < 0, np.float32(0), a)
+    return a if ceiling is None else np.where(a > ceiling, ceiling, a)
+
+
+def inside(a: Any, ceiling: Any | None) -> Any:
+    """Which lanes are positive, and below a ceiling if there is one."""
+    return a > 0 if ceiling is None else (a > 0) & (a < ceiling)
+
+
 def larger_of(a: Any, b: Any) -> Any:
     """The larger of two; a NaN in either survives."""
     return np.where((b > a) | np.isnan(b), b, a)
@@ -244,6 +257,9 @@ compiles_to(square_root, _llvm("sqrt"), vector, VectorType)
 compiles_to(round_even, _llvm("rint"), vector, VectorType)
 compiles_to(minimum, _emit_choice("<"), vector, *_pair)
 compiles_to(maximum, _emit_choice(">"), vector, *_pair)
+for _ceiling in (VectorType, types.NoneType):
+    compiles_to(rectified, lambda b, v: rectify(b, *v), vector, VectorType, _ceiling)
+    compiles_to(inside, lambda b, v: is_inside(b, *v), mask, VectorType, _ceiling)
 compiles_to(larger_of, _emit_sound_choice(">"), vector, *_pair)
 compiles_to(smaller_of, _emit_sound_choice("<"), vector, *_pair)
 compiles_to(times_power_of_two, _emit_power, vector, *_pair)

@@ -18,8 +18,8 @@ from functools import cache
 from typing import Any
 
 from backlit_kernels import winograd_four, winograd_two
-from backlit_kernels.finish import After, finish
-from backlit_kernels.kernel import Kernel, helper
+from backlit_kernels.finish import After, finish, put_row
+from backlit_kernels.kernel import Kernel, helper, pasted
 from backlit_kernels.prefetch import prefetch, prefetch_to_write
 from backlit_kernels.target import CACHE_LINE
 from backlit_kernels.team import share
@@ -77,25 +77,15 @@ def ask_for_rows(arena: Any, at: int, rows: int, pitch: int, length: int, after:
                 prefetch(arena, (i + mask) >> 2)
 
 
-@cache
-def transform_output(m: int) -> Kernel:
-    first_rows, last_rows = MATRICES[m].TWO_ROWS[0], MATRICES[m].TWO_ROWS[-1]
-    apart = m // 2  # from one of two rows to the other
+@helper
+def no_ceiling(constants: Any, at: int) -> None:
+    """In place of the ceiling that lies in the constants."""
 
-    @helper
-    def put(arena: Any, at: int, left: int, row: Any, shift: Any, after: After) -> None:
-        """Write a row of outputs, of which `left` are in the image."""
-        store(arena, at, finish(row[0] + shift, arena, at, after))
-        if left > 1:
-            at += LANES
-            store(arena, at, finish(row[1] + shift, arena, at, after))
-        if m == 4:
-            if left > 2:
-                at += LANES
-                store(arena, at, finish(row[2] + shift, arena, at, after))
-            if left > 3:
-                at += LANES
-                store(arena, at, finish(row[3] + shift, arena, at, after))
+
+@cache
+def transform_output(m: int, clips: bool) -> Kernel:
+    """With a ceiling, or without one: each bound that is told costs a unit of multiply-adds."""
+    put_patch, ceiling_at = _put_patch(m), load_one if clips else no_ceiling
 
     def transform_output(
         arena: Any,
@@ -124,7 +114,7 @@ def transform_output(m: int) -> Kernel:
 
         The last operands are as in `product`.
         """
-        after = initial, rectify, mark, mask, load_one(constants, ceiling)
+        after = initial, rectify, mark, mask, ceiling_at(constants, ceiling)
         tall, length = min(m * strips, height), min(m * vectors, width) * LANES
         for c in range(*share(team, channels)):
             shift = load_one(constants, bias + c)
@@ -135,15 +125,59 @@ def transform_output(m: int) -> Kernel:
                     left = width - m * t
                     at = out + c * plane + m * (strip * pitch + t * LANES)
                     n = x + c * x_channel + strip * x_strip + t * LANES
-                    rows = first_rows(arena, n, x_entry)
-                    put(arena, at, left, rows[0], shift, after)
-                    if below > apart:
-                        put(arena, at + apart * pitch, left, rows[1], shift, after)
-                    if m == 4:
-                        rows = last_rows(arena, n, x_entry)
-                        if below > 1:
-                            put(arena, at + pitch, left, rows[0], shift, after)
-                        if below > 3:
-                            put(arena, at + 3 * pitch, left, rows[1], shift, after)
+                    put_patch(arena, at, pitch, below, left, n, x_entry, shift, after)
 
-    return Kernel(transform_output, f"winograd_transform_output_{m}")
+    name = f"winograd_transform_output_{m}"
+    return Kernel(transform_output, f"{name}_clipped" if clips else name)
+
+
+def _put_patch(m: int) -> Any:
+    first_rows, last_rows = MATRICES[m].TWO_ROWS[0], MATRICES[m].TWO_ROWS[-1]
+    apart = m // 2  # from one of two rows to the other
+
+    @helper
+    def put_some(arena: Any, at: int, left: int, y: Any, shift: Any, after: After) -> None:
+        """Write a row of outputs of which only `left` are in the image."""
+        store(arena, at, finish(y[0] + shift, arena, at, after))
+        if m == 4:
+            if left > 1:
+                at += LANES
+                store(arena, at, finish(y[1] + shift, arena, at, after))
+            if left > 2:
+                at += LANES
+                store(arena, at, finish(y[2] + shift, arena, at, after))
+
+    @pasted
+    def put(arena: Any, at: int, left: int, y: Any, shift: Any, after: After) -> None:
+        if left >= m:
+            put_row(arena, at, y, shift, after)
+        else:
+            put_some(arena, at, left, y, shift, after)
+
+    # A function of its own, too long to be pasted: in the loops LLVM would keep each of its
+    # addresses up to date, in more registers than there are.
+    @helper
+    def put_patch(
+        arena: Any,
+        at: int,
+        pitch: int,
+        below: int,
+        left: int,
+        x: int,
+        step: int,
+        shift: Any,
+        after: After,
+    ) -> None:
+        """The outputs of the patch at `x`, of which `below` rows and `left` pixels exist."""
+        rows = first_rows(arena, x, step)
+        put(arena, at, left, rows[0], shift, after)
+        if below > apart:
+            put(arena, at + apart * pitch, left, rows[1], shift, after)
+        if m == 4:
+            rows = last_rows(arena, x, step)
+            if below > 1:
+                put(arena, at + pitch, left, rows[0], shift, after)
+            if below > 3:
+                put(arena, at + 3 * pitch, left, rows[1], shift, after)
+
+    return put_patch

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from backlit_kernels.kernel import helper
+from backlit_kernels.target import target
 from backlit_kernels.vector import (
     LANES,
     evens,
@@ -59,6 +60,28 @@ def load_line(arena: Any, at: int, step: int) -> Any:
     )
 
 
+def _plus_minus() -> Any:
+    if target().adds_aside:
+
+        @helper
+        def plus_minus(a: Any, factor: Any, b: Any) -> Any:
+            """``a + factor * b`` and ``a - factor * b``."""
+            b = factor * b
+            return a + b, a - b
+
+    else:
+
+        @helper
+        def plus_minus(a: Any, factor: Any, b: Any) -> Any:
+            """The same without a third instruction."""
+            return fma(factor, b, a), fma(-factor, b, a)
+
+    return plus_minus
+
+
+plus_minus = _plus_minus()
+
+
 @helper
 def at_ends(d: Any) -> Any:
     """Of B' times a line, the first entry and the last."""
@@ -70,14 +93,14 @@ def at_ends(d: Any) -> Any:
 def at_a(d: Any) -> Any:
     """The two of +-a."""
     even, odd = fma(splat(-B2), d[2], d[4]), fma(splat(-B2), d[1], d[3])
-    return fma(splat(A), odd, even), fma(splat(-A), odd, even)
+    return plus_minus(even, splat(A), odd)
 
 
 @helper
 def at_b(d: Any) -> Any:
     """The two of +-b."""
     even, odd = fma(splat(-A2), d[2], d[4]), fma(splat(-A2), d[1], d[3])
-    return fma(splat(B), odd, even), fma(splat(-B), odd, even)
+    return plus_minus(even, splat(B), odd)
 
 
 @helper

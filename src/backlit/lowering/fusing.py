@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from backlit_kernels import elementwise
+from backlit_kernels.finish import CLIP, RELU
 from backlit_kernels.vector import NOWHERE
 
 from backlit.graph import Node
@@ -51,7 +52,8 @@ def fuse_forward(lowering: Lowering, node: Node, out: Buffer) -> tuple[int, Fini
     if user is not None and rectifies(user.layer):
         tensor = user.output
         mark = lowering.write_marks(tensor, out)
-        finish = replace(finish, rectify=1, ceiling=_ceiling(lowering, user), mark=mark)
+        kind = CLIP if isinstance(user.layer, Clip) else RELU
+        finish = replace(finish, rectify=kind, ceiling=_ceiling(lowering, user), mark=mark)
     return tensor, finish
 
 

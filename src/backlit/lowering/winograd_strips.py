@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from backlit_kernels import winograd, winograd_single
+from backlit_kernels.finish import CLIP
 from backlit_kernels.target import CACHE_LINE
 from backlit_kernels.vector import LANES
 
@@ -170,7 +171,7 @@ def transform_out(
     """A piece's outputs, from the entries of their patches."""
     outputs, layout = len(convolution.filters), convolution.out.layout
     height, width = convolution.size
-    kernel, more = winograd.transform_output(m), dict[str, Any]()
+    kernel, more = winograd.transform_output(m, finish.rectify == CLIP), dict[str, Any]()
     if spare is not None:
         kernel, more = winograd_single.transform_output(m), {"spare": spare, "count": piece.count}
     lowering.tape.emit(
