@@ -25,6 +25,7 @@ from backlit_kernels.target import CACHE_LINE
 from backlit_kernels.team import share
 from backlit_kernels.vector import LANES, NOWHERE, load_one, store
 
+LINE_BYTES = 4 * CACHE_LINE
 MATRICES = {2: winograd_two, 4: winograd_four}
 
 
@@ -63,18 +64,27 @@ def transform_input(m: int) -> Kernel:
 
 @helper
 def ask_for_rows(arena: Any, at: int, rows: int, pitch: int, length: int, after: After) -> None:
-    """Ask for rows of an output, of what is added to it, and of marks."""
+    """Ask for rows of an output, of what is added to it, and of marks, a byte for each float.
+
+    Marks come first, and what is written last: only so many lines can be on their way at a time,
+    and of what is read each is waited for.
+    """
     initial, _, mark, mask, _ = after
-    for row in range(at, at + rows * pitch, pitch):
+    end = at + rows * pitch
+    for row in range(at, end, pitch):
+        if mask != NOWHERE:
+            for byte in range((row + mask) & -LINE_BYTES, row + mask + length, LINE_BYTES):
+                prefetch(arena, byte >> 2)
+        if mark != NOWHERE:
+            for byte in range((row + mark) & -LINE_BYTES, row + mark + length, LINE_BYTES):
+                prefetch_to_write(arena, byte >> 2)
+    if initial != 0:
+        for row in range(at + initial, end + initial, pitch):
+            for i in range(row, row + length, CACHE_LINE):
+                prefetch(arena, i)
+    for row in range(at, end, pitch):
         for i in range(row, row + length, CACHE_LINE):
             prefetch_to_write(arena, i)
-            if initial != 0:
-                prefetch(arena, i + initial)
-        for i in range(row, row + length, 4 * CACHE_LINE):  # a byte for each float
-            if mark != NOWHERE:
-                prefetch_to_write(arena, (i + mark) >> 2)
-            if mask != NOWHERE:
-                prefetch(arena, (i + mask) >> 2)
 
 
 @helper
