@@ -94,7 +94,7 @@ def no_ceiling(constants: Any, at: int) -> None:
 
 @cache
 def transform_output(m: int, clips: bool) -> Kernel:
-    """With a ceiling, or without one: each bound that is told costs a unit of multiply-adds."""
+    """`clips` says whether outputs have a ceiling: comparing takes the units that multiply."""
     put_patch, ceiling_at = _put_patch(m), load_one if clips else no_ceiling
 
     def transform_output(

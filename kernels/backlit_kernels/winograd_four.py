@@ -32,6 +32,7 @@ from backlit_kernels.vector import (
     store,
 )
 
+ADDS_ASIDE = target().adds_aside
 A, B = 0.75, 1.5
 A2, B2 = A * A, B * B
 F, H = 2 * A2 * (A2 - B2), 2 * B2 * (B2 - A2)
@@ -60,26 +61,13 @@ def load_line(arena: Any, at: int, step: int) -> Any:
     )
 
 
-def _plus_minus() -> Any:
-    if target().adds_aside:
-
-        @helper
-        def plus_minus(a: Any, factor: Any, b: Any) -> Any:
-            """``a + factor * b`` and ``a - factor * b``."""
-            b = factor * b
-            return a + b, a - b
-
-    else:
-
-        @helper
-        def plus_minus(a: Any, factor: Any, b: Any) -> Any:
-            """The same without a third instruction."""
-            return fma(factor, b, a), fma(-factor, b, a)
-
-    return plus_minus
-
-
-plus_minus = _plus_minus()
+@helper
+def plus_minus(a: Any, factor: Any, b: Any) -> Any:
+    """``a + factor * b`` and ``a - factor * b``."""
+    if ADDS_ASIDE:  # one more operation, but one less of those that multiply
+        b = factor * b
+        return a + b, a - b
+    return fma(factor, b, a), fma(-factor, b, a)
 
 
 @helper

@@ -25,7 +25,7 @@ from backlit.lowering.winograd_filters import Convolution, Filters
 # Transformed patches of the input at hand: beyond as many bytes as the weights take, within these
 # bounds, a strip is cut in pieces. Small pieces stay in the cache, but each reads all weights anew,
 # the more often the fewer lanes there are.
-LEAST_BYTES, MOST_BYTES = 2 * 1024 * 1024 // LANES, 8 * 1024 * 1024
+LEAST_BYTES, MOST_BYTES = 3 * 1024 * 1024 // LANES, 8 * 1024 * 1024
 
 Follow = Callable[[int], None]
 
