@@ -1,6 +1,6 @@
 """Checks of single arguments, whichever function they belong to; errors call them `name`."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from difflib import get_close_matches
 from typing import Any
 
@@ -82,18 +82,17 @@ def number(name: str, value: Any) -> float:
     return float(value)
 
 
-def choice(name: str, value: Any, choices: Iterable[str]) -> str:
+def choice(name: str, value: Any, choices: Collection[str]) -> str:
     """One of some words."""
     if not isinstance(value, str) or value not in choices:
         raise not_among(name, value, choices)
     return value
 
 
-def not_among(name: str, value: Any, choices: Iterable[str]) -> ValueError:
+def not_among(name: str, value: Any, choices: Collection[str]) -> ValueError:
     """What to raise for a word that is none of some; it names the one most like it."""
-    words = list(choices)
-    message = f"{name} must be one of {', '.join(map(repr, words))}, got {value!r}"
-    for near in get_close_matches(str(value), words, 1):
+    message = f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}"
+    for near in get_close_matches(str(value), choices, 1):
         message += f": did you mean {near!r}?"
     return ValueError(message)
 
