@@ -321,7 +321,7 @@ def test_owen_values_of_the_default_grid_add_up():
         ("kernel_shap", {"segments": np.zeros((3, 3), int)}, ValueError, "segments must be an int"),
         ("kernel_shap", {"segments": np.zeros((9, 11))}, TypeError, "segments must hold ints"),
         ("kernel_shap", {"seed": 0.5}, TypeError, "seed must be an int"),
-        ("kernel_shap", {"link": "log"}, ValueError, "link must be one of 'identity'"),
+        ("kernel_shap", {"link": "log"}, ValueError, "link must be one of .*'logit', got 'log'"),
         ("kernel_shap", {"link": "logit"}, ValueError, "score must be 'probability' with link='lo"),
         ("exact_shapley", {"segments": 5}, ValueError, "segments must be at most 16"),
         ("shapley_sampling", {"samples": 3}, ValueError, "samples must be even"),

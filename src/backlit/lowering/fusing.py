@@ -102,7 +102,7 @@ def rule_finish(lowering: Lowering, tensor: int, out: Buffer, through: Node | No
     is_relu = isinstance(through.layer, ReLU)
     if lowering.relu_rule.masked or not is_relu:
         finish = replace(finish, mask=_read_marks(lowering, tensor, out, through))
-    return replace(finish, rectify=int(is_relu and lowering.relu_rule.rectified))
+    return replace(finish, rectify=RELU if is_relu and lowering.relu_rule.rectified else 0)
 
 
 def _read_marks(lowering: Lowering, tensor: int, out: Buffer, activation: Node) -> Marks:

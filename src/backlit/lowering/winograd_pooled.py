@@ -6,6 +6,7 @@ output, there is never more of it than these.
 
 from dataclasses import replace
 
+from backlit_kernels.finish import RELU
 from backlit_kernels.ties import pool_settled
 from backlit_kernels.vector import LANES
 
@@ -36,7 +37,7 @@ def winograd_pooled_forward(lowering: Lowering, node: Node, pooling: Node, m: in
     if alone:
         layout = strip_layout(lowering, layer, m, lowering.layouts[y])
         made = Image(tape.buffer(layout.size), layout)
-        finish = replace(plain_finish(lowering), rectify=int(relu))
+        finish = replace(plain_finish(lowering), rectify=RELU if relu else 0)
     else:
         made = image_of(lowering, y, lowering.new_buffer(y))
         result, finish = fuse_forward(lowering, node, made.buffer)
